@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+/** Three projects: quick unit tests beside the source, tests of Bun programs, and the ones that need test hosts and the Pulumi CLI. */
+export default defineConfig({
+    test: {
+        projects: [
+            {
+                test: {
+                    name: "unit",
+                    include: ["{schema,protocol,sdk,provider,agent,engines,cli,dev}/**/*.test.ts"],
+                    testTimeout: 30_000,
+                },
+            },
+            {
+                test: {
+                    name: "hosts",
+                    include: ["test/{e2e,faults,agent,conformance}/**/*.test.ts"],
+                    testTimeout: 300_000,
+                    hookTimeout: 300_000,
+                    fileParallelism: false,
+                },
+            },
+        ],
+    },
+});
