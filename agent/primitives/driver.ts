@@ -1,0 +1,75 @@
+import type { Life, TenantId } from "../../protocol/ids.ts";
+import type { Kind } from "../../schema/index.ts";
+import type { AnyPrimitive, Outputs, Spec } from "../../schema/primitive.ts";
+import type { Os } from "../os/os.ts";
+
+/** A resource as its driver sees it. */
+export interface Resource<P extends { readonly inputs: AnyPrimitive["inputs"] } = AnyPrimitive> {
+    readonly life: Life;
+    readonly tenant: TenantId;
+    readonly kind: Kind;
+    /** What the program calls it; may be shown, never trusted in a path or a unit. */
+    readonly name: string;
+    /** Desired state: validated, complete, secrets in clear (in memory only). */
+    readonly spec: Spec<P>;
+    /** The resources it refers to, by the name of the input: `uses.mount` is the ZMount of a Zdb. */
+    readonly uses: Readonly<Record<string, Resource>>;
+}
+
+export type Observation<P extends { readonly outputs: AnyPrimitive["outputs"]; readonly inputs: AnyPrimitive["inputs"] }> =
+    | {
+          readonly state: "ready";
+          readonly outputs: Partial<Outputs<P>>;
+          /** Inputs that are other in reality than desired, and not less good: a mount that is larger. */
+          readonly actual?: Partial<Spec<P>>;
+      }
+    | { readonly state: "drifted"; readonly why: string; readonly outputs?: Partial<Outputs<P>> }
+    | { readonly state: "absent" };
+
+/** What was removed and is kept for a while. */
+export interface Trashed<P extends { readonly inputs: AnyPrimitive["inputs"] } = AnyPrimitive> {
+    readonly resource: Resource<P>;
+    /** Where `remove` put the data: the answer of `trashPlace`. */
+    readonly place: string;
+}
+
+/** What a driver may use while it works. */
+export interface Context {
+    readonly os: Os;
+    readonly signal: AbortSignal;
+    /** Says what is being done; shown to the waiting user. */
+    readonly progress: (doing: string) => void;
+    /** All resources of a kind that are desired on this machine, of all tenants. */
+    readonly resources: (kind: Kind) => readonly Resource[];
+    /** Everything in the trash of a kind, oldest first, and the way to let go of one before its time because room is needed. */
+    readonly trash: (kind: Kind) => readonly Trashed[];
+    readonly purgeNow: (trashed: Trashed) => Promise<void>;
+}
+
+/** How one primitive is made real on a node, and kept so. */
+export interface Driver<P extends AnyPrimitive, Facts> {
+    readonly primitive: P;
+    /** OS packages it needs, by their Debian names, each with a program that tells that it is there. */
+    readonly packages: Readonly<Record<string, string>>;
+    /** What the node shows about all resources of this kind; asked once a sweep. */
+    gather(os: Os, resources: readonly Resource<P>[]): Promise<Facts>;
+    /** Judges one resource by the facts alone. */
+    observe(resource: Resource<P>, facts: Facts): Observation<P>;
+    /**
+     * Refuses, before anything is stored, what cannot be: a shrink below what is real, no room, a port that another holds.
+     * Fills in generated inputs that the program did not give: the old ones where there are some. Answers the complete spec.
+     */
+    admit(wanted: Resource<P>, old: Resource<P> | undefined, context: Context): Promise<Spec<P>>;
+    /** Makes the resource what its spec says, from whatever state it is in. Cut off anywhere, it can be run again. Throws ZeroformError, `retryable` where trying again may help. */
+    apply(resource: Resource<P>, context: Context): Promise<void>;
+    /** Where its data would lie in the trash, on the file system where they are; undefined when it has none. Pure. */
+    trashPlace(resource: Resource<P>): string | undefined;
+    /** Takes the resource away; its data go to `place` when one is given and stay where they are when not. Absent is fine; cut off anywhere, it can be run again. */
+    remove(resource: Resource<P>, place: string | undefined, context: Context): Promise<void>;
+    /** Bytes that trashed data take, for the list. 0 when gone. */
+    trashedBytes(trashed: Trashed<P>, os: Os): Promise<number>;
+    /** Deletes trashed data for good. Absent is fine. */
+    purge(trashed: Trashed<P>, context: Context): Promise<void>;
+    /** Exchanges: the resource's own data go to `own`, the trashed data into their place. The resource is applied afterwards. Refuses before it touches anything when the data do not fit. Repeatable. */
+    restore(trashed: Trashed<P>, into: Resource<P>, own: string, context: Context): Promise<void>;
+}

@@ -1,0 +1,229 @@
+import type { Kind } from "../schema/index.ts";
+import type { Reach } from "../schema/on-node.ts";
+import type { ErrorFacts } from "./errors.ts";
+import type { Life, MachineId, SessionId, TenantId } from "./ids.ts";
+
+/** What the agent says first on every channel, unasked: so that a channel costs no round trip of its own. */
+export interface Welcome {
+    readonly machine: MachineId;
+    readonly protocols: readonly number[];
+    readonly agentVersion: string;
+    /** Content hash of the running agent bundle. */
+    readonly agentHash: string;
+    /** Age of the channel's session among all sessions of this machine; 0 for a channel without a session. */
+    readonly epoch: number;
+    /** `lost`: empty beside data directories. `copied`: this disk was copied from another machine. */
+    readonly store: "ok" | "lost" | "corrupt" | "copied";
+    readonly storeReason?: string;
+}
+
+/** What `zeroform-agent rpc` says to the agent first, for the process at the other end of the SSH channel. */
+export interface Introduction {
+    readonly protocol: number;
+    /** Left out by an observer, which may not change anything. */
+    readonly session?: SessionId;
+}
+
+/** Who asks, of whom: carried by every call of a provider. */
+export interface Caller {
+    /** The machine that the caller means to talk to. */
+    readonly machine: MachineId;
+    readonly tenant: TenantId;
+    /** Lives and tenants that `diff` has seen in the engine's state: proof that the engine has saved them. */
+    readonly seen: readonly (Life | TenantId)[];
+}
+
+/** Settings of a Node that its tenant's operations obey. */
+export type Settings = Pick<Reach, "installPackages">;
+
+export interface MachineFacts {
+    readonly arch: string;
+    readonly kernel: string;
+    readonly cores: number;
+    readonly memory: number;
+    readonly disks: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+export interface NodeReport {
+    readonly machine: MachineId;
+    readonly tenant: TenantId;
+    readonly agentVersion: string;
+    readonly facts: MachineFacts;
+}
+
+/** A resource as the agent sees it after an operation. */
+export interface ResourceReport {
+    readonly life: Life;
+    /** `unfinished`: it exists, its desired state is kept, and the agent goes on trying where that makes sense. */
+    readonly state: "ready" | "unfinished";
+    /** Why it is not ready; one sentence each, the agent's own words. */
+    readonly reasons: readonly string[];
+    /** What is real of the desired state: non-secret inputs, generated ones included, grown sizes as they are. */
+    readonly spec: Readonly<Record<string, unknown>>;
+    /** Secret inputs that were generated on the node; only in the answer of create and update. */
+    readonly generatedSecrets: Readonly<Record<string, string>>;
+    /** Outputs of source `node`. */
+    readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+/** Proof of a secret without the secret: HMAC-SHA256 of its UTF-8 text under a key chosen by the caller, both base64. */
+export interface Digest {
+    readonly key: string;
+    readonly hmac: string;
+}
+
+export type ReadReport =
+    | { readonly found: false }
+    | (Omit<ResourceReport, "generatedSecrets"> & { readonly found: true; readonly differingSecrets: readonly string[] });
+
+export interface NamedLife {
+    readonly life: Life;
+    readonly kind: Kind;
+    readonly urn: string;
+}
+
+export interface NodeRemoval {
+    /** Confirmed lives that stay on the machine, with their data. */
+    readonly kept: readonly NamedLife[];
+    /** `removed`: nothing was left and the agent took itself away. `trash`: it goes at the last purge. `stays`: others use it. */
+    readonly agent: "removed" | "trash" | "stays";
+}
+
+export interface ResourceStatus extends NamedLife {
+    readonly tenant: TenantId;
+    readonly name: string;
+    readonly state: "ready" | "unfinished" | "removing";
+    /** Why it is not ready. */
+    readonly reasons: readonly string[];
+    /** Unix milliseconds since which it is in that state. */
+    readonly since: number;
+    readonly createdAt: number;
+    readonly confirmed: boolean;
+    /** When a session last named it; undefined: never since its create. */
+    readonly namedAt?: number;
+    readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+export interface TenantStatus {
+    readonly tenant: TenantId;
+    readonly urn: string;
+    readonly confirmed: boolean;
+    readonly createdAt: number;
+}
+
+export interface TrashStatus extends NamedLife {
+    readonly tenant: TenantId;
+    readonly name: string;
+    readonly bytes: number;
+    readonly removedAt: number;
+    readonly purgeAt: number;
+}
+
+export interface AgentEvent {
+    readonly id: number;
+    readonly at: number;
+    readonly life?: Life;
+    readonly name?: string;
+    /** `healed`, `broken`, `made`, `changed`, `removed`, `purged`, `restored`, `installed` ... */
+    readonly what: string;
+    readonly detail: string;
+}
+
+export interface MachineStatus {
+    readonly welcome: Welcome;
+    readonly facts: MachineFacts;
+    readonly tenants: readonly TenantStatus[];
+    readonly resources: readonly ResourceStatus[];
+    readonly trash: readonly TrashStatus[];
+    /** The latest first, bounded. */
+    readonly events: readonly AgentEvent[];
+    /** Engines that run an older program than the agent's and get the new one at their next restart. */
+    readonly awaitingRestart: readonly string[];
+}
+
+/** Every method: what it takes and what it answers. Mutating methods need a session. */
+export interface Api {
+    "node.create": [
+        {
+            readonly urn: string;
+            readonly name: string;
+            readonly settings: Settings;
+            readonly operation: string;
+            readonly seen: Caller["seen"];
+        },
+        NodeReport,
+    ];
+    "node.update": [{ readonly caller: Caller; readonly urn: string; readonly settings: Settings }, NodeReport];
+    /** undefined tenant on the right machine: absent. */
+    "node.read": [{ readonly caller: Caller }, { readonly found: false } | ({ readonly found: true } & NodeReport)];
+    "node.delete": [{ readonly caller: Caller; readonly trashMs: number }, NodeRemoval];
+    /** Whether a Node of this URN has been created on this machine (asked when a delete meets another machine). */
+    "node.known": [{ readonly urn: string }, { readonly known: boolean }];
+
+    /** `operation` is random and the same over retries of one create: the second call joins the first. Throws only before anything is made. */
+    "resource.create": [
+        {
+            readonly caller: Caller;
+            readonly kind: Kind;
+            readonly urn: string;
+            readonly name: string;
+            readonly operation: string;
+            readonly spec: Readonly<Record<string, unknown>>;
+            readonly waitMs: number;
+            readonly trashMs: number;
+            readonly settings: Settings;
+        },
+        ResourceReport,
+    ];
+    /** Throws when refused before anything was changed; what fails later is reported as unfinished. */
+    "resource.update": [
+        {
+            readonly caller: Caller;
+            readonly life: Life;
+            readonly urn: string;
+            readonly spec: Readonly<Record<string, unknown>>;
+            readonly waitMs: number;
+            readonly settings: Settings;
+        },
+        ResourceReport,
+    ];
+    "resource.read": [{ readonly caller: Caller; readonly life: Life; readonly digests: Readonly<Record<string, Digest>> }, ReadReport];
+    /** Absent is success. Answers when the resource is gone (data in the trash, or kept). */
+    "resource.delete": [
+        {
+            readonly caller: Caller;
+            readonly life: Life;
+            readonly onRemove: "delete" | "keep";
+            readonly trashMs: number;
+            readonly waitMs: number;
+        },
+        Record<string, never>,
+    ];
+
+    /** An orderly end: what this session made and had answered is in the engine's state. */
+    "session.end": [{ readonly confirmed: readonly (Life | TenantId)[] }, Record<string, never>];
+
+    status: [{ readonly events?: number }, MachineStatus];
+    "trash.list": [Record<string, never>, readonly TrashStatus[]];
+    /** Puts trashed data in the place of a resource's own (default: the live one with the same tenant and URN), whose data goes to the trash instead. */
+    "trash.restore": [{ readonly life: Life; readonly into?: Life }, { readonly into: NamedLife }];
+    /** Says what a machine with a copied disk is: the same installation on other hardware, or a new machine. */
+    "machine.claim": [{ readonly as: "same" | "new" }, { readonly machine: MachineId }];
+    /** For tests: no sweep and no healing until resumed or the channel closes. */
+    "reconciler.pause": [Record<string, never>, Record<string, never>];
+    "reconciler.resume": [Record<string, never>, Record<string, never>];
+    /** Observe and heal everything now; answers when done. */
+    "reconciler.sweep": [Record<string, never>, Record<string, never>];
+}
+
+export type Method = keyof Api;
+export type Params<M extends Method> = Api[M][0];
+export type Result<M extends Method> = Api[M][1];
+
+/** What a long call says while it works: replaces what it said before. */
+export interface Progress {
+    readonly doing: string;
+}
+
+/** How an error travels in a JSON-RPC error's `data`. */
+export type ErrorData = ErrorFacts;

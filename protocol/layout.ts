@@ -1,0 +1,33 @@
+/** Where the agent lives on a node: what bootstrap puts there and the agent looks for. */
+export const ROOT = "/var/lib/zeroform";
+
+/** JavaScript runtimes by content hash: `<RUNTIMES>/<hash>/bun`. */
+export const RUNTIMES = `${ROOT}/runtimes`;
+/** Agent bundles by content hash: `<AGENTS>/<hash>/agent.js` beside the launcher `zeroform-agent`. */
+export const AGENTS = `${ROOT}/agents`;
+/** Link to the agent in use: `<CURRENT>/zeroform-agent`. */
+export const CURRENT = `${ROOT}/current`;
+export const LAUNCHER = `${CURRENT}/zeroform-agent`;
+
+/** The machine's identity, as JSON. */
+export const MACHINE_FILE = `${ROOT}/machine.json`;
+/** Desired state. */
+export const STORE_FILE = `${ROOT}/store.db`;
+/** Key that seals secret fields of the store. */
+export const NODE_KEY_FILE = `${ROOT}/node.key`;
+
+/** Default pool: image files of ZMounts. */
+export const POOL = `${ROOT}/pool`;
+/** Mount points of ZMounts. */
+export const MOUNTS = `${ROOT}/mounts`;
+/** Data of Zdb servers that are not on a ZMount. */
+export const ZDBS = `${ROOT}/zdb`;
+/** Parameter files of services, 0600. */
+export const SERVICES = `${ROOT}/services`;
+
+export const RUN = "/run/zeroform";
+/** The agent's RPC socket, 0600 root. */
+export const SOCKET = `${RUN}/agent.sock`;
+
+/** Printed by `zeroform-agent rpc` before the first message, so that noise of a login shell can be skipped. */
+export const RPC_MARKER = "zeroform-rpc-1\n";

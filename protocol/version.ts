@@ -1,0 +1,16 @@
+/** Version of this package, and of the agent it brings. A test compares it with package.json. */
+export const VERSION = "0.1.0";
+
+/** Version of the RPC protocol spoken by this release; the one before is understood too. */
+export const PROTOCOL = 1;
+export const PROTOCOLS_UNDERSTOOD: readonly number[] = [1];
+
+/** -1, 0 or 1 as `a` is older than, equal to or newer than `b`. */
+export const compareVersions = (a: string, b: string): number => {
+    const [left, right] = [a, b].map((version) => version.split(/[.-]/, 3).map(Number));
+    for (let part = 0; part < 3; part++) {
+        const difference = (left?.[part] ?? 0) - (right?.[part] ?? 0);
+        if (difference !== 0) return Math.sign(difference);
+    }
+    return 0;
+};

@@ -1,0 +1,76 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+import { bearingData, onNode } from "./on-node.ts";
+import { derived, derivedSecret, generated, output, primitive, reference, replace, secret, update } from "./primitive.ts";
+import { size } from "./quantity.ts";
+
+const WILDCARDS: readonly string[] = ["0.0.0.0", "::"];
+
+/** An always-append key-value store that speaks the Redis protocol: one namespace on a Zero-DB server of the node. */
+export const zdb = primitive({
+    kind: "Zdb",
+    summary: "An always-append key-value store that speaks the Redis protocol: one namespace on a Zero-DB server of the node.",
+    bearsData: true,
+    inputs: {
+        ...onNode,
+        /** The ZMount that holds its data. @default the agent's own data directory */
+        mount: reference(replace(z.string().optional(), "data is not moved between mounts")),
+        /** Quota: the bytes of live values it may hold. Never below what is used. */
+        size: update(size()),
+        /** `user`: keys chosen by the client. `seq`: ids given by the store. @default "user" */
+        mode: replace(
+            z.enum(["user", "seq"], { error: 'write mode as "user" or "seq"' }).default("user"),
+            "keys of one mode mean nothing in the other",
+        ),
+        /** What clients authenticate with, 8 to 63 printable characters. @default generated, and kept */
+        password: secret(
+            generated(
+                update(
+                    z
+                        .string({ error: "write password as a string" })
+                        .regex(/^[\x21-\x7e]{8,63}$/, { error: "a password is 8 to 63 printable ASCII characters without spaces" })
+                        .optional(),
+                ),
+            ),
+        ),
+        /** Let anyone who reaches it read without the password. @default false */
+        public: update(z.boolean({ error: "write public as true or false" }).default(false)),
+        /** IP address of the node that it listens on. Never wider than written. @default "127.0.0.1" */
+        listen: update(
+            z
+                .string({ error: "write listen as an IP address of the node" })
+                .refine((address) => isIP(address) !== 0, {
+                    error: 'write listen as an IP address of the node, such as "10.0.0.11" ("0.0.0.0" or "::" for all of them)',
+                })
+                .default("127.0.0.1"),
+        ),
+        /** TCP port. @default one per server, from 9900 up, kept */
+        port: generated(
+            update(
+                z
+                    .number({ error: "write port as a number" })
+                    .int()
+                    .min(1024, { error: "a port is 1024 to 65535" })
+                    .max(65_535, { error: "a port is 1024 to 65535" })
+                    .optional(),
+            ),
+        ),
+        ...bearingData,
+    },
+    outputs: {
+        /** Its name on the server: what clients SELECT or authenticate as. */
+        namespace: output(z.string()),
+        /** Address that clients connect to. */
+        host: derived(z.string()),
+        /** `redis://<namespace>:<password>@<host>:<port>`. */
+        url: derivedSecret(z.string()),
+    },
+    exclusive: (inputs) => inputs.port !== undefined,
+    derive: ({ inputs, reported, address }) => {
+        const listen = String(inputs.listen);
+        const host = WILDCARDS.includes(listen) ? address : listen;
+        const authority = isIP(host) === 6 ? `[${host}]` : host;
+        const password = encodeURIComponent(String(inputs.password));
+        return { host, url: `redis://${reported.namespace}:${password}@${authority}:${inputs.port}` };
+    },
+});
