@@ -1,0 +1,77 @@
+// What the demo needs to show what it does: steps with their time, and commands whose output the reader sees.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+
+const colours = process.stdout.isTTY && process.env.NO_COLOR === undefined;
+const bold = (text: string) => (colours ? `\x1b[1m${text}\x1b[0m` : text);
+const green = (text: string) => (colours ? `\x1b[32m${text}\x1b[0m` : text);
+
+export const say = (text: string): void => console.log(text);
+export const note = (text: string): void => console.log(`    ${text}`);
+
+let steps = 0;
+
+/** One step of the story: named, timed, and fatal when what it proves is not so. */
+export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
+    say(bold(`\n${++steps}. ${title}`));
+    const started = performance.now();
+    const result = await action();
+    say(green(`    ✓ ${((performance.now() - started) / 1000).toFixed(1)} s`));
+    return result;
+}
+
+interface RunOptions {
+    readonly cwd: string;
+    readonly env: Readonly<Record<string, string>>;
+    /** Collect the output instead of showing it; it is shown after all when the command fails. */
+    readonly quiet?: boolean;
+    readonly input?: string;
+}
+
+export function run(command: string, args: readonly string[], { cwd, env, quiet = true, input }: RunOptions): Promise<string> {
+    return new Promise((resolve, reject) => {
+        const child = spawn(command, args, {
+            cwd,
+            env: { ...process.env, ...env },
+            stdio: ["pipe", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+        });
+        child.stdin?.end(input ?? "");
+        let [stdout, output] = ["", ""];
+        child.stdout?.on("data", (chunk: Buffer) => {
+            stdout += chunk.toString();
+            output += chunk.toString();
+        });
+        child.stderr?.on("data", (chunk: Buffer) => {
+            output += chunk.toString();
+        });
+        child.on("error", reject);
+        child.on("close", (code) => {
+            if (code === 0) resolve(stdout);
+            else reject(new Error(`${command} ${args[0] ?? ""} ended with ${code}\n${output}`));
+        });
+    });
+}
+
+export interface PulumiStack {
+    (args: readonly string[], options?: { readonly quiet?: boolean }): Promise<string>;
+    /** What a shell needs to work on the same stack. */
+    readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The Pulumi CLI on a project, with a backend in a directory: no account, no service. */
+export function pulumi(project: string, backend: string): PulumiStack {
+    const environment = {
+        PULUMI_BACKEND_URL: `file://${backend}`,
+        PULUMI_HOME: join(backend, "home"),
+        PULUMI_CONFIG_PASSPHRASE: "",
+        PULUMI_STACK: "demo",
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+        PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+        PULUMI_DISABLE_REGISTRY_RESOLVE: "true",
+    };
+    const command = (args: readonly string[], { quiet = false }: { readonly quiet?: boolean } = {}) => {
+        const color = !quiet && process.stdout.isTTY ? "auto" : "never";
+        return run("pulumi", [...args, "--non-interactive", "--color", color], { cwd: project, env: environment, quiet });
+    };
+    return Object.assign(command, { environment });
+}

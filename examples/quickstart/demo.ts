@@ -1,0 +1,214 @@
+// Runs this example on three test hosts and proves, step by step, what it is for. `npm run demo`; `-- --keep` leaves it running.
+import { randomBytes } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Redis } from "ioredis";
+import { down, exec, type HostInfo, list, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
+import { note, pulumi, run, say, step } from "./demo-stage.ts";
+
+const PREFIX = "zfdemo";
+const HOSTS = 3;
+/** Longer than any machine takes to start its systemd, mounts and stores. */
+const HEAL_LIMIT_MS = 60_000;
+
+interface Stores {
+    readonly [machine: string]: { readonly path: string; readonly events: string; readonly ledger: string };
+}
+
+const { values: options } = parseArgs({
+    options: {
+        keep: { type: "boolean", default: false, short: "k" },
+        help: { type: "boolean", default: false, short: "h" },
+    },
+});
+if (options.help) {
+    console.log(
+        "npm run demo [-- --keep]\n\nThree test hosts on this machine, a Pulumi program on them, changes, a power loss, and a clean end.\n--keep  leave hosts and stack running, and say how to play with them",
+    );
+    process.exit(0);
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const backend = join(here, ".demo");
+const stack = pulumi(here, backend);
+let finished = false;
+process.once("SIGINT", () => process.exit(130));
+
+try {
+    await demonstrate();
+    finished = true;
+} finally {
+    if (!(options.keep && finished)) await clean();
+}
+
+async function demonstrate(): Promise<void> {
+    const hosts = await step(`${HOSTS} hosts on this machine: own systemd, own sshd, own disk`, async () => {
+        await clean();
+        const made = await up({ prefix: PREFIX, count: HOSTS });
+        for (const { name, address } of made) note(`${name} at ${address}`);
+        return made;
+    });
+
+    await step("pulumi up: an agent, a disk and two key-value stores on each", async () => {
+        await mkdir(backend, { recursive: true });
+        await stack(["stack", "init", "demo"], { quiet: true });
+        await configure(hosts);
+        await stack(["up", "--yes", "--skip-preview"]);
+    });
+    const before = await stores();
+    const clients = await step("write and read through ioredis", () => writeEverywhere(before));
+
+    await step("nothing to do: a second preview and a refresh change nothing", async () => {
+        await stack(["preview", "--expect-no-changes"], { quiet: true });
+        await stack(["refresh", "--yes", "--skip-preview", "--expect-no-changes"], { quiet: true });
+        note("no changes in either");
+    });
+
+    await step("grow every disk and rotate a password in place, with a client writing all the while", async () => {
+        const writing = keepWriting(before);
+        await stack(["config", "set", "diskSize", "512MiB"], { quiet: true });
+        await run("pulumi", ["config", "set", "--secret", "eventsPassword"], {
+            cwd: here,
+            env: stack.environment,
+            input: randomBytes(18).toString("base64url"),
+        });
+        await stack(["up", "--yes", "--skip-preview"]);
+        const written = await writing.stop();
+        note(`${written} writes to the ledgers meanwhile, none failed, none lost`);
+        await proveRotation(before, await stores());
+    });
+
+    await step("power loss: everything on one host is killed at once, then it starts again; nobody touches it", async () => {
+        const victim = hosts[1] as HostInfo;
+        await powerOff(victim.name);
+        note(`${victim.name} is off`);
+        const started = Date.now();
+        await powerOn(victim.name);
+        await proveValues(await stores(), HEAL_LIMIT_MS);
+        note(`${victim.name} serves its data again ${((Date.now() - started) / 1000).toFixed(1)} s after power came back`);
+    });
+    for (const client of clients) client.disconnect();
+
+    if (options.keep) {
+        say(
+            `\nLeft running. To play with it:\n\n    cd ${here}\n${Object.entries(stack.environment)
+                .map(([name, value]) => `    export ${name}='${value}'`)
+                .join(
+                    "\n",
+                )}\n    pulumi up\n    npx zeroform status\n    npx zeroform dev ssh ${PREFIX}-1\n    pulumi destroy; npx zeroform dev down --prefix ${PREFIX}\n`,
+        );
+        return;
+    }
+
+    await step("pulumi destroy: nothing is left on the hosts", async () => {
+        await stack(["destroy", "--yes", "--skip-preview"]);
+        for (const { name } of hosts) await proveNothingLeft(name);
+    });
+    await step("the hosts go too", async () => {
+        await clean();
+        const left = await list({ prefix: PREFIX });
+        if (left.length > 0) throw new Error(`still there: ${left.map(({ name }) => name).join(", ")}`);
+    });
+    say("\nDone: every step above was checked, not just run.");
+}
+
+async function configure(hosts: readonly HostInfo[]): Promise<void> {
+    const machines = hosts.map(({ name, address, port, user, identityFile, hostKey }) => ({
+        name,
+        host: address,
+        port,
+        user,
+        identityFile,
+        hostKey,
+    }));
+    await writeFile(join(here, "Pulumi.demo.yaml"), `config:\n  quickstart:machines: ${JSON.stringify(machines)}\n`);
+}
+
+async function stores(): Promise<Stores> {
+    return JSON.parse(await stack(["stack", "output", "store", "--json", "--show-secrets"], { quiet: true })) as Stores;
+}
+
+async function writeEverywhere(all: Stores): Promise<readonly Redis[]> {
+    const clients: Redis[] = [];
+    for (const [machine, { events, ledger }] of Object.entries(all)) {
+        const [store, sequence] = [new Redis(events), new Redis(ledger)];
+        clients.push(store, sequence);
+        await store.set("greeting", `hello from ${machine}`);
+        const id = await sequence.callBuffer("SET", "", "first entry");
+        note(`${machine}: greeting -> "${await store.get("greeting")}", ledger entry ${(id as Buffer).readBigUInt64LE()}`);
+    }
+    return clients;
+}
+
+function keepWriting(all: Stores): { stop(): Promise<number> } {
+    const clients = Object.values(all).map(({ ledger }) => new Redis(ledger));
+    let written = 0;
+    let going = true;
+    const writers = clients.map(async (client) => {
+        const ids: Buffer[] = [];
+        while (going) {
+            ids.push((await client.callBuffer("SET", "", `entry ${written}`)) as Buffer);
+            written += 1;
+        }
+        for (const id of ids) if ((await client.callBuffer("GET", id)) === null) throw new Error("an acknowledged entry is gone");
+        client.disconnect();
+    });
+    return {
+        async stop() {
+            going = false;
+            await Promise.all(writers);
+            return written;
+        },
+    };
+}
+
+async function proveRotation(before: Stores, after: Stores): Promise<void> {
+    for (const [machine, { events }] of Object.entries(after)) {
+        const old = before[machine]?.events;
+        if (old === undefined || old === events) throw new Error(`${machine}: the password did not change`);
+        const outdated = new Redis(old, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
+        outdated.on("error", () => undefined);
+        const refused = await outdated
+            .connect()
+            .then(() => outdated.get("greeting"))
+            .then(() => false)
+            .catch(() => true);
+        outdated.disconnect();
+        if (!refused) throw new Error(`${machine}: the old password still works`);
+    }
+    await proveValues(after, 0);
+    note("the old passwords are refused, the new ones read the same data");
+}
+
+/** Reads every greeting; until the limit, a store that is not there yet is asked again. */
+async function proveValues(all: Stores, limitMs: number): Promise<void> {
+    const deadline = Date.now() + limitMs;
+    for (const [machine, { events }] of Object.entries(all)) {
+        const client = new Redis(events, {
+            connectTimeout: 1_000,
+            retryStrategy: () => (Date.now() < deadline ? 200 : null),
+            maxRetriesPerRequest: null,
+        });
+        client.on("error", () => undefined);
+        const greeting = await client.get("greeting");
+        client.disconnect();
+        if (greeting !== `hello from ${machine}`) throw new Error(`${machine}: greeting is ${greeting}`);
+    }
+}
+
+/** Units, mounts, loop devices and files of zeroform on a host. */
+async function proveNothingLeft(host: string): Promise<void> {
+    const script =
+        "ls -A /var/lib/zeroform | grep -v lost+found; ls /etc/systemd/system | grep zeroform; grep zeroform/mounts /proc/mounts; ls -d /run/zeroform 2>/dev/null; true";
+    const { stdout } = await exec(host, ["sh", "-c", script]);
+    if (stdout.trim() !== "") throw new Error(`left on ${host}:\n${stdout}`);
+    note(`${host}: no unit, no mount, no file`);
+}
+
+async function clean(): Promise<void> {
+    await down({ prefix: PREFIX });
+    await rm(backend, { recursive: true, force: true });
+    await rm(join(here, "Pulumi.demo.yaml"), { force: true });
+}
