@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { HostInfo } from "../../dev/hosts/index.ts";
+import type { MachineStatus, Method, Params, Result } from "../../protocol/api.ts";
+import { mintSessionId } from "../../protocol/ids.ts";
+import { NodePool } from "../../provider/node/pool.ts";
+import { reach } from "../../schema/on-node.ts";
+import { machineOf } from "./hosts.ts";
+
+/** A session of the test's own with the agent of a host, over real SSH. */
+export class AgentSession implements AsyncDisposable {
+    readonly #pool = new NodePool({ session: mintSessionId() });
+    readonly #host: HostInfo;
+
+    constructor(host: HostInfo) {
+        this.#host = host;
+    }
+
+    async request<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
+        const link = await this.#pool.link(reach.parse(machineOf(this.#host)), { agent: "present", signal: AbortSignal.timeout(30_000) });
+        return link.request(method, params);
+    }
+
+    status(): Promise<MachineStatus> {
+        return this.request("status", { events: 200 });
+    }
+
+    async [Symbol.asyncDispose](): Promise<void> {
+        await this.#pool.end();
+    }
+}
+
+/** Takes away a confirmed life that no stack has any more, as a person would have to. */
+export const removeLife = async (on: HostInfo, life: string | undefined): Promise<void> => {
+    await using agent = new AgentSession(on);
+    const { welcome, resources } = await agent.status();
+    const found = resources.find((resource) => resource.life === life);
+    if (!found) throw new Error(`no ${life} on ${on.name}`);
+    const caller = { machine: welcome.machine, tenant: found.tenant, seen: [] };
+    await agent.request("resource.delete", { caller, life: found.life, onRemove: "delete", trashMs: 0, waitMs: 30_000 });
+    await agent.request("node.delete", { caller, trashMs: 0 });
+};
+
+/** Looks until there is something to see. */
+export const until = async <T>(look: () => Promise<T | undefined>, limitMs = 60_000): Promise<T> => {
+    const deadline = Date.now() + limitMs;
+    while (Date.now() < deadline) {
+        const found = await look();
+        if (found !== undefined) return found;
+        await sleep(50);
+    }
+    throw new Error(`looked for ${limitMs} ms in vain`);
+};

@@ -1,0 +1,52 @@
+import { exec, type HostInfo, powerOff, powerOn, reinstall, up } from "../../dev/hosts/index.ts";
+
+/** The set of hosts that all end-to-end tests share; taken away by the global tear-down. */
+export const PREFIX = "zfe";
+
+/** What a program needs to know of a host, as plain data. */
+export interface Machine {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly identityFile: string;
+    readonly hostKey: string;
+}
+
+export const machineOf = ({ address, port, user, identityFile, hostKey }: HostInfo): Machine => ({
+    host: address,
+    port,
+    user,
+    identityFile,
+    hostKey,
+});
+
+/** The first `count` hosts of the set, running and joined. */
+export const hosts = async (count: number): Promise<readonly HostInfo[]> => (await up({ prefix: PREFIX, count })).slice(0, count);
+
+/** One host, running and joined. */
+export const host = async (): Promise<HostInfo> => {
+    const [first] = await hosts(1);
+    if (!first) throw new Error("no test host");
+    return first;
+};
+
+/** Runs a shell line as root on a host and gives its output; fails with what it said. */
+export const sh = async ({ name }: HostInfo, line: string): Promise<string> => {
+    const { code, stdout, stderr } = await exec(name, ["sh", "-c", line]);
+    if (code !== 0) throw new Error(`on ${name}: ${line}: ${stderr || stdout}`);
+    return stdout.trim();
+};
+
+/** What zeroform has on a host that a leak would show in: units, mounts, loop devices, files. */
+export const footprint = async (on: HostInfo): Promise<string> =>
+    sh(
+        on,
+        "find /var/lib/zeroform -mindepth 1 -maxdepth 1 ! -name lost+found | sort; ls /etc/systemd/system | grep zeroform | sort; grep -c zeroform/mounts /proc/mounts; ls -d /run/zeroform 2>/dev/null; true",
+    );
+
+/** The same machine with a fresh disk and system. */
+export const fresh = async ({ name }: HostInfo): Promise<void> => {
+    await powerOff(name);
+    await reinstall(name);
+    await powerOn(name);
+};
