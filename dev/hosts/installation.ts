@@ -4,6 +4,8 @@ import { DevError } from "../dev-error.ts";
 import { must, run } from "./command.ts";
 import { gatewayOf } from "./network.ts";
 import { BASE, type HostPlaces, type SetPlaces } from "./places.ts";
+import { switchOff } from "./power.ts";
+import { type HostRecord, writeRecord } from "./records.ts";
 
 /** Units that make no sense in a namespace, would touch the machine's kernel settings, or wait for udev, which is not there. */
 const MASKED_UNITS = [
@@ -59,7 +61,7 @@ Subsystem sftp internal-sftp
 
 /**
  * Installs a new Linux on the host: a fresh layer over the machine's root, its own machine id and host keys, a blank data disk. What was
- * there is erased. Gives the public host key.
+ * there is switched off and erased. The record is written last: a host without one is the leftover of a crash.
  */
 export async function install(
     set: SetPlaces,
@@ -67,7 +69,8 @@ export async function install(
     network: number,
     diskBytes: number,
     keepHostKey: boolean,
-): Promise<string> {
+): Promise<HostRecord> {
+    await switchOff(place);
     const keys = keepHostKey ? await savedHostKeys(place) : [];
     await erase(place);
     for (const directory of [place.upper, place.work, place.root]) await mkdir(directory, { recursive: true });
@@ -79,14 +82,18 @@ export async function install(
             `The root of ${place.name} could not be laid over the machine's own, as ${BASE} is itself on an overlay or a file system that cannot hold one: set ZEROFORM_DEV_DIR to a directory on ext4 or xfs.`,
         );
     }
+    let hostKey: string;
     try {
         await quietUnits(place.root);
         await writeIdentity(place, network);
         await writeAccounts(set, place.root);
-        return await writeHostKeys(place, keys);
+        hostKey = await writeHostKeys(place, keys);
     } finally {
         await must("umount", [place.root]);
     }
+    const record: HostRecord = { diskBytes, hostKey, cut: false };
+    await writeRecord(place.record, record);
+    return record;
 }
 
 /** Removes the host's files. The agent makes mount points immutable, which has to be undone first. */

@@ -25,6 +25,8 @@ export interface HostPlaces {
     readonly directory: string;
     /** What the host is. Written last, so that a host without it is a leftover. */
     readonly record: string;
+    /** Beside its directory, which a new installation replaces. */
+    readonly lock: string;
     readonly image: string;
     readonly upper: string;
     readonly work: string;
@@ -72,6 +74,7 @@ export function hostPlaces(set: SetPlaces, number: number, cgroupRoot: string): 
         number,
         directory,
         record: `${directory}/host.json`,
+        lock: `${directory}.lock`,
         image: `${directory}/disk.img`,
         upper: `${directory}/upper`,
         work: `${directory}/work`,

@@ -1,0 +1,85 @@
+import type { Command } from "commander";
+import type { TrashStatus } from "../protocol/api.ts";
+import { ZeroformError } from "../protocol/errors.ts";
+import { isLife } from "../protocol/ids.ts";
+import { formatSize } from "../schema/quantity.ts";
+import { askEach, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
+import { ago, columns } from "./text.ts";
+
+/** `zeroform trash`: data of removed resources, and the way back. */
+export const register = (program: Command): void => {
+    const trash = program.command("trash").description("data of removed resources: list it, bring it back");
+
+    withNodeOptions(trash.command("list"))
+        .description("show what is in the trash of each node, and until when")
+        .option("--json", "print JSON")
+        .action(async (options: NodeOptions & { readonly json?: boolean }) => {
+            const answers = await askEach(await nodesOf(options), (link) => link.request("trash.list", {}));
+            if (options.json) {
+                console.log(
+                    JSON.stringify(
+                        answers.map(({ node, answer }) =>
+                            answer instanceof ZeroformError
+                                ? { node: node.name, error: answer.facts() }
+                                : { node: node.name, trash: answer },
+                        ),
+                        null,
+                        2,
+                    ),
+                );
+            } else {
+                const rows = answers.flatMap(({ node, answer }) =>
+                    answer instanceof ZeroformError ? [] : answer.map((entry) => row(node.name, entry)),
+                );
+                console.log(
+                    rows.length === 0
+                        ? "nothing in the trash"
+                        : columns([["NODE", "KIND", "NAME", "SIZE", "REMOVED", "PURGED IN", "LIFE"], ...rows]),
+                );
+            }
+            for (const { node, answer } of answers) {
+                if (!(answer instanceof ZeroformError)) continue;
+                console.error(`${node.name} was not reached: ${answer.sentence()}`);
+                process.exitCode = 1;
+            }
+        });
+
+    withNodeOptions(trash.command("restore").argument("<life>", "life of the removed resource, as `trash list` shows it"))
+        .description("put removed data back in the place of a resource's own, which goes to the trash instead")
+        .option("--into <life>", "the resource to put it into, when it is not the one that the program calls the same")
+        .action(async (life: string, options: NodeOptions & { readonly into?: string }) => {
+            const { into } = options;
+            if (!isLife(life) || (into !== undefined && !isLife(into)))
+                throw new ZeroformError({
+                    code: "INVALID",
+                    message: `"${isLife(life) ? into : life}" is not a life`,
+                    hint: "`zeroform trash list` shows them.",
+                });
+            const nodes = await nodesOf(options);
+            const found = await askEach(nodes, async (link) => {
+                const entry = (await link.request("trash.list", {})).find((trashed) => trashed.life === life);
+                return entry && (await link.request("trash.restore", { life, ...(into !== undefined && { into }) }));
+            });
+            const failed = found.find(({ answer }) => answer instanceof ZeroformError);
+            const done = found.find(({ answer }) => answer !== undefined && !(answer instanceof ZeroformError));
+            if (done?.answer && !(done.answer instanceof ZeroformError))
+                console.log(`${done.node.name}: ${done.answer.into.urn.split("::").at(-1)} has the data of ${life} again`);
+            else if (failed?.answer instanceof ZeroformError) throw failed.answer.with({ node: failed.node.name });
+            else
+                throw new ZeroformError({
+                    code: "LIFE_UNKNOWN",
+                    message: `${life} is not in the trash of ${nodes.map(({ name }) => name).join(", ")}`,
+                    hint: "`zeroform trash list` shows what is.",
+                });
+        });
+};
+
+const row = (node: string, { kind, name, bytes, removedAt, purgeAt, life }: TrashStatus): readonly string[] => [
+    node,
+    kind,
+    name,
+    formatSize(bytes),
+    `${ago(removedAt)} ago`,
+    ago(Date.now(), purgeAt),
+    life,
+];
