@@ -1,3 +1,8 @@
+import { constants } from "node:fs";
+import { link, lstat, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { mountOf, readMounts } from "./mountinfo.ts";
+
 /** What a path names, without following a link. */
 export interface FileStat {
     readonly bytes: number;
@@ -27,8 +32,9 @@ export interface Files {
     readText(path: string): Promise<string | undefined>;
     /** Names in a directory; none when it is not there. */
     list(directory: string): Promise<readonly string[]>;
-    /** Replaces a file as a whole: readers and power cuts see the old text or the new one. */
+    /** Replaces a file as a whole: readers and power cuts see the old text or the new one. @default mode 0600 */
     writeText(path: string, text: string, mode?: number): Promise<void>;
+    /** With its parents. @default mode 0700 */
     makeDirectory(path: string, mode?: number): Promise<void>;
     /** Renames within one file system and makes the new name last. The target's directory is made when it is missing. */
     move(from: string, to: string): Promise<void>;
@@ -41,3 +47,101 @@ export interface Files {
     /** The file system that holds a path, which must exist. */
     fileSystem(path: string): Promise<FileSystem>;
 }
+
+/** st_blocks counts in these, whatever the block size of the file system. */
+const STAT_BLOCK_BYTES = 512;
+
+export const files: Files = {
+    stat: async (path) => {
+        const found = await absentAs(undefined, () => lstat(path));
+        return (
+            found && {
+                bytes: found.size,
+                reservedBytes: found.blocks * STAT_BLOCK_BYTES,
+                directory: found.isDirectory(),
+                device: found.dev,
+                inode: found.ino,
+            }
+        );
+    },
+
+    readText: (path) => absentAs(undefined, () => readFile(path, "utf8")),
+
+    list: (directory) => absentAs([], () => readdir(directory)),
+
+    writeText: async (path, text, mode = 0o600) => {
+        await makeDirectory(dirname(path), 0o700);
+        const temporary = `${path}.new`;
+        await rm(temporary, { force: true });
+        await writeFile(temporary, text, { mode, flag: "wx", flush: true });
+        await rename(temporary, path);
+        await syncDirectory(dirname(path));
+    },
+
+    makeDirectory: (path, mode = 0o700) => makeDirectory(path, mode),
+
+    move: async (from, to) => {
+        await makeDirectory(dirname(to), 0o700);
+        await rename(from, to);
+        await syncDirectory(dirname(to));
+        if (dirname(from) !== dirname(to)) await syncDirectory(dirname(from));
+    },
+
+    link: async (existing, name) => {
+        await makeDirectory(dirname(name), 0o700);
+        await link(existing, name);
+        await syncDirectory(dirname(name));
+    },
+
+    remove: async (path) => {
+        await rm(path, { recursive: true, force: true });
+        await absentAs(undefined, () => syncDirectory(dirname(path)));
+    },
+
+    diskUsage,
+
+    fileSystem: async (path) => {
+        const [room, found, mounts] = await Promise.all([statfs(path), lstat(path), readMounts()]);
+        return {
+            type: mountOf(path, mounts)?.type ?? "unknown",
+            device: found.dev,
+            totalBytes: room.blocks * room.bsize,
+            freeBytes: room.bavail * room.bsize,
+        };
+    },
+};
+
+async function diskUsage(path: string): Promise<number> {
+    const found = await files.stat(path);
+    if (found === undefined) return 0;
+    if (!found.directory) return found.reservedBytes;
+    let total = found.reservedBytes;
+    for (const name of await files.list(path)) total += await diskUsage(`${path}/${name}`);
+    return total;
+}
+
+const makeDirectory = async (path: string, mode: number): Promise<void> => {
+    const first = await mkdir(path, { recursive: true, mode });
+    if (first !== undefined) await syncDirectory(dirname(first));
+};
+
+/** Makes names in a directory survive a power cut. */
+export const syncDirectory = async (directory: string): Promise<void> => {
+    const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+        await handle.sync();
+    } finally {
+        await handle.close();
+    }
+};
+
+/** What to make of a path that is not there; every other failure stays one. */
+export const absentAs = async <T, A>(answer: A, attempt: () => Promise<T>): Promise<T | A> => {
+    try {
+        return await attempt();
+    } catch (failure) {
+        const code = failure instanceof Error && "code" in failure ? failure.code : undefined;
+        if (code === "ENOENT" || code === "ENOTDIR") return answer;
+        throw failure;
+    }
+};

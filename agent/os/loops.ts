@@ -1,3 +1,7 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { absentAs } from "./files.ts";
+import { run } from "./program.ts";
+
 /** A loop device that is attached to a file. */
 export interface Loop {
     /** `/dev/loop3` */
@@ -23,3 +27,50 @@ export interface Loops {
     keepReserved(loop: Loop): Promise<void>;
     detach(loop: Loop): Promise<void>;
 }
+
+/** /sys counts in these, whatever the block size of the device. */
+const SECTOR_BYTES = 512;
+
+export const loops: Loops = {
+    byNumber: async (number) => {
+        const sys = `/sys/dev/block/${number}`;
+        const backingFile = await attribute(`${sys}/loop/backing_file`);
+        if (backingFile === undefined) return undefined;
+        const [sectors, discards, event] = await Promise.all([
+            attribute(`${sys}/size`),
+            attribute(`${sys}/queue/discard_max_bytes`),
+            attribute(`${sys}/uevent`),
+        ]);
+        const name = /^DEVNAME=(.+)$/m.exec(event ?? "")?.[1];
+        if (name === undefined) return undefined;
+        return {
+            device: `/dev/${name}`,
+            number,
+            bytes: Number(sectors ?? 0) * SECTOR_BYTES,
+            backingFile,
+            discards: discards !== undefined && discards !== "0",
+        };
+    },
+
+    ofFile: async (path) => {
+        const { stdout } = await run("losetup", ["--associated", path, "--noheadings", "--raw", "--output", "MAJ:MIN"]);
+        const numbers = stdout.split("\n").flatMap((line) => line.trim() || []);
+        const found = await Promise.all(numbers.map((number) => loops.byNumber(number)));
+        return found.filter((loop) => loop !== undefined);
+    },
+
+    adoptSize: async (loop) => {
+        await run("losetup", ["--set-capacity", loop.device]);
+    },
+
+    keepReserved: async (loop) => {
+        await writeFile(`/sys/dev/block/${loop.number}/queue/discard_max_bytes`, "0");
+    },
+
+    detach: async (loop) => {
+        await run("losetup", ["--detach", loop.device]);
+    },
+};
+
+/** An attribute of a device that may vanish while it is read. */
+const attribute = async (path: string): Promise<string | undefined> => (await absentAs(undefined, () => readFile(path, "utf8")))?.trim();

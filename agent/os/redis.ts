@@ -1,3 +1,6 @@
+import { connect } from "node:net";
+import { ZeroformError } from "../../protocol/errors.ts";
+
 /** An answer in the Redis protocol; an error answer is an Error value, so that a pipeline can hold some of each. */
 export type Reply = string | number | null | Error | readonly Reply[];
 
@@ -6,3 +9,89 @@ export interface Redis {
     /** Sends all commands at once, answers their replies in order. Throws when the server cannot be reached or is silent. */
     ask(socket: string, commands: readonly (readonly string[])[], signal?: AbortSignal): Promise<readonly Reply[]>;
 }
+
+/** A local server that says nothing for so long is not healthy. */
+const SILENCE_MS = 10_000;
+/** Hundreds of namespaces fit many times; more is no server of ours. */
+const LONGEST_ANSWER_BYTES = 16 * 2 ** 20;
+
+export const redis: Redis = {
+    ask: (path, commands, signal) =>
+        new Promise((resolve, reject) => {
+            if (commands.length === 0) return resolve([]);
+            const replies: Reply[] = [];
+            let buffered = Buffer.alloc(0);
+            const socket = connect(path);
+            const end = (settle: () => void) => {
+                signal?.removeEventListener("abort", onAbort);
+                socket.destroy();
+                settle();
+            };
+            const fail = (why: string) => end(() => reject(unreachable(path, why)));
+            const onAbort = () => fail("nobody waits for it any more");
+            if (signal?.aborted) return onAbort();
+            signal?.addEventListener("abort", onAbort, { once: true });
+            socket.setTimeout(SILENCE_MS, () => fail(`silent for ${SILENCE_MS / 1_000} s`));
+            socket.on("error", (failure) => fail(failure.message));
+            socket.on("close", () => fail("it closed the connection"));
+            socket.on("data", (chunk) => {
+                buffered = Buffer.concat([buffered, chunk]);
+                if (buffered.length > LONGEST_ANSWER_BYTES) return fail("its answer is too long");
+                let from = 0;
+                for (let parsed = parseReply(buffered, from); parsed !== undefined; parsed = parseReply(buffered, from)) {
+                    replies.push(parsed.reply);
+                    from = parsed.next;
+                }
+                buffered = buffered.subarray(from);
+                if (replies.length >= commands.length) end(() => resolve(replies));
+            });
+            socket.write(Buffer.concat(commands.map(encode)));
+        }),
+};
+
+const unreachable = (path: string, why: string) =>
+    new ZeroformError({ code: "NOT_READY", message: `no answer from the server at ${path}: ${why}`, retryable: true });
+
+const encode = (command: readonly string[]): Buffer =>
+    Buffer.from(`*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join("")}`);
+
+/** One reply from an offset on; undefined while it is not complete. */
+export const parseReply = (buffer: Buffer, from: number): { readonly reply: Reply; readonly next: number } | undefined => {
+    const lineEnd = buffer.indexOf("\r\n", from);
+    if (lineEnd === -1) return undefined;
+    const line = buffer.toString("utf8", from + 1, lineEnd);
+    const next = lineEnd + 2;
+    switch (buffer.toString("latin1", from, from + 1)) {
+        case "+":
+            return { reply: line, next };
+        case "-":
+            return { reply: new Error(line), next };
+        case ":":
+            return { reply: Number(line), next };
+        case "$":
+            return parseBulk(buffer, Number(line), next);
+        case "*":
+            return parseArray(buffer, Number(line), next);
+        default:
+            return { reply: new Error(`not an answer in the Redis protocol: ${line.slice(0, 80)}`), next };
+    }
+};
+
+const parseBulk = (buffer: Buffer, length: number, from: number) => {
+    if (length < 0) return { reply: null, next: from };
+    const next = from + length + 2;
+    return buffer.length < next ? undefined : { reply: buffer.toString("utf8", from, from + length), next };
+};
+
+const parseArray = (buffer: Buffer, length: number, from: number) => {
+    if (length < 0) return { reply: null, next: from };
+    const replies: Reply[] = [];
+    let next = from;
+    while (replies.length < length) {
+        const parsed = parseReply(buffer, next);
+        if (parsed === undefined) return undefined;
+        replies.push(parsed.reply);
+        next = parsed.next;
+    }
+    return { reply: replies, next };
+};

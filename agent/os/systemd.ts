@@ -1,14 +1,9 @@
-/** A unit of ours: constant texts and names of our own making only, never a user's words or a secret. */
-export interface Unit {
-    /** `zeroform-zdb@0123.service`, `var-lib-...mount` */
-    readonly name: string;
-    /** Its own unit file; left out for an instance of a template. */
-    readonly text?: string;
-    /** What this instance has beside its template. */
-    readonly dropIn?: string;
-    /** Whether `zeroform.target` starts it at boot. */
-    readonly enabled: boolean;
-}
+import { ZeroformError } from "../../protocol/errors.ts";
+import { MOUNTS } from "../../protocol/layout.ts";
+import { ProgramFailure, run } from "./program.ts";
+import { escapePath } from "./unit-names.ts";
+import { removeUnit, type Unit, unitMatches, writeUnit, ZEROFORM_TARGET } from "./units.ts";
+import { watchUnits } from "./watch.ts";
 
 export interface UnitState {
     readonly name: string;
@@ -20,11 +15,11 @@ export interface UnitState {
 
 /** The supervisor. */
 export interface Systemd {
-    /** Writes what differs of these units and of the constant ones; systemd is told once for all that asked meanwhile. */
+    /** Writes what differs of these units and of `zeroform.target`; one reload of systemd serves all that need one at the time. */
     install(units: readonly Unit[]): Promise<void>;
-    /** Whether these are on the disk as they should be. */
+    /** Whether it is on the disk as it should be. */
     installed(unit: Unit): Promise<boolean>;
-    /** Takes units off the disk; they must be stopped. Absent is fine. */
+    /** Takes units off the disk; they should be stopped. Absent is fine. */
     uninstall(units: readonly Unit[]): Promise<void>;
     /** States of all units of ours that systemd knows, by name; one cheap question. */
     states(): Promise<ReadonlyMap<string, UnitState>>;
@@ -33,8 +28,108 @@ export interface Systemd {
     restart(unit: string, signal?: AbortSignal): Promise<void>;
     /** Stopped already, or unknown, is fine. */
     stop(unit: string, signal?: AbortSignal): Promise<void>;
-    /** The last lines that a unit, or systemd about it, wrote in the journal; at most 10, one string. */
-    lastWords(unit: string): Promise<string>;
-    /** Calls back soon after a mount of this machine or a service of ours has gone or come. Answers how to stop watching. */
+    /** The last lines that a unit, or systemd about it, wrote in the journal, as one string. */
+    lastWords(unit: string, since?: Date): Promise<string>;
+    /** Calls back soon after a mount of ours went away or turned read-only, or a service of ours stopped. Answers how to stop watching. */
     watch(onChange: () => void): () => void;
 }
+
+/** Starting may include the check of a large file system after a crash; what waits for it has a deadline of its own. */
+const START_TIMEOUT_MS = 15 * 60_000;
+const STOP_TIMEOUT_MS = 3 * 60_000;
+/** So many lines tell why something failed, and still fit into one sentence's tail. */
+const LAST_LINES = 5;
+
+export const systemd: Systemd = {
+    install: async (units) => {
+        const changed: string[] = [];
+        for (const unit of [ZEROFORM_TARGET, ...units]) if (await writeUnit(unit)) changed.push(unit.name);
+        await reloadIfKnown(changed);
+    },
+
+    installed: unitMatches,
+
+    uninstall: async (units) => {
+        let removed = false;
+        for (const unit of units) removed = (await removeUnit(unit)) || removed;
+        if (removed) await reload();
+    },
+
+    states: async () => {
+        const patterns = ["zeroform*", `${escapePath(MOUNTS)}-*.mount`];
+        const { stdout } = await run("systemctl", ["list-units", "--all", "--full", "--no-pager", "--output=json", ...patterns]);
+        return parseStates(stdout);
+    },
+
+    start: (unit, signal) => act("start", unit, START_TIMEOUT_MS, signal),
+    restart: (unit, signal) => act("restart", unit, START_TIMEOUT_MS, signal),
+    stop: async (unit, signal) => {
+        try {
+            await act("stop", unit, STOP_TIMEOUT_MS, signal);
+        } catch (failure) {
+            if (!(failure instanceof ZeroformError && failure.message.includes("not loaded"))) throw failure;
+        }
+    },
+
+    lastWords: async (unit, since) => {
+        const from = since === undefined ? [] : ["--since", `@${Math.floor(since.getTime() / 1_000)}`];
+        const args = ["--unit", unit, "--lines", String(LAST_LINES), ...from, "--output", "cat", "--no-pager", "--quiet"];
+        const { stdout } = await run("journalctl", args, { accept: [0, 1] });
+        return stdout
+            .trim()
+            .split(/\s*\n\s*/)
+            .join("; ");
+    },
+
+    watch: watchUnits,
+};
+
+/** `list-units --output=json`: an array of units with their states. */
+export const parseStates = (json: string): ReadonlyMap<string, UnitState> => {
+    const listed: unknown = JSON.parse(json || "[]");
+    if (!Array.isArray(listed)) throw new TypeError("systemctl list-units did not answer a list");
+    return new Map(
+        listed.map(({ unit, active, sub }: { readonly unit: string; readonly active: string; readonly sub: string }) => [
+            unit,
+            { name: unit, active, sub },
+        ]),
+    );
+};
+
+const act = async (verb: "start" | "stop" | "restart", unit: string, timeoutMs: number, signal?: AbortSignal): Promise<void> => {
+    const since = new Date();
+    try {
+        await run("systemctl", [verb, "--no-ask-password", unit], { signal, timeoutMs });
+    } catch (failure) {
+        if (!(failure instanceof ProgramFailure)) throw failure;
+        const words = failure.words.replace(/\s*(;\s*)?See "systemctl status.*$/s, "").replace(/\.$/, "");
+        const journal = await systemd.lastWords(unit, since);
+        throw new ZeroformError(
+            { code: "FAILED", message: `could not ${verb} ${unit}: ${words}${journal === "" ? "" : `: ${journal}`}`, retryable: true },
+            failure,
+        );
+    }
+};
+
+/** A unit that systemd has not loaded yet is read when it is first used; one that it has loaded needs telling. */
+const reloadIfKnown = async (changed: readonly string[]): Promise<void> => {
+    const asked = changed.filter((name) => !name.includes("@."));
+    if (changed.length === 0) return;
+    if (asked.length < changed.length) return reload();
+    const { stdout } = await run("systemctl", ["show", "--property=NeedDaemonReload", "--value", ...asked]);
+    if (stdout.includes("yes")) await reload();
+};
+
+let running: Promise<void> = Promise.resolve();
+let next: Promise<void> | undefined;
+
+/** Whoever asks while a reload runs shares the one after it: what they wrote may have come too late for the first. */
+const reload = (): Promise<void> => {
+    next ??= running.then(() => {
+        const reloading = run("systemctl", ["daemon-reload"]).then(() => {});
+        running = reloading.catch(() => {});
+        next = undefined;
+        return reloading;
+    });
+    return next;
+};

@@ -1,0 +1,52 @@
+import { readFile } from "node:fs/promises";
+
+/** A line of /proc/<pid>/mountinfo, as far as it is used here (proc(5)). */
+export interface MountLine {
+    readonly target: string;
+    readonly type: string;
+    /** `major:minor` */
+    readonly device: string;
+    readonly readOnly: boolean;
+    /** Whether an unmount elsewhere reaches this one too. */
+    readonly follows: boolean;
+}
+
+const OWN_MOUNTS = "/proc/self/mountinfo";
+
+export const readMounts = async (): Promise<readonly MountLine[]> => parseMountinfo(await readFile(OWN_MOUNTS, "utf8"));
+
+/** Lines in the order of mounting: of two on one target the later one is on top. */
+export const parseMountinfo = (text: string): readonly MountLine[] => text.split("\n").flatMap(parseLine);
+
+/** The mount that holds a path. */
+export const mountOf = (path: string, mounts: readonly MountLine[]): MountLine | undefined => {
+    let best: MountLine | undefined;
+    for (const mount of mounts) {
+        const inside = mount.target === "/" || path === mount.target || path.startsWith(`${mount.target}/`);
+        if (inside && mount.target.length >= (best?.target.length ?? 0)) best = mount;
+    }
+    return best;
+};
+
+const parseLine = (line: string): readonly MountLine[] => {
+    // id parent major:minor root target options [optional ...] - type source superOptions
+    const [before, after] = line.split(" - ", 2);
+    const [, , device, , target, options, ...optional] = (before ?? "").split(" ");
+    const [type, , superOptions] = (after ?? "").split(" ");
+    if (device === undefined || target === undefined || options === undefined || type === undefined) return [];
+    return [
+        {
+            target: unescaped(target),
+            type,
+            device,
+            readOnly: isReadOnly(options) || isReadOnly(superOptions ?? ""),
+            follows: optional.some((field) => field.startsWith("master:")),
+        },
+    ];
+};
+
+/** `errors=remount-ro` makes the superblock read-only, and leaves the mount's own options alone. */
+const isReadOnly = (options: string): boolean => options.split(",").includes("ro");
+
+const unescaped = (text: string): string =>
+    text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

@@ -1,0 +1,84 @@
+import { lstat, mkdir, readlink, rm, symlink } from "node:fs/promises";
+import { absentAs, files, syncDirectory } from "./files.ts";
+
+/** A unit of ours: constant texts and names of our own making only, never a user's words or a secret. */
+export interface Unit {
+    /** `zeroform-zdb@0123.service`, `var-lib-...mount` */
+    readonly name: string;
+    /** Its own unit file; left out for an instance of a template. */
+    readonly text?: string;
+    /** What this instance has beside its template. */
+    readonly dropIn?: string;
+    /** The target that starts it at boot. */
+    readonly wantedBy?: "zeroform.target" | "multi-user.target";
+}
+
+/** Everything of ours hangs below it; nothing of the machine's own boot requires it. */
+export const ZEROFORM_TARGET: Unit = {
+    name: "zeroform.target",
+    text: "[Unit]\nDescription=zeroform: mounts and services of this node\n",
+    wantedBy: "multi-user.target",
+};
+
+const UNITS = "/etc/systemd/system";
+const TARGETS = ["zeroform.target", "multi-user.target"] as const;
+
+const fileOf = (unit: Unit) => `${UNITS}/${unit.name}`;
+const dropInOf = (unit: Unit) => `${UNITS}/${unit.name}.d/zeroform.conf`;
+const linkOf = (unit: Unit, target: string) => `${UNITS}/${target}.wants/${unit.name}`;
+/** What the link of an enabled unit points to: for an instance, its template's file. */
+const fragmentOf = (unit: Unit) => `${UNITS}/${unit.text === undefined ? unit.name.replace(/@[^.]*\./, "@.") : unit.name}`;
+
+/** Whether a unit is on the disk as it should be. */
+export const unitMatches = async (unit: Unit): Promise<boolean> => {
+    const [text, dropIn, links] = await Promise.all([
+        unit.text === undefined ? undefined : files.readText(fileOf(unit)),
+        files.readText(dropInOf(unit)),
+        Promise.all(TARGETS.map((target) => absentAs(undefined, () => readlink(linkOf(unit, target))))),
+    ]);
+    return (
+        text === unit.text &&
+        dropIn === unit.dropIn &&
+        TARGETS.every((target, index) => links[index] === (unit.wantedBy === target ? fragmentOf(unit) : undefined))
+    );
+};
+
+/** Writes what differs. Answers whether it wrote anything. */
+export const writeUnit = async (unit: Unit): Promise<boolean> => {
+    if (await unitMatches(unit)) return false;
+    if (unit.text !== undefined && (await files.readText(fileOf(unit))) !== unit.text)
+        await files.writeText(fileOf(unit), unit.text, 0o644);
+    if (unit.dropIn === undefined) await removeDropIn(unit);
+    else if ((await files.readText(dropInOf(unit))) !== unit.dropIn) await writeDropIn(unit, unit.dropIn);
+    for (const target of TARGETS) await (unit.wantedBy === target ? enable(unit, target) : disable(unit, target));
+    return true;
+};
+
+/** Answers whether there was anything to remove. */
+export const removeUnit = async (unit: Unit): Promise<boolean> => {
+    const known = [fileOf(unit), dropInOf(unit), ...TARGETS.map((target) => linkOf(unit, target))];
+    const found = await Promise.all(known.map((path) => absentAs(undefined, () => lstat(path))));
+    if (found.every((each) => each === undefined)) return false;
+    for (const target of TARGETS) await disable(unit, target);
+    await removeDropIn(unit);
+    if (unit.text !== undefined) await files.remove(fileOf(unit));
+    return true;
+};
+
+const writeDropIn = async (unit: Unit, text: string): Promise<void> => {
+    await files.makeDirectory(`${UNITS}/${unit.name}.d`, 0o755);
+    await files.writeText(dropInOf(unit), text, 0o644);
+};
+
+const removeDropIn = (unit: Unit): Promise<void> => files.remove(`${UNITS}/${unit.name}.d`);
+
+const enable = async (unit: Unit, target: string): Promise<void> => {
+    const link = linkOf(unit, target);
+    if ((await absentAs(undefined, () => readlink(link))) === fragmentOf(unit)) return;
+    await mkdir(`${UNITS}/${target}.wants`, { recursive: true, mode: 0o755 });
+    await rm(link, { force: true });
+    await symlink(fragmentOf(unit), link);
+    await syncDirectory(`${UNITS}/${target}.wants`);
+};
+
+const disable = (unit: Unit, target: string): Promise<void> => files.remove(linkOf(unit, target));
