@@ -1,0 +1,41 @@
+import type { Life } from "../../protocol/ids.ts";
+import { MOUNTS, POOL, SERVICES } from "../../protocol/layout.ts";
+import type { zmount } from "../../schema/zmount.ts";
+import { mountUnitOf } from "../os/unit-names.ts";
+import type { Resource } from "./driver.ts";
+
+export type ZMount = Resource<typeof zmount>;
+
+/** Where everything of a ZMount lies; all names come from its life. */
+export interface Places {
+    /** The directory of ours in the pool. */
+    readonly directory: string;
+    /** Tells our directory from a bare mount point of the same name whose disk is not there. */
+    readonly marker: string;
+    readonly image: string;
+    readonly mountPoint: string;
+    readonly mountUnit: string;
+    readonly checkUnit: string;
+    readonly record: string;
+}
+
+export const placesOf = (resource: Pick<ZMount, "life"> & { readonly spec: Pick<ZMount["spec"], "pool"> }): Places => {
+    const { life } = resource;
+    const directory = poolDirectory(resource.spec.pool);
+    return {
+        directory,
+        marker: `${directory}/.pool`,
+        image: `${directory}/${life}.img`,
+        mountPoint: mountPointOf(life),
+        mountUnit: mountUnitOf(mountPointOf(life)),
+        checkUnit: `zeroform-fsck@${life}.service`,
+        record: `${SERVICES}/zmount-${life}.env`,
+    };
+};
+
+/** Where a ZMount is mounted. */
+export const mountPointOf = (life: Life): string => `${MOUNTS}/${life}`;
+
+export const trashedImage = (resource: ZMount): string => `${poolDirectory(resource.spec.pool)}/.trash/${resource.life}.img`;
+
+const poolDirectory = (pool: string | undefined): string => (pool === undefined ? POOL : `${pool}/zeroform`);

@@ -1,0 +1,117 @@
+import { ZeroformError } from "../../protocol/errors.ts";
+import { POOL, ROOT } from "../../protocol/layout.ts";
+import { bytesOf } from "../../schema/quantity.ts";
+import type { Os } from "../os/os.ts";
+import type { Context, Trashed } from "./driver.ts";
+import { placesOf, type ZMount } from "./zmount-places.ts";
+
+/** Types of file systems on which reserved space is space: they have blocks of their own on a local device. */
+const REAL_FILE_SYSTEMS: readonly string[] = ["ext4", "xfs", "btrfs", "f2fs", "bcachefs", "ext3"];
+/** Kept free where the agent's own data lie: its store, a new agent, journals of a few services. */
+const RESERVE_BYTES = 64 * 2 ** 20;
+
+/** Refuses a pool from which no space can be taken. */
+export const requirePool = async (resource: ZMount, os: Os): Promise<void> => {
+    const path = resource.spec.pool ?? POOL;
+    if (path !== POOL && (path === ROOT || path.startsWith(`${ROOT}/`)))
+        throw invalid(`pool ${path} is inside ${ROOT}, which zeroform keeps for itself`, "Leave pool out for zeroform's own pool.");
+    if (resource.spec.pool === undefined) await os.files.makeDirectory(POOL);
+    const found = await os.files.stat(path);
+    if (!found?.directory)
+        throw invalid(`pool ${path} is ${found === undefined ? "not there" : "not a directory"}`, "Name a directory of the node.");
+    const { type } = await os.files.fileSystem(path);
+    if (!REAL_FILE_SYSTEMS.includes(type))
+        throw invalid(
+            `pool ${path} is on ${type}, where no space can be reserved`,
+            `Name one on ${REAL_FILE_SYSTEMS.slice(0, 3).join(", ")}.`,
+        );
+};
+
+/** Refuses what will not fit, also when all of the trash there is gone and the others have got what they were promised. */
+export const requireRoom = async (resource: ZMount, context: Context): Promise<void> => {
+    const { os } = context;
+    const path = resource.spec.pool ?? POOL;
+    const [room, missing] = await Promise.all([roomAt(path, os), missingBytes(resource, os)]);
+    if (missing === 0) return;
+    let promised = 0;
+    for (const other of context.resources("ZMount") as readonly ZMount[]) {
+        if (other.life !== resource.life && (await sameDevice(other.spec.pool ?? POOL, room.device, os))) {
+            promised += await missingBytes(other, os);
+        }
+    }
+    const trashed = await trashAt(room.device, context);
+    const trashedBytes = trashed.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (room.freeBytes - promised + trashedBytes < missing) throw noRoom(resource, missing, path, { ...room, promised });
+};
+
+/** Lets go of trash, oldest first, until a ZMount's space fits; of nothing when it will not fit even so. */
+export const makeRoom = async (resource: ZMount, context: Context): Promise<void> => {
+    const { os, progress } = context;
+    const path = resource.spec.pool ?? POOL;
+    const missing = await missingBytes(resource, os);
+    const { device, freeBytes } = await roomAt(path, os);
+    if (missing <= freeBytes) return;
+    const trashed = await trashAt(device, context);
+    if (freeBytes + trashed.reduce((sum, { bytes }) => sum + bytes, 0) < missing) {
+        throw noRoom(resource, missing, path, { ...(await roomAt(path, os)), promised: 0 });
+    }
+    for (const { item } of trashed) {
+        if (missing <= (await roomAt(path, os)).freeBytes) return;
+        progress(`purging ${item.resource.kind} "${item.resource.name}" from the trash to make room`);
+        await context.purgeNow(item);
+    }
+};
+
+/** What the disk said after all: somebody else took the room meanwhile. */
+export const noRoom = (
+    resource: ZMount,
+    missing: number,
+    path: string,
+    room: { readonly freeBytes: number; readonly totalBytes: number; readonly kept: number; readonly promised: number },
+): ZeroformError => {
+    const notes = [
+        room.kept > 0 ? `${formatRough(room.kept)} more are kept for the agent` : "",
+        room.promised > 0 ? `${formatRough(room.promised)} of it are promised to other ZMounts` : "",
+    ].filter((note) => note !== "");
+    const what = missing === bytesOf(resource.spec.size) ? "" : ` more, for ${resource.spec.size} in all`;
+    return new ZeroformError({
+        code: "NO_ROOM",
+        message: `no room for ${formatRough(missing)}${what} in ${path}: ${formatRough(Math.max(0, room.freeBytes))} of ${formatRough(room.totalBytes)} are free${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`,
+        hint: "Make it smaller, free space on the node, or name another pool.",
+        retryable: true,
+    });
+};
+
+/** Room for images on the file system of a path. */
+export const roomAt = async (path: string, os: Os) => {
+    const fileSystem = await os.files.fileSystem(path);
+    const kept = (await sameDevice(ROOT, fileSystem.device, os)) ? RESERVE_BYTES : 0;
+    return { device: fileSystem.device, totalBytes: fileSystem.totalBytes, freeBytes: Math.max(0, fileSystem.freeBytes - kept), kept };
+};
+
+/** Bytes that a ZMount has still to be given. */
+export const missingBytes = async (resource: ZMount, os: Os): Promise<number> => {
+    const image = await os.files.stat(placesOf(resource).image);
+    return Math.max(0, Math.max(bytesOf(resource.spec.size), image?.bytes ?? 0) - (image?.reservedBytes ?? 0));
+};
+
+const sameDevice = async (path: string, device: number, os: Os): Promise<boolean> => (await os.files.stat(path))?.device === device;
+
+/** What the trash holds on a device, with what letting go of it would give. */
+const trashAt = async (device: number, { os, trash }: Context): Promise<readonly { readonly item: Trashed; readonly bytes: number }[]> => {
+    const found = [];
+    for (const item of [...trash("ZMount"), ...trash("Zdb")]) {
+        if (await sameDevice(item.place, device, os)) found.push({ item, bytes: await os.files.diskUsage(item.place) });
+    }
+    return found;
+};
+
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+
+/** A size for people, where it need not be exact. */
+export const formatRough = (bytes: number): string => (bytes >= GIB ? `${round(bytes / GIB)}GiB` : `${round(bytes / MIB)}MiB`);
+
+const round = (amount: number): string => (Math.floor(amount * 10) / 10).toString();
+
+const invalid = (message: string, hint: string) => new ZeroformError({ code: "INVALID", message, hint });

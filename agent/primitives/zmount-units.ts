@@ -1,0 +1,71 @@
+import { ROOT, SERVICES } from "../../protocol/layout.ts";
+import type { Unit } from "../os/units.ts";
+import type { Places } from "./zmount-places.ts";
+
+/**
+ * Checks an image before it is mounted, and makes its file system as large as the image where that could not be done in use.
+ * Left out while a loop is on the image: then its file system is alive, and e2fsck would be a second writer.
+ */
+const CHECK: Unit = {
+    name: "zeroform-fsck@.service",
+    text: `[Unit]
+Description=zeroform: check of ZMount %i
+RequiresMountsFor=${ROOT}
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+EnvironmentFile=${SERVICES}/zmount-%i.env
+ExecCondition=/bin/sh -c 'test -z "$(losetup --associated "$IMAGE")"'
+ExecStart=/sbin/e2fsck $CHECK \${IMAGE}
+ExecStart=-/sbin/resize2fs \${IMAGE}
+SuccessExitStatus=1
+TimeoutStartSec=infinity
+`,
+};
+
+/** What systemd has to know to bring a ZMount up at boot. */
+export const unitsOf = ({ image, directory, mountPoint, mountUnit, checkUnit }: Places): readonly Unit[] => [
+    CHECK,
+    {
+        name: mountUnit,
+        // Without the default dependencies, which order mounts before local-fs.target and so before the check can run.
+        text: `[Unit]
+Description=zeroform: ZMount at ${mountPoint}
+DefaultDependencies=no
+Conflicts=umount.target
+Before=umount.target
+Requires=${checkUnit}
+After=local-fs.target ${checkUnit}
+RequiresMountsFor=${directory}
+StartLimitIntervalSec=0
+
+[Mount]
+What=${image}
+Where=${mountPoint}
+Type=ext4
+Options=loop,nodev,nosuid,noinit_itable,errors=remount-ro
+`,
+        wantedBy: "zeroform.target",
+    },
+];
+
+/** What the check of an image is told, and what is known about it. */
+export interface ImageRecord {
+    readonly image: string;
+    /** Size of the image up to which its file system has been grown. */
+    readonly grownTo: number | undefined;
+    /** `full`: before the file system is grown while it is not in use; resize2fs wants it checked whatever its journal says. */
+    readonly check: "quick" | "full";
+}
+
+export const formatRecord = ({ image, grownTo, check }: ImageRecord): string =>
+    `IMAGE=${image}\nCHECK=${check === "full" ? "-fp" : "-p"}\n${grownTo === undefined ? "" : `GROWN_TO=${grownTo}\n`}`;
+
+export const parseRecord = (text: string | undefined): ImageRecord | undefined => {
+    const fields = new Map((text ?? "").split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+    const image = fields.get("IMAGE");
+    if (image === undefined) return undefined;
+    const grownTo = Number(fields.get("GROWN_TO") ?? Number.NaN);
+    return { image, grownTo: Number.isNaN(grownTo) ? undefined : grownTo, check: fields.get("CHECK") === "-fp" ? "full" : "quick" };
+};
