@@ -1,0 +1,193 @@
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Client, ClientChannel } from "ssh2";
+import { ZeroformError } from "../../protocol/errors.ts";
+import { connectionLost } from "./failures.ts";
+import type { HostKey } from "./known-hosts.ts";
+import { describeTarget, type Target } from "./target.ts";
+
+export interface RunOptions {
+    readonly signal: AbortSignal;
+    readonly timeoutMs: number;
+    /** What the command does, for an error: "uploading the runtime". */
+    readonly doing: string;
+    readonly input?: Readable;
+    readonly onStdoutLine?: (line: string) => void;
+    readonly onStderrLine?: (line: string) => void;
+}
+
+/** How a command ended. Only the end of what it said is kept. */
+export interface Ended {
+    readonly code: number | undefined;
+    readonly stdout: string;
+    readonly stderr: string;
+}
+
+const OPEN_MS = 20_000;
+const KEPT_CHARACTERS = 64 * 1024;
+/** A command that ended while a child of its keeps the pipes open is over all the same. */
+const DRAIN_MS = 2_000;
+const GOODBYE_MS = 1_000;
+
+/** An SSH connection that is logged in. */
+export class Connection {
+    readonly target: Target;
+    readonly hostKey: HostKey;
+    /** Resolves when the connection is gone, for whatever reason. */
+    readonly closed: Promise<void>;
+    readonly #client: Client;
+    #isClosed = false;
+
+    constructor(client: Client, target: Target, hostKey: HostKey) {
+        this.#client = client;
+        this.target = target;
+        this.hostKey = hostKey;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.closed = promise;
+        const gone = () => {
+            this.#isClosed = true;
+            resolve();
+        };
+        // Whatever the error is, ssh2 does not go on after it; those of single channels go to the channels.
+        client.on("error", () => client.destroy());
+        client.on("close", gone);
+        client.on("end", gone);
+    }
+
+    get isClosed(): boolean {
+        return this.#isClosed;
+    }
+
+    /** Starts a command: two round trips. */
+    async open(command: string, signal: AbortSignal): Promise<ClientChannel> {
+        signal.throwIfAborted();
+        if (this.#isClosed) throw connectionLost(this.target);
+        const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
+        const giveUp = () => reject(signal.reason);
+        signal.addEventListener("abort", giveUp, { once: true });
+        const late = new ZeroformError({
+            code: "SSH_TIMEOUT",
+            node: this.target.alias,
+            message: `SSH on ${describeTarget(this.target)} did not start a command within ${OPEN_MS / 1000} s`,
+            retryable: true,
+        });
+        const timer = setTimeout(() => reject(late), OPEN_MS);
+        void this.closed.then(() => reject(connectionLost(this.target)));
+        let abandoned = false;
+        promise.catch(() => {
+            abandoned = true;
+        });
+        try {
+            this.#client.exec(command, (error, channel) => {
+                if (error) return reject(this.#isClosed ? connectionLost(this.target, error) : this.#noChannel(error));
+                channel.on("error", () => undefined);
+                channel.stderr.on("error", () => undefined);
+                if (abandoned) {
+                    channel.resume();
+                    channel.stderr.resume();
+                    channel.close();
+                }
+                resolve(channel);
+            });
+            return await promise;
+        } catch (thrown) {
+            throw thrown instanceof ZeroformError || signal.aborted ? thrown : connectionLost(this.target, thrown);
+        } finally {
+            clearTimeout(timer);
+            signal.removeEventListener("abort", giveUp);
+        }
+    }
+
+    /** Runs a command to its end. The exit status is the caller's to judge. */
+    async run(command: string, options: RunOptions): Promise<Ended> {
+        const { signal, timeoutMs, doing, input } = options;
+        const channel = await this.open(command, signal);
+        const stdout = new Lines(options.onStdoutLine);
+        const stderr = new Lines(options.onStderrLine);
+        channel.on("data", (chunk: Buffer) => stdout.add(chunk));
+        channel.stderr.on("data", (chunk: Buffer) => stderr.add(chunk));
+        const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+        const late = () =>
+            reject(
+                new ZeroformError({
+                    code: "TIMEOUT",
+                    node: this.target.alias,
+                    message: `${doing} on ${this.target.alias} took longer than ${timeoutMs / 1000} s`,
+                    retryable: true,
+                }),
+            );
+        const giveUp = () => reject(signal.reason);
+        const timer = setTimeout(late, timeoutMs);
+        let draining: NodeJS.Timeout | undefined;
+        let code: number | undefined;
+        signal.addEventListener("abort", giveUp, { once: true });
+        channel.on("exit", (status: number | null) => {
+            code = status ?? undefined;
+            draining = setTimeout(() => resolve(code), DRAIN_MS);
+        });
+        channel.on("close", () => (this.#isClosed && code === undefined ? reject(connectionLost(this.target)) : resolve(code)));
+        void this.closed.then(() => reject(connectionLost(this.target)));
+        try {
+            // A command that ends early closes its input; its exit status says why.
+            if (input) pipeline(input, channel).catch(() => undefined);
+            else channel.end();
+            const status = await promise;
+            return { code: status, stdout: stdout.end(), stderr: stderr.end() };
+        } finally {
+            clearTimeout(timer);
+            clearTimeout(draining);
+            signal.removeEventListener("abort", giveUp);
+            input?.destroy();
+            channel.close();
+        }
+    }
+
+    /** Says goodbye and closes; the socket is cut when the other end does not answer. */
+    async end(): Promise<void> {
+        if (this.#isClosed) return;
+        this.#client.end();
+        const timer = setTimeout(() => this.#client.destroy(), GOODBYE_MS);
+        await this.closed;
+        clearTimeout(timer);
+    }
+
+    #noChannel(cause: Error): ZeroformError {
+        return new ZeroformError(
+            {
+                code: "SSH_REFUSED",
+                node: this.target.alias,
+                message: `SSH on ${describeTarget(this.target)} refused to run a command`,
+                hint: "Its sshd_config may forbid sessions or limit them (MaxSessions).",
+                retryable: true,
+            },
+            cause,
+        );
+    }
+}
+
+/** Text of a stream, bounded, handed on line by line. */
+class Lines {
+    readonly #onLine: ((line: string) => void) | undefined;
+    readonly #decoder = new TextDecoder();
+    #kept = "";
+    #pending = "";
+
+    constructor(onLine: ((line: string) => void) | undefined) {
+        this.#onLine = onLine;
+    }
+
+    add(chunk: Buffer): void {
+        const text = this.#decoder.decode(chunk, { stream: true });
+        this.#kept = (this.#kept + text).slice(-KEPT_CHARACTERS);
+        if (!this.#onLine) return;
+        const lines = (this.#pending + text).slice(-KEPT_CHARACTERS).split(/\r?\n/);
+        this.#pending = lines.pop() ?? "";
+        for (const line of lines) this.#onLine(line);
+    }
+
+    end(): string {
+        if (this.#pending !== "") this.#onLine?.(this.#pending);
+        this.#pending = "";
+        return this.#kept;
+    }
+}

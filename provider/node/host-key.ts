@@ -1,0 +1,61 @@
+import { type ErrorFacts, ZeroformError } from "../../protocol/errors.ts";
+import { fingerprint, type HostKey, type KnownKey } from "./known-hosts.ts";
+import { describeTarget, type Target } from "./target.ts";
+
+/** What is known of a host before it is dialled. */
+export interface Trust {
+    /** From the program or pinned at first contact: the only key that counts. */
+    readonly pinned: HostKey | undefined;
+    readonly known: readonly KnownKey[];
+}
+
+/** Why a presented key is refused; undefined when it may be trusted: it is the expected one, or there was no expectation. */
+export const judgeHostKey = (presented: HostKey, { pinned, known }: Trust, target: Target): ZeroformError | undefined => {
+    if (pinned !== undefined) return pinned === presented ? undefined : changed(pinned, presented, target);
+    const revoked = known.find(({ key, revoked }) => revoked && key === presented);
+    if (revoked)
+        return refusal(target, {
+            message: `the host key of ${describeTarget(target)}, ${fingerprint(presented)}, is marked as revoked in ${revoked.file}`,
+            hint: "Find out why it was revoked; the machine needs another host key.",
+        });
+    const trusted = known.filter(({ revoked }) => !revoked);
+    if (trusted.length === 0 || trusted.some(({ key }) => key === presented)) return undefined;
+    // Of several keys, the one of the same type is the one that was replaced.
+    const old = trusted.find(({ key }) => typeOf(key) === typeOf(presented)) ?? trusted[0];
+    return changed(old?.key ?? "", presented, target, old?.file);
+};
+
+/** ssh2's names of host key algorithms, those first for which a key is known: another type would look like a changed key. */
+export const hostKeyAlgorithms = ({ pinned, known }: Trust): HostKeyAlgorithm[] => {
+    const wanted = pinned === undefined ? known.filter(({ revoked }) => !revoked).map(({ key }) => typeOf(key)) : [typeOf(pinned)];
+    const preferred = ALGORITHMS.filter((algorithm) => wanted.includes(keyTypeOf(algorithm)));
+    return [...preferred, ...ALGORITHMS.filter((algorithm) => !preferred.includes(algorithm))];
+};
+
+const ALGORITHMS = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+    "ssh-rsa",
+] as const;
+export type HostKeyAlgorithm = (typeof ALGORITHMS)[number];
+
+const keyTypeOf = (algorithm: HostKeyAlgorithm): string => (algorithm.startsWith("rsa-") ? "ssh-rsa" : algorithm);
+const typeOf = (key: HostKey): string => key.split(" ")[0] ?? "";
+
+const changed = (old: HostKey, presented: HostKey, target: Target, file?: string): ZeroformError => {
+    const forget = file === undefined ? "" : ` or run: ssh-keygen -R "${target.knownAs}" -f "${file}"`;
+    const expectation = file === undefined ? "the one kept in hostKey" : `the one in ${file}`;
+    return refusal(target, {
+        message:
+            `the host key of ${describeTarget(target)} is ${fingerprint(presented)} (${typeOf(presented)}), ` +
+            `not ${expectation}, ${fingerprint(old)} (${typeOf(old)})`,
+        hint: `If you know why it changed, set the Node's hostKey to "${presented}"${forget}; otherwise somebody may be listening in between.`,
+    });
+};
+
+const refusal = (target: Target, facts: Pick<ErrorFacts, "message" | "hint">) =>
+    new ZeroformError({ code: "SSH_HOST_KEY", action: "connect", node: target.alias, ...facts });

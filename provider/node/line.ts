@@ -1,0 +1,186 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Method, Params, Result, Welcome } from "../../protocol/api.ts";
+import type { CallOptions } from "../../protocol/channel.ts";
+import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
+import type { SessionId } from "../../protocol/ids.ts";
+import type { GreetedChannel } from "./agent-channel.ts";
+import type { Connection } from "./connection.ts";
+import { dial } from "./dial.ts";
+import { silent } from "./failures.ts";
+import { reachAgent, suits, type Want } from "./reach-agent.ts";
+import type { Release } from "./release.ts";
+import { SharedWork, Turns, type Work } from "./shared-work.ts";
+import { describeTarget, type Target } from "./target.ts";
+
+/** A conversation with the agent of a node. */
+export interface NodeLink {
+    readonly welcome: Welcome;
+    /** The machine's host key, `<type> <base64>`. */
+    readonly hostKey: string;
+    readonly target: Target;
+    request<M extends Method>(method: M, params: Params<M>, options?: CallOptions): Promise<Result<M>>;
+    /** Resolves when the link is gone; the next `link()` of the pool makes a new one. */
+    readonly closed: Promise<void>;
+}
+
+export interface LinkOptions extends Want {
+    readonly signal?: AbortSignal | undefined;
+    readonly onProgress?: ((doing: string) => void) | undefined;
+}
+
+/** Without a signal of the caller's. */
+const LINK_MS = 5 * 60_000;
+const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000];
+/** Keeps many waiting processes from coming back in step. */
+const JITTER = 0.25;
+
+export interface LineContext {
+    readonly session: SessionId | undefined;
+    readonly release: Release;
+    /** One handshake at a time with the same address. */
+    readonly handshakes: Turns;
+}
+
+/** One way to one machine: at most one SSH connection, at most one channel to its agent, both made when needed and made again when lost. */
+export class Line {
+    #target: Target;
+    readonly #privateKey: string | undefined;
+    readonly #context: LineContext;
+    readonly #works = new Map<string, SharedWork<OpenLink>>();
+    /** Bootstrap and greeting follow each other, whoever asks for them. */
+    readonly #turns = new Turns();
+    #connection: Connection | undefined;
+    #link: OpenLink | undefined;
+    #isEnded = false;
+
+    constructor(target: Target, privateKey: string | undefined, context: LineContext) {
+        this.#target = target;
+        this.#privateKey = privateKey;
+        this.#context = context;
+    }
+
+    /** The machine's host key as soon as it is known: given, or seen at the first contact. */
+    get hostKey(): string | undefined {
+        return this.#target.hostKey;
+    }
+
+    async link({ agent, version, signal, onProgress }: LinkOptions): Promise<NodeLink> {
+        const limit = signal ?? AbortSignal.timeout(LINK_MS);
+        const name = this.#target.alias;
+        const key = `${agent} ${version ?? ""}`;
+        const open = this.#link;
+        if (open && !open.isClosed && open.satisfied.has(key)) return open;
+        let work = this.#works.get(key);
+        if (!work || work.isAbandoned) {
+            const started = new SharedWork(name, (own) => this.#establish({ agent, version }, own));
+            this.#works.set(key, started);
+            const forget = () => {
+                if (this.#works.get(key) === started) this.#works.delete(key);
+            };
+            started.settled.then(forget, forget);
+            work = started;
+        }
+        const link = await work.join(limit, onProgress);
+        link.satisfied.add(key);
+        return link;
+    }
+
+    /** Waits for a first contact that is under way, as long as others do. */
+    async settled(signal: AbortSignal | undefined): Promise<void> {
+        const works = [...this.#works.values()].filter((work) => !work.isAbandoned);
+        await Promise.allSettled(works.map((work) => work.join(signal ?? AbortSignal.timeout(LINK_MS))));
+    }
+
+    async end(): Promise<void> {
+        this.#isEnded = true;
+        this.#link?.close();
+        await this.#connection?.end();
+    }
+
+    async #establish(want: Want, work: Work): Promise<OpenLink> {
+        for (let attempt = 0; ; attempt++) {
+            try {
+                return await this.#turns.run(() => this.#attempt(want, work));
+            } catch (thrown) {
+                if (work.signal.aborted) throw thrown;
+                const error = asZeroformError(thrown);
+                if (!error.retryable) throw error;
+                work.hindered(error);
+                work.progress(waitingFor(error, this.#target));
+                const pause = BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)] ?? 0;
+                await sleep(pause * (1 + JITTER * Math.random()), undefined, { signal: work.signal });
+            }
+        }
+    }
+
+    async #attempt(want: Want, work: Work): Promise<OpenLink> {
+        work.signal.throwIfAborted();
+        const connection = await this.#connected(work);
+        const { session, release } = this.#context;
+        const open = this.#link;
+        if (open && !open.isClosed && (await suits(open.welcome, want, release, this.#target.alias))) return open;
+        const link = new OpenLink(await reachAgent(connection, session, want, release, work), connection);
+        // What is still open is the channel to the agent that was just replaced.
+        open?.close();
+        this.#link = link;
+        return link;
+    }
+
+    async #connected(work: Work): Promise<Connection> {
+        if (this.#isEnded) throw new ZeroformError({ code: "CANCELLED", message: "the connections are being closed" });
+        if (this.#connection && !this.#connection.isClosed) return this.#connection;
+        work.progress(`connecting to ${describeTarget(this.#target)}`);
+        work.hindered(silent(this.#target, "has not answered in time"));
+        const connection = await this.#context.handshakes.run(() => {
+            work.signal.throwIfAborted();
+            return dial(this.#target, this.#privateKey, work.signal);
+        });
+        work.hindered(undefined);
+        this.#connection = connection;
+        // Whoever answers there later in this process must be the same machine.
+        this.#target = { ...this.#target, hostKey: connection.hostKey };
+        if (this.#isEnded) await connection.end();
+        return connection;
+    }
+}
+
+const waitingFor = (error: ZeroformError, target: Target): string => {
+    const why = { SSH_REFUSED: "refused", SSH_TIMEOUT: "no answer", SSH_LOST: "connection lost" }[error.code as string];
+    return why === undefined ? error.message : `waiting for SSH on ${describeTarget(target)} (${why})`;
+};
+
+class OpenLink implements NodeLink {
+    readonly welcome: Welcome;
+    readonly hostKey: string;
+    readonly target: Target;
+    readonly closed: Promise<void>;
+    /** The wants that this link has been found good for. */
+    readonly satisfied = new Set<string>();
+    readonly #channel: GreetedChannel["channel"];
+    #isClosed = false;
+
+    constructor({ welcome, channel }: GreetedChannel, { hostKey, target, closed }: Connection) {
+        this.welcome = welcome;
+        this.hostKey = hostKey;
+        this.target = target;
+        this.#channel = channel;
+        this.closed = Promise.race([channel.closed, closed]).then(() => this.close());
+    }
+
+    get isClosed(): boolean {
+        return this.#isClosed;
+    }
+
+    async request<M extends Method>(method: M, params: Params<M>, options?: CallOptions): Promise<Result<M>> {
+        try {
+            return await this.#channel.request(method, params, options);
+        } catch (thrown) {
+            throw asZeroformError(thrown).with({ node: this.target.alias });
+        }
+    }
+
+    close(): void {
+        this.#isClosed = true;
+        this.#channel.close();
+    }
+}

@@ -1,0 +1,119 @@
+import { AGENTS, CURRENT, LAUNCHER, ROOT, SOCKET } from "../../protocol/layout.ts";
+import type { Script } from "./root-command.ts";
+
+export const PROBE_MARKER = "zeroform-probe-1\n";
+const END = "end";
+
+/** The agent's unit. */
+export const AGENT_UNIT = "zeroform-agent.service";
+/** How the launcher tells its version; written by bootstrap. */
+export const VERSION_COMMENT = "# zeroform-agent ";
+
+/** What a machine without an answering agent says of itself. */
+export interface ProbeReport {
+    readonly os: string;
+    readonly kernel: string;
+    readonly arch: string;
+    /** Name of process 1. */
+    readonly init: string;
+    /** undefined: not the init that runs. */
+    readonly systemd: number | undefined;
+    readonly glibc: string | undefined;
+    readonly hasCgroup2: boolean;
+    readonly hasAvx2: boolean;
+    readonly unitsWritable: boolean;
+    /** undefined: neither was tried, as only creating and updating need it. */
+    readonly root: "usable" | "unwritable" | "noexec" | undefined;
+    readonly freeBytes: number | undefined;
+    readonly missingTools: readonly string[];
+    readonly agent: InstalledAgent | undefined;
+}
+
+/** An agent that is installed and did not answer. */
+export interface InstalledAgent {
+    readonly hash: string;
+    readonly version: string | undefined;
+    /** State of its unit: `active`, `activating`, `failed`, `inactive` ... */
+    readonly unit: string;
+    /** The last lines of its log. */
+    readonly log: readonly string[];
+}
+
+/** Programs that bootstrap runs on the node. */
+const TOOLS = ["flock", "gunzip", "mktemp", "sha256sum", "sync", "timeout"];
+
+/**
+ * Arguments: `write` to try whether files can be made and run; changes nothing that stays.
+ * The trial is a script without an interpreter line: the shell runs it itself, unless the file system forbids to execute.
+ */
+export const PROBE: Script = `
+    echo ${PROBE_MARKER.trim()};
+    echo "os $(uname -s)"; echo "kernel $(uname -r)"; echo "arch $(uname -m)";
+    echo "init $(cat /proc/1/comm)";
+    if [ -d /run/systemd/system ]; then echo "systemd $(systemctl --version | head -n 1)"; fi;
+    echo "libc $(getconf GNU_LIBC_VERSION 2>/dev/null)";
+    if grep -q " cgroup2 " /proc/mounts; then echo "cgroup2 yes"; fi;
+    if grep -q -m 1 avx2 /proc/cpuinfo; then echo "avx2 yes"; fi;
+    if [ -w /etc/systemd/system ]; then echo "units writable"; fi;
+    for tool in ${TOOLS.join(" ")}; do command -v $tool >/dev/null 2>&1 || echo "missing $tool"; done;
+    d=${ROOT}; [ -d $d ] || d=/var/lib; [ -d $d ] || d=/var;
+    if [ "$1" = write ]; then
+        if t=$(mktemp -d $d/.probe.XXXXXX 2>/dev/null) && echo : >$t/x && chmod 700 $t/x; then
+            if $t/x 2>/dev/null; then echo "root usable"; else echo "root noexec"; fi;
+        else echo "root unwritable"; fi;
+        [ -n "$t" ] && rm -rf "$t";
+    fi;
+    set -- $(df -Pk $d | tail -n 1); echo "free $4";
+    if [ -x ${LAUNCHER} ]; then
+        echo "agent $(basename "$(readlink -f ${CURRENT})")";
+        echo "version $(sed -n "s/^${VERSION_COMMENT}//p" ${LAUNCHER})";
+        echo "unit $(systemctl is-active ${AGENT_UNIT})";
+        journalctl -q -u ${AGENT_UNIT} -n 5 -o cat --no-pager 2>/dev/null | sed "s/^/log /";
+    fi;
+    echo ${END}`;
+
+/** Speaks with the agent where there is one, else reports: one command, so that neither outcome costs another round trip. Arguments: session or empty, protocol, `write` or not. */
+export const GREET_OR_PROBE: Script = `
+    if [ -x ${LAUNCHER} ] && [ -S ${SOCKET} ]; then
+        if [ -n "$1" ]; then ${LAUNCHER} rpc --session "$1" --protocol "$2"; else ${LAUNCHER} rpc --protocol "$2"; fi;
+        c=$?; [ $c = 3 ] || exit $c;
+    fi;
+    shift 2;
+    ${PROBE}`;
+
+/** The report of a probe, read behind its marker; undefined when it is cut short. */
+export const parseProbe = (text: string): ProbeReport | undefined => {
+    const lines = text.split("\n");
+    const end = lines.indexOf(END);
+    if (end < 0) return undefined;
+    const pairs = lines.slice(0, end).map((line): [string, string] => {
+        const space = line.indexOf(" ");
+        return space < 0 ? [line, ""] : [line.slice(0, space), line.slice(space + 1).trim()];
+    });
+    const all = (key: string) => pairs.filter(([name]) => name === key).map(([, value]) => value);
+    const one = (key: string) => all(key)[0] ?? "";
+    const systemd = /^systemd (\d+)/.exec(one("systemd"))?.[1];
+    const free = /^\d+$/.test(one("free")) ? Number(one("free")) * 1024 : undefined;
+    const root = one("root");
+    return {
+        os: one("os"),
+        kernel: one("kernel"),
+        arch: one("arch"),
+        init: one("init"),
+        systemd: systemd === undefined ? undefined : Number(systemd),
+        glibc: /^glibc (\S+)/.exec(one("libc"))?.[1],
+        hasCgroup2: one("cgroup2") === "yes",
+        hasAvx2: one("avx2") === "yes",
+        unitsWritable: one("units") === "writable",
+        root: root === "usable" || root === "unwritable" || root === "noexec" ? root : undefined,
+        freeBytes: free,
+        missingTools: all("missing"),
+        agent:
+            one("agent") === ""
+                ? undefined
+                : { hash: one("agent"), version: one("version") || undefined, unit: one("unit"), log: all("log") },
+    };
+};
+
+/** Where the agent of a content hash lies. */
+export const agentDirectory = (hash: string) => `${AGENTS}/${hash}`;

@@ -1,0 +1,89 @@
+import { ZeroformError } from "../../protocol/errors.ts";
+
+/** What a piece of work may use while it runs. */
+export interface Work {
+    /** Aborted when nobody waits for the work any more. */
+    readonly signal: AbortSignal;
+    /** Says what is being done, to all who wait. */
+    progress(doing: string): void;
+    /** What stands in the way at the moment: what those are told whose time runs out. */
+    hindered(by: ZeroformError | undefined): void;
+}
+
+/** Work that many wait for and that is done once. Each waits as long as it wants; the work ends when the last one leaves. */
+export class SharedWork<T> {
+    readonly #result: Promise<T>;
+    readonly #ending = new AbortController();
+    readonly #listeners = new Set<(doing: string) => void>();
+    readonly #name: string;
+    #doing = "";
+    #hindrance: ZeroformError | undefined;
+    #waiting = 0;
+
+    /** `name`: what is waited for, "alpha". */
+    constructor(name: string, run: (work: Work) => Promise<T>) {
+        this.#name = name;
+        this.#result = run({
+            signal: this.#ending.signal,
+            progress: (doing) => {
+                this.#doing = doing;
+                for (const listener of this.#listeners) listener(doing);
+            },
+            hindered: (by) => {
+                this.#hindrance = by;
+            },
+        });
+        this.#result.catch(() => undefined);
+    }
+
+    /** Settles with the work, whoever waits. */
+    get settled(): Promise<T> {
+        return this.#result;
+    }
+
+    /** Nobody waits for it any more: it is ending, and a newcomer needs new work. */
+    get isAbandoned(): boolean {
+        return this.#ending.signal.aborted;
+    }
+
+    async join(signal: AbortSignal, onProgress?: (doing: string) => void): Promise<T> {
+        if (signal.aborted) throw this.#outOfTime(signal);
+        const { promise: aborted, reject } = Promise.withResolvers<never>();
+        const giveUp = () => reject(this.#outOfTime(signal));
+        const listener = (doing: string) => onProgress?.(doing);
+        signal.addEventListener("abort", giveUp, { once: true });
+        this.#listeners.add(listener);
+        if (this.#doing !== "") listener(this.#doing);
+        this.#waiting += 1;
+        try {
+            return await Promise.race([this.#result, aborted]);
+        } finally {
+            signal.removeEventListener("abort", giveUp);
+            this.#listeners.delete(listener);
+            this.#waiting -= 1;
+            if (this.#waiting === 0) this.#ending.abort();
+        }
+    }
+
+    #outOfTime(signal: AbortSignal): ZeroformError {
+        const reason: unknown = signal.reason;
+        const isTimeout =
+            reason instanceof Error && (reason.name === "TimeoutError" || (reason instanceof ZeroformError && reason.code === "TIMEOUT"));
+        if (isTimeout && this.#hindrance) return this.#hindrance;
+        if (reason instanceof ZeroformError) return reason;
+        if (!isTimeout) return new ZeroformError({ code: "CANCELLED", message: "cancelled" }, reason);
+        const during = this.#doing === "" ? "" : ` while ${this.#doing}`;
+        return new ZeroformError({ code: "TIMEOUT", message: `time ran out${during}`, node: this.#name, retryable: true }, reason);
+    }
+}
+
+/** Tasks one after the other. */
+export class Turns {
+    #last: Promise<unknown> = Promise.resolve();
+
+    run<T>(task: () => Promise<T>): Promise<T> {
+        const turn = this.#last.then(task, task);
+        this.#last = turn.catch(() => undefined);
+        return turn;
+    }
+}
