@@ -1,0 +1,64 @@
+import type { AnswerStream, Connection } from "./connection.ts";
+import type { Listeners } from "./listeners.ts";
+import type { Namespace } from "./namespace.ts";
+import type { Namespaces } from "./namespaces.ts";
+import { Refusal } from "./refusal.ts";
+import type { ReplyBuffer } from "./reply-buffer.ts";
+import type { Session } from "./session.ts";
+import type { Statistics } from "./statistics.ts";
+import type { Timers } from "./syncer.ts";
+import type { Turn } from "./turn.ts";
+
+/** What commands see of their server. */
+export interface CommandContext {
+    readonly namespaces: Namespaces;
+    readonly listeners: Listeners;
+    readonly turn: Turn;
+    readonly timers: Timers;
+    readonly statistics: Statistics;
+    readonly version: string;
+    readonly instanceId: number;
+    readonly adminPassword: string | undefined;
+    /** `default` is shut and namespaces are behind their own listeners only. */
+    readonly closed: boolean;
+    readonly indexDirectory: string;
+    /** The namespaces or their listeners changed: opens and closes listeners, and parts with clients that came in where they no longer may. */
+    rearrange(): Promise<void>;
+}
+
+/** One request being executed. */
+export interface Call {
+    readonly context: CommandContext;
+    readonly connection: Connection;
+    readonly session: Session;
+    /** The command's name is the first. */
+    readonly args: readonly Buffer[];
+    readonly reply: ReplyBuffer;
+}
+
+export interface Command {
+    readonly admin?: boolean;
+    /** Least and most arguments, the name counted; anything when absent. */
+    readonly argc?: readonly [least: number, most: number];
+    /** The error for another number of them. */
+    readonly argcError?: string;
+    /** Empty arguments are refused. */
+    readonly refusesEmpty?: boolean;
+    /** The answer, now, later, or piece by piece. */
+    run(call: Call): undefined | Promise<void> | AnswerStream;
+}
+
+/** An argument that the table has made sure of. */
+export function argument({ args }: Call, place: number): Buffer {
+    const value = args[place];
+    if (!value) throw new Refusal("Missing arguments");
+    return value;
+}
+
+export const textArgument = (call: Call, place: number): string => argument(call, place).toString("latin1");
+
+/** Holds the answer added since `from` until the namespace's log has acknowledged what it tells. */
+export function holdUntil({ reply }: Call, namespace: Namespace, lsn: number, from: number): void {
+    const gate = namespace.log.gate(lsn);
+    if (gate) reply.hold(from, gate);
+}

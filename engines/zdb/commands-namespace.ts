@@ -1,0 +1,96 @@
+import { isVisible } from "./access.ts";
+import { argument, type Call, type Command, textArgument } from "./command.ts";
+import { MAX_LISTEN_VALUE_BYTES, MAX_NAMESPACE_NAME_BYTES, MAX_PROPERTY_NAME_BYTES, MAX_PROPERTY_VALUE_BYTES } from "./limits.ts";
+import type { Namespace } from "./namespace.ts";
+import { namespaceInfo } from "./namespace-info.ts";
+import { DEFAULT_NAMESPACE } from "./namespaces.ts";
+import { propertyChange } from "./properties.ts";
+import { Refusal } from "./refusal.ts";
+
+/** What may be set on `default`; its size, password and listeners are the server's. */
+const DEFAULT_PROPERTIES: readonly string[] = ["mode", "lock", "freeze", "durability"];
+
+export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
+    NSNEW: { admin: true, argc: [2, 2], refusesEmpty: true, run: create },
+    NSDEL: { admin: true, argc: [2, 2], refusesEmpty: true, run: remove },
+    NSSET: { admin: true, argc: [4, 4], refusesEmpty: true, run: setProperty },
+    NSINFO: { argc: [2, 2], refusesEmpty: true, run: info },
+    NSLIST: { run: list },
+    NSDETACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: detach },
+    NSATTACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: attach },
+};
+
+async function create(call: Call): Promise<void> {
+    await call.context.namespaces.create(nameArgument(call));
+    call.reply.ok();
+}
+
+async function remove(call: Call): Promise<void> {
+    const { context, session, reply } = call;
+    const name = nameArgument(call);
+    if (name === DEFAULT_NAMESPACE) throw new Refusal("Cannot remove default namespace");
+    if (context.namespaces.get(name) === session.namespace) throw new Refusal("Cannot remove namespace you're currently using.");
+    await context.namespaces.remove(name);
+    await context.rearrange();
+    reply.ok();
+}
+
+async function setProperty(call: Call): Promise<void> {
+    const { context, reply } = call;
+    const name = nameArgument(call);
+    const property = textArgument(call, 2);
+    const value = textArgument(call, 3);
+    const longest = property === "listen" ? MAX_LISTEN_VALUE_BYTES : MAX_PROPERTY_VALUE_BYTES;
+    if (property.length > MAX_PROPERTY_NAME_BYTES || value.length > longest) throw new Refusal("Argument too long");
+
+    const namespace = context.namespaces.get(name);
+    if (!namespace) throw new Refusal("Namespace not found");
+    if (name === DEFAULT_NAMESPACE && !DEFAULT_PROPERTIES.includes(property)) throw new Refusal("Cannot update default namespace");
+    if (property === "mode") checkModeChange(call, namespace);
+
+    await namespace.setProperty(propertyChange(property, property === "listen" && value === "*" ? "" : value));
+    if (property === "listen") await context.rearrange();
+    reply.ok();
+}
+
+function checkModeChange({ context }: Call, namespace: Namespace): void {
+    if (context.namespaces.hasFixedMode) throw new Refusal("This server instance is configured to use a single runtime mode");
+    if (namespace.wasUsed) throw new Refusal("Cannot change mode of used namespace");
+}
+
+function info(call: Call): undefined {
+    const { context, session, reply } = call;
+    const namespace = context.namespaces.get(nameArgument(call));
+    if (!namespace || !isVisible(namespace, session, context.closed)) throw new Refusal("Namespace not found");
+    reply.text(namespaceInfo(namespace, context, session.admin));
+}
+
+function list({ context, session, reply }: Call): undefined {
+    const visible = [...context.namespaces.all()].filter((namespace) => isVisible(namespace, session, context.closed));
+    reply.array(visible.length);
+    for (const { name } of visible) reply.text(name);
+}
+
+/** Ours: `NSDETACH <namespace> <directory>` takes a namespace out of the server, data and all. */
+async function detach(call: Call): Promise<void> {
+    const { context, reply } = call;
+    const name = nameArgument(call);
+    if (name === DEFAULT_NAMESPACE) throw new Refusal("Cannot update default namespace");
+    await context.namespaces.detach(name, argument(call, 2).toString("utf8"));
+    await context.rearrange();
+    reply.ok();
+}
+
+/** Ours: `NSATTACH <namespace> <directory>` brings one back, under any name. */
+async function attach(call: Call): Promise<void> {
+    const { context, reply } = call;
+    await context.namespaces.attach(nameArgument(call), argument(call, 2).toString("utf8"));
+    await context.rearrange();
+    reply.ok();
+}
+
+function nameArgument(call: Call): string {
+    const name = textArgument(call, 1);
+    if (name.length > MAX_NAMESPACE_NAME_BYTES) throw new Refusal("Namespace too long");
+    return name;
+}

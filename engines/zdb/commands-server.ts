@@ -1,0 +1,23 @@
+import type { Call, Command } from "./command.ts";
+import { serverInfo } from "./server-info.ts";
+
+export const SERVER_COMMANDS: Readonly<Record<string, Command>> = {
+    PING: { run: ping },
+    TIME: { run: time },
+    INFO: { run: info },
+};
+
+function ping({ reply }: Call): undefined {
+    reply.status("PONG");
+}
+
+function info({ context, reply }: Call): undefined {
+    reply.text(serverInfo(context));
+}
+
+function time({ reply }: Call): undefined {
+    const microseconds = Math.round((performance.timeOrigin + performance.now()) * 1000);
+    reply.array(2);
+    reply.text(String(Math.floor(microseconds / 1_000_000)));
+    reply.text(String(microseconds % 1_000_000));
+}

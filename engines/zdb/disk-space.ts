@@ -1,0 +1,70 @@
+import * as path from "node:path";
+import { type Disk, isNoSpace } from "./disk.ts";
+import { DISK_FULL_PAUSE_MS, RESERVE_BYTES, RESERVE_STEP_BYTES } from "./limits.ts";
+
+const RESERVE_FILE = ".reserve";
+
+/**
+ * What a server knows about the room on its disk. Values are refused for a moment after a full disk was seen, and a small file
+ * written beforehand is given up piece by piece so that deletions and property changes still find room.
+ */
+export class DiskSpace {
+    private readonly disk: Disk;
+    private readonly file: string;
+    private readonly nowMs: () => number;
+    private fullUntilMs = Number.NEGATIVE_INFINITY;
+    private reserveBytes = 0;
+
+    constructor(disk: Disk, dataDirectory: string, nowMs: () => number) {
+        this.disk = disk;
+        this.file = path.join(dataDirectory, RESERVE_FILE);
+        this.nowMs = nowMs;
+        this.restore();
+    }
+
+    /** The disk ran full a moment ago: values need not be tried. */
+    get refusesValues(): boolean {
+        return this.nowMs() < this.fullUntilMs;
+    }
+
+    sawFull(): void {
+        this.fullUntilMs = this.nowMs() + DISK_FULL_PAUSE_MS;
+    }
+
+    /** Frees a piece of the reserve; false when nothing is left of it. */
+    giveUp(): boolean {
+        if (this.reserveBytes === 0) return false;
+        const left = Math.max(0, this.reserveBytes - RESERVE_STEP_BYTES);
+        const fd = this.disk.openForAppend(this.file);
+        try {
+            this.disk.truncate(fd, left);
+        } finally {
+            this.disk.close(fd);
+        }
+        this.reserveBytes = left;
+        return true;
+    }
+
+    /** Writes what is missing of the reserve, as far as there is room. Called at start and when writes succeed again. */
+    restore(): void {
+        if (this.reserveBytes >= RESERVE_BYTES || this.refusesValues) return;
+        const fd = this.disk.exists(this.file) ? this.disk.openForAppend(this.file) : this.disk.create(this.file);
+        try {
+            this.reserveBytes = Math.min(this.disk.size(fd), RESERVE_BYTES);
+            // Not zeros: a compressing file system would keep no room for them.
+            const piece = Buffer.alloc(RESERVE_STEP_BYTES, randomPattern);
+            while (this.reserveBytes < RESERVE_BYTES) {
+                this.disk.write(fd, piece, 0, piece.length, this.reserveBytes);
+                this.reserveBytes += piece.length;
+            }
+        } catch (error) {
+            if (!isNoSpace(error)) throw error;
+            this.disk.truncate(fd, this.reserveBytes);
+            this.sawFull();
+        } finally {
+            this.disk.close(fd);
+        }
+    }
+}
+
+const randomPattern = crypto.getRandomValues(new Uint8Array(4096));

@@ -1,0 +1,91 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+/**
+ * The file operations the log stands on, and nothing else: tests put a disk behind it that runs full or fails.
+ * Reads and appends are synchronous, they end in the page cache; `sync` may take long and runs on the thread pool.
+ */
+export interface Disk {
+    openForRead(file: string): number;
+    openForAppend(file: string): number;
+    /** Fails when the file exists. */
+    create(file: string): number;
+    close(fd: number): void;
+    /** Bytes read; fewer than asked only at the end of the file. */
+    read(fd: number, target: Buffer, offset: number, length: number, position: number): number;
+    /** Writes all of it or throws; a part may then be in the file. */
+    write(fd: number, source: Buffer, offset: number, length: number, position: number): void;
+    size(fd: number): number;
+    truncate(fd: number, length: number): void;
+    sync(fd: number): Promise<void>;
+    syncNow(fd: number): void;
+    /** Makes new, renamed and removed names in a directory survive a power loss. */
+    syncDirectory(directory: string): void;
+    list(directory: string): string[];
+    makeDirectory(directory: string): void;
+    rename(from: string, to: string): void;
+    remove(file: string): void;
+    /** Removes a directory with all it holds, off the event loop. */
+    removeTree(directory: string): Promise<void>;
+    exists(file: string): boolean;
+}
+
+export const nodeDisk: Disk = {
+    openForRead: (file) => fs.openSync(file, "r"),
+    openForAppend: (file) => fs.openSync(file, "r+"),
+    create: (file) => fs.openSync(file, "wx+", 0o600),
+    close: (fd) => fs.closeSync(fd),
+
+    read(fd, target, offset, length, position) {
+        let done = 0;
+        while (done < length) {
+            const count = fs.readSync(fd, target, offset + done, length - done, position + done);
+            if (count === 0) break;
+            done += count;
+        }
+        return done;
+    },
+
+    write(fd, source, offset, length, position) {
+        let done = 0;
+        while (done < length) done += fs.writeSync(fd, source, offset + done, length - done, position + done);
+    },
+
+    size: (fd) => fs.fstatSync(fd).size,
+    truncate: (fd, length) => fs.ftruncateSync(fd, length),
+    sync: (fd) => new Promise((resolve, reject) => fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()))),
+    syncNow: (fd) => fs.fdatasyncSync(fd),
+
+    syncDirectory(directory) {
+        const fd = fs.openSync(directory, "r");
+        try {
+            fs.fsyncSync(fd);
+        } finally {
+            fs.closeSync(fd);
+        }
+    },
+
+    list: (directory) => fs.readdirSync(directory),
+    makeDirectory: (directory) => fs.mkdirSync(directory, { mode: 0o700 }),
+    rename: (from, to) => fs.renameSync(from, to),
+    remove: (file) => fs.rmSync(file, { force: true }),
+    removeTree: (directory) => fs.promises.rm(directory, { recursive: true, force: true }),
+    exists: (file) => fs.existsSync(file),
+};
+
+/** Moves a directory on its file system so that the move survives a power loss on both sides. */
+export function moveDirectory(disk: Disk, from: string, to: string): void {
+    disk.rename(from, to);
+    disk.syncDirectory(path.dirname(to));
+    disk.syncDirectory(path.dirname(from));
+}
+
+/** The disk or the user's share of it is full. */
+export function isNoSpace(error: unknown): boolean {
+    return errorCode(error) === "ENOSPC" || errorCode(error) === "EDQUOT";
+}
+
+/** The system's name of an error, such as ENOSPC, or "unknown error". */
+export function errorCode(error: unknown): string {
+    return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "unknown error";
+}

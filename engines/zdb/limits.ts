@@ -1,0 +1,58 @@
+/** Every bound of the engine in one place. Wire limits come from the Zero-DB protocol, the others keep one client from hurting the rest. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Longest key. The length is one byte in the log. */
+export const MAX_KEY_BYTES = 255;
+/** Longest value, and so the longest argument of a request. */
+export const MAX_VALUE_BYTES = 8 * MIB;
+/** Most arguments of one request. */
+export const MAX_ARGUMENTS = 1024;
+/** Longest whole request, so that 1024 arguments of 8 MiB cannot be asked for. */
+export const MAX_REQUEST_BYTES = 16 * MIB;
+/** Longest `*<n>` or `$<n>` line: what the original's read buffer holds. */
+export const MAX_HEADER_LINE_BYTES = 8 * KIB;
+
+/** A request larger than this needs room in the input budget before it is read on. */
+export const FREE_REQUEST_BYTES = 64 * KIB;
+/** Memory for large requests that are still arriving, for all connections together. */
+export const INPUT_BUDGET_BYTES = 128 * MIB;
+/** A request that holds input budget must have arrived after this base time plus its size at `MIN_INPUT_BYTES_PER_SECOND`. */
+export const INPUT_GRACE_MS = 30_000;
+export const MIN_INPUT_BYTES_PER_SECOND = 256 * KIB;
+
+/** Answers not yet taken by the client; beyond it nothing more is executed for that connection. */
+export const OUTPUT_HIGH_WATER_BYTES = 1 * MIB;
+/** Reply buffers larger than this are given back after a flush. */
+export const OUTPUT_KEEP_BYTES = 64 * KIB;
+/** Clients of one server, all listeners together. */
+export const MAX_CONNECTIONS = 4096;
+
+/** Longest namespace name, property name, and property value, as the protocol says. */
+export const MAX_NAMESPACE_NAME_BYTES = 128;
+export const MAX_PROPERTY_NAME_BYTES = 256;
+export const MAX_PROPERTY_VALUE_BYTES = 63;
+/** `listen` is a list of addresses and may be longer than other values. */
+export const MAX_LISTEN_VALUE_BYTES = 1024;
+/** Longest password a client may send. */
+export const MAX_SELECT_PASSWORD_BYTES = 255;
+export const MAX_ADMIN_PASSWORD_BYTES = 128;
+/** How long the answer to a wrong password is held back, for that connection only. */
+export const FAILED_LOGIN_DELAY_MS = 1000;
+
+/** Segments are a sixteenth of the quota, between these two. */
+export const MIN_SEGMENT_BYTES = 16 * MIB;
+export const MAX_SEGMENT_BYTES = 64 * MIB;
+/** Records of one turn are gathered up to this size before they are written. */
+export const BATCH_BYTES = 1 * MIB;
+/** A background sync starts once this much was written, so that closing a segment has little left to sync. */
+export const SYNC_AFTER_BYTES = 16 * MIB;
+/** Segment files held open, for the whole server. */
+export const MAX_OPEN_SEGMENTS = 512;
+
+/** Space kept back for tombstones on a full disk, and the step in which it is given up. */
+export const RESERVE_BYTES = 4 * MIB;
+export const RESERVE_STEP_BYTES = 256 * KIB;
+/** After a full disk was seen, writes are refused this long before the disk is tried again. */
+export const DISK_FULL_PAUSE_MS = 1000;

@@ -1,0 +1,172 @@
+import * as path from "node:path";
+import { setImmediate } from "node:timers/promises";
+import type { Disk } from "./disk.ts";
+import { MAX_PAYLOAD_BYTES, payloadChecksum, RECORD_KINDS } from "./record.ts";
+import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName, segmentNumber } from "./segment-header.ts";
+import { type Damage, type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
+
+/** A long log is read in slices of about this time, so that a running server answers meanwhile. */
+const SLICE_MS = 5;
+const RECORDS_BETWEEN_CLOCK_READS = 256;
+
+export interface StoredSegment {
+    readonly header: SegmentHeader;
+    readonly fd: number;
+    /** Where the scan ends: the size of the file, or less when its tail is torn. */
+    readonly end: number;
+}
+
+/** A record of the log with what reading its payload needs. */
+export interface StoredRecord extends ScannedRecord {
+    readonly segment: number;
+    /** The payload, or undefined when it is not what was written. */
+    payload(): Buffer | undefined;
+}
+
+export interface ReadLog {
+    /** The segment to append to; undefined when there is none that can be. */
+    readonly last: StoredSegment | undefined;
+    /** End of the last good record in it. */
+    readonly endOffset: number;
+    readonly lastLsn: number;
+    readonly closedInOrder: boolean;
+    readonly tornBytes: number;
+    /** A segment file that was only begun when the machine stopped; it holds no record. */
+    readonly unfinished: string | undefined;
+    readonly damage: readonly Damage[];
+}
+
+export interface LogVisitor {
+    segment(header: SegmentHeader): void;
+    record(record: StoredRecord): void;
+}
+
+/** Reads a whole log in order of LSNs, hands it to the visitor, and judges its end. Changes nothing on disk. */
+export async function readLog(disk: Disk, directory: string, visitor: LogVisitor): Promise<ReadLog> {
+    const opened = openSegments(disk, directory);
+    try {
+        return await readSegments(disk, opened, visitor);
+    } finally {
+        for (const { fd } of opened.segments) disk.close(fd);
+    }
+}
+
+interface OpenedSegments {
+    readonly segments: StoredSegment[];
+    readonly damage: Damage[];
+    readonly unfinished: string | undefined;
+}
+
+async function readSegments(disk: Disk, { segments, damage, unfinished }: OpenedSegments, visitor: LogVisitor): Promise<ReadLog> {
+    const slice = new Slice();
+    let expectedLsn = 1;
+    let endOffset = 0;
+    let closedInOrder = false;
+    let tornBytes = 0;
+    for (const [place, segment] of segments.entries()) {
+        const { header, fd } = segment;
+        visitor.segment(header);
+        const isLast = place === segments.length - 1;
+        if (header.firstLsn !== expectedLsn) {
+            damage.push({ segment: header.number, offset: 0, expectedLsn, why: "the records before this segment are missing" });
+        }
+        const end = isLast && damage.length === 0 ? endOfSoundPayloads(disk, segment) : segment.end;
+        const scanner = new SegmentScanner(disk, fd, end, header);
+        for (let record = scanner.next(); record; record = scanner.next()) {
+            closedInOrder = record.head.kind === RECORD_KINDS.mark;
+            visitor.record(stored(disk, fd, header.number, record));
+            if (slice.isOver()) await slice.pause();
+        }
+        damage.push(...scanner.damage);
+        endOffset = scanner.validEnd;
+        expectedLsn = Math.max(scanner.expectedLsn, header.lastLsn + 1);
+        if (endOffset < segment.end) {
+            closedInOrder = false;
+            if (isLast) tornBytes = segment.end - endOffset;
+            else damage.push({ segment: header.number, offset: endOffset, expectedLsn, why: "the end of a closed segment is unreadable" });
+        }
+    }
+    return { last: segments.at(-1), endOffset, lastLsn: expectedLsn - 1, closedInOrder, tornBytes, unfinished, damage };
+}
+
+function openSegments(disk: Disk, directory: string): OpenedSegments {
+    const numbers = disk.list(directory).flatMap((name) => segmentNumber(name) ?? []);
+    numbers.sort((a, b) => a - b);
+    const segments: StoredSegment[] = [];
+    const damage: Damage[] = [];
+    let unfinished: string | undefined;
+    for (const number of numbers) {
+        const fd = disk.openForRead(path.join(directory, segmentName(number)));
+        const end = disk.size(fd);
+        const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+        const header = decodeSegmentHeader(bytes.subarray(0, disk.read(fd, bytes, 0, SEGMENT_HEADER_BYTES, 0)));
+        if (!("problem" in header)) {
+            segments.push({ header, fd, end });
+            continue;
+        }
+        disk.close(fd);
+        if (segments.length > 0 && number === numbers.at(-1) && end <= SEGMENT_HEADER_BYTES) unfinished = segmentName(number);
+        else damage.push({ segment: number, offset: 0, expectedLsn: 0, why: header.problem });
+    }
+    segments.sort((a, b) => a.header.firstLsn - b.header.firstLsn);
+    return { segments: ofNewestEpoch(disk, segments), damage, unfinished };
+}
+
+/** Segments of an older epoch are what is left of a namespace that was emptied. */
+function ofNewestEpoch(disk: Disk, segments: StoredSegment[]): StoredSegment[] {
+    const newest = Math.max(0, ...segments.map(({ header }) => header.epoch));
+    return segments.filter(({ header, fd }) => {
+        if (header.epoch < newest) disk.close(fd);
+        return header.epoch === newest;
+    });
+}
+
+/**
+ * A machine that stopped may have kept the head of its last records but not their payloads: such records at the very end, which
+ * nobody was promised, are part of the torn tail. Records known to be synced are not looked at, nor any when the log was closed in order.
+ */
+function endOfSoundPayloads(disk: Disk, segment: StoredSegment): number {
+    const scanner = new SegmentScanner(disk, segment.fd, segment.end, segment.header);
+    let unsure: ScannedRecord[] = [];
+    for (let record = scanner.next(); record; record = scanner.next()) {
+        if (record.head.unsynced === 0) unsure = [];
+        if (record.head.kind === RECORD_KINDS.mark) unsure = [];
+        else unsure.push(record);
+    }
+    if (scanner.damage.length > 0) return segment.end;
+    let end = segment.end;
+    for (const record of unsure.reverse()) {
+        if (stored(disk, segment.fd, segment.header.number, record).payload()) break;
+        end = record.offset;
+    }
+    return end;
+}
+
+function stored(disk: Disk, fd: number, segment: number, record: ScannedRecord): StoredRecord {
+    return {
+        ...record,
+        segment,
+        payload() {
+            const { payloadLength, payloadChecksum: checksum } = record.head;
+            const bytes = Buffer.allocUnsafe(Math.min(payloadLength, MAX_PAYLOAD_BYTES));
+            if (disk.read(fd, bytes, 0, bytes.length, record.payloadOffset) < payloadLength) return undefined;
+            return payloadChecksum(bytes) === checksum ? bytes : undefined;
+        },
+    };
+}
+
+/** Counts records and tells when the event loop should have its turn. */
+class Slice {
+    private startedMs = performance.now();
+    private records = 0;
+
+    isOver(): boolean {
+        this.records++;
+        return this.records % RECORDS_BETWEEN_CLOCK_READS === 0 && performance.now() - this.startedMs > SLICE_MS;
+    }
+
+    async pause(): Promise<void> {
+        await setImmediate();
+        this.startedMs = performance.now();
+    }
+}

@@ -1,0 +1,419 @@
+import { randomBytes } from "node:crypto";
+import * as path from "node:path";
+import { acquireBatchBuffer, releaseBatchBuffer } from "./batch-buffers.ts";
+import { type Disk, errorCode, isNoSpace } from "./disk.ts";
+import type { DiskSpace } from "./disk-space.ts";
+import type { Durability } from "./durability.ts";
+import { BATCH_BYTES, SYNC_AFTER_BYTES } from "./limits.ts";
+import type { OpenFiles } from "./open-files.ts";
+import { ENCODINGS, type Encoding, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, type RecordKind, writeHead } from "./record.ts";
+import { Refusal } from "./refusal.ts";
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from "./segment-header.ts";
+import { Syncer, type Timers } from "./syncer.ts";
+
+/** Where a payload is and what it must read as: all the index keeps of a value. */
+export interface Position {
+    readonly segment: number;
+    /** Offset of the payload in its segment. */
+    readonly offset: number;
+    readonly length: number;
+    readonly checksum: number;
+    readonly lsn: number;
+}
+
+/** One record to append. */
+export interface NewRecord {
+    readonly kind: RecordKind;
+    readonly encoding?: Encoding;
+    readonly key: Uint8Array;
+    readonly payload: Uint8Array;
+    /** Of `payload`, when the caller has it already. */
+    readonly checksum?: number;
+    readonly previousLsn: number;
+    readonly timestamp: number;
+}
+
+/** The records that go to disk in one write. Replies given before that write ask it how it went. */
+export interface Batch {
+    failure: string | undefined;
+}
+
+/** A reply may be sent when its log has acknowledged what it depends on. */
+export interface Gate {
+    readonly log: Log;
+    /** The batch that holds the record, while that is not in the file yet. */
+    readonly batch: Batch | undefined;
+    readonly lsn: number;
+}
+
+export interface LogParts {
+    readonly disk: Disk;
+    readonly directory: string;
+    readonly space: DiskSpace;
+    readonly files: OpenFiles;
+    readonly timers: Timers;
+}
+
+/** The one that appends: told how batches went, asked for what new segments need. */
+export interface LogOwner {
+    /** Next sequential id, kept in the header of a new segment. */
+    nextId(): number;
+    segmentBytes(): number;
+    batchBegun(): void;
+    batchWritten(): void;
+    /** The batch is not in the log: everything it changed in memory must be undone. */
+    batchFailed(): void;
+    /** Replies that waited may be sent now. */
+    acknowledged(): void;
+    failed(reason: string): void;
+}
+
+/** Where the log ends, as a new or reopened log starts from it. */
+export interface LogEnd {
+    readonly header: SegmentHeader;
+    readonly fd: number;
+    readonly endOffset: number;
+    readonly lastLsn: number;
+    readonly closedInOrder: boolean;
+    /** Why nothing may be appended. */
+    readonly failure: string | undefined;
+}
+
+export const DISK_FULL = "Cannot write data right now: the disk is full";
+
+const EMPTY = new Uint8Array(0);
+
+/** The append-only log of one namespace: gathers the records of a turn, writes them at once, syncs by its durability. */
+export class Log {
+    /** Last LSN given out, last one in the file. */
+    lastLsn: number;
+    writtenLsn: number;
+    /** Why nothing can be appended any more. */
+    failure: string | undefined;
+    readonly syncer: Syncer;
+    readonly epoch: number;
+    /** Where the segments are; a new namespace is made elsewhere and moved into place. */
+    directory: string;
+
+    private readonly parts: LogParts;
+    private readonly owner: LogOwner;
+    private readonly readers = new Map<number, number>();
+    private header: SegmentHeader;
+    private fd: number;
+    private endOffset: number;
+    private batch: Batch = { failure: undefined };
+    private buffer: Buffer | undefined;
+    private buffered = 0;
+    private batchHoldsValues = false;
+    private endsWithMark: boolean;
+    private bytesSinceSync = 0;
+
+    constructor(parts: LogParts, owner: LogOwner, durability: Durability, end: LogEnd) {
+        this.parts = parts;
+        this.owner = owner;
+        this.header = end.header;
+        this.directory = parts.directory;
+        this.epoch = end.header.epoch;
+        this.fd = end.fd;
+        this.endOffset = end.endOffset;
+        this.lastLsn = end.lastLsn;
+        this.writtenLsn = end.lastLsn;
+        this.endsWithMark = end.closedInOrder;
+        this.failure = end.failure;
+        this.syncer = new Syncer(
+            {
+                timers: parts.timers,
+                sync: () => this.syncFile(),
+                advanced: () => owner.acknowledged(),
+                failed: (error) => this.fail(`a sync of the log failed (${errorCode(error)})`),
+            },
+            durability,
+            end.lastLsn,
+        );
+    }
+
+    get activeSegment(): number {
+        return this.header.number;
+    }
+
+    get activeOffset(): number {
+        return this.endOffset + this.buffered;
+    }
+
+    /** Adds a record to the batch and says where its payload will be. Throws a Refusal when the log cannot take it. */
+    append(record: NewRecord): Position {
+        const { kind, key, payload } = record;
+        const length = RECORD_HEAD_BYTES + key.length + payload.length;
+        this.makeRoom(length, kind === RECORD_KINDS.value);
+
+        const checksum = record.checksum ?? payloadChecksum(payload);
+        const lsn = this.lastLsn + 1;
+        const head = {
+            kind,
+            encoding: record.encoding ?? ENCODINGS.clear,
+            keyLength: key.length,
+            payloadLength: payload.length,
+            payloadChecksum: checksum,
+            lsn,
+            previousLsn: record.previousLsn,
+            timestamp: record.timestamp,
+            unsynced: lsn - 1 - this.syncer.syncedLsn,
+        };
+        const buffer = this.begin();
+        const offset = this.activeOffset + RECORD_HEAD_BYTES + key.length;
+        this.buffered += writeHead(buffer, this.buffered, head, key, this.header.salt);
+        this.lastLsn = lsn;
+        this.batchHoldsValues ||= kind === RECORD_KINDS.value;
+        this.endsWithMark = kind === RECORD_KINDS.mark;
+
+        if (length > BATCH_BYTES) {
+            const { batch } = this;
+            this.writeBatch(payload);
+            if (batch.failure !== undefined) throw new Refusal(batch.failure);
+        } else {
+            buffer.set(payload, this.buffered);
+            this.buffered += payload.length;
+        }
+        return { segment: this.header.number, offset, length: payload.length, checksum, lsn };
+    }
+
+    /** Puts the batch into the file. How it went is in the batch: the gates of its replies see it. */
+    write(): void {
+        if (this.buffered > 0) this.writeBatch(EMPTY);
+    }
+
+    /** Puts the batch into the file; throws a Refusal when it did not get there. */
+    writeOrRefuse(): void {
+        if (this.buffered === 0) return;
+        const { batch } = this;
+        this.writeBatch(EMPTY);
+        if (batch.failure !== undefined) throw new Refusal(batch.failure);
+    }
+
+    /** What a reply that depends on `lsn` waits for; undefined when it may go at once. */
+    gate(lsn: number): Gate | undefined {
+        if (lsn <= this.syncer.acknowledgedLsn) return undefined;
+        return { log: this, batch: lsn > this.writtenLsn ? this.batch : undefined, lsn };
+    }
+
+    /** Whether a gated reply may be sent; the failure that takes its place when its write did not succeed. */
+    passes(gate: Gate): boolean | { readonly failure: string } {
+        if (gate.batch?.failure !== undefined) return { failure: gate.batch.failure };
+        if (gate.lsn <= this.syncer.acknowledgedLsn) return true;
+        return this.failure === undefined ? false : { failure: `Cannot write data right now: ${this.failure}` };
+    }
+
+    /** Reads a payload into `target`; false when it cannot be read or is not what was written. */
+    readInto(position: Position, target: Buffer, at: number): boolean {
+        try {
+            const fd = this.reader(position.segment);
+            if (this.parts.disk.read(fd, target, at, position.length, position.offset) < position.length) return false;
+        } catch {
+            return false;
+        }
+        return payloadChecksum(target.subarray(at, at + position.length)) === position.checksum;
+    }
+
+    /** Resolves once everything appended so far is on disk; throws a Refusal when it is not. */
+    async commit(): Promise<void> {
+        this.writeOrRefuse();
+        try {
+            await this.syncer.request();
+        } catch {
+            throw new Refusal(`Cannot write data right now: ${this.failure}`);
+        }
+    }
+
+    /** Writes and syncs everything, marks the end, closes the files. */
+    async close(): Promise<void> {
+        try {
+            if (this.failure === undefined) {
+                await this.commit();
+                if (!this.endsWithMark) {
+                    this.append({ kind: RECORD_KINDS.mark, key: EMPTY, payload: EMPTY, previousLsn: 0, timestamp: unixSeconds() });
+                    await this.commit();
+                }
+            }
+        } finally {
+            await this.syncer.stop();
+            this.failure ??= "the namespace is closed";
+            this.closeFiles();
+        }
+    }
+
+    /** Closes the files of a log that is being removed; what was not written is gone. */
+    async abandon(): Promise<void> {
+        this.failure ??= "the namespace is removed";
+        await this.syncer.stop();
+        this.closeFiles();
+    }
+
+    private closeFiles(): void {
+        for (const fd of this.readers.values()) this.parts.disk.close(fd);
+        this.readers.clear();
+        this.parts.disk.close(this.fd);
+    }
+
+    /** Ends the batch or the segment when the record does not fit any more. */
+    private makeRoom(length: number, isValue: boolean): void {
+        if (this.failure !== undefined) throw new Refusal(`Namespace is read-only: ${this.failure}`);
+        if (isValue && this.parts.space.refusesValues) throw new Refusal(DISK_FULL);
+        if (this.buffered + length > BATCH_BYTES) this.writeOrRefuse();
+        const used = this.activeOffset;
+        if (used + length <= this.header.limitBytes || used === SEGMENT_HEADER_BYTES) return;
+        this.writeOrRefuse();
+        this.nextSegment(isValue);
+    }
+
+    private begin(): Buffer {
+        if (!this.buffer) {
+            this.buffer = acquireBatchBuffer();
+            this.batch = { failure: undefined };
+            this.batchHoldsValues = false;
+            this.owner.batchBegun();
+        }
+        return this.buffer;
+    }
+
+    private writeBatch(tail: Uint8Array): void {
+        const { batch, buffer } = this;
+        if (!buffer) return;
+        const length = this.buffered;
+        this.buffer = undefined;
+        this.buffered = 0;
+        try {
+            this.withReserve(this.batchHoldsValues, () => this.writeAtEnd(buffer, length, tail));
+        } catch (error) {
+            this.dropBatch(batch, error);
+            return;
+        } finally {
+            releaseBatchBuffer(buffer);
+        }
+        this.endOffset += length + tail.length;
+        this.writtenLsn = this.lastLsn;
+        this.bytesSinceSync += length + tail.length;
+        this.owner.batchWritten();
+        this.syncer.written(this.writtenLsn);
+        // A failure is handled by the syncer itself; here nobody waits for it.
+        if (this.bytesSinceSync >= SYNC_AFTER_BYTES) this.syncer.request().catch(() => undefined);
+    }
+
+    private writeAtEnd(buffer: Buffer, length: number, tail: Uint8Array): void {
+        const { disk } = this.parts;
+        disk.write(this.fd, buffer, 0, length, this.endOffset);
+        if (tail.length > 0) disk.write(this.fd, tail as Buffer, 0, tail.length, this.endOffset + length);
+    }
+
+    private dropBatch(batch: Batch, error: unknown): void {
+        this.lastLsn = this.writtenLsn;
+        this.endsWithMark = false;
+        this.owner.batchFailed();
+        batch.failure = isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`;
+        if (isNoSpace(error)) this.parts.space.sawFull();
+        else this.fail(`a write to the log failed (${errorCode(error)})`);
+        try {
+            this.parts.disk.truncate(this.fd, this.endOffset);
+        } catch (truncateError) {
+            this.fail(`a partly written record could not be taken back (${errorCode(truncateError)})`);
+        }
+    }
+
+    /** Runs a write; when the disk is full and only small records are at stake, gives up reserve for them. */
+    private withReserve<T>(holdsValues: boolean, write: () => T): T {
+        for (;;) {
+            try {
+                return write();
+            } catch (error) {
+                if (holdsValues || !isNoSpace(error) || !this.parts.space.giveUp()) throw error;
+            }
+        }
+    }
+
+    private nextSegment(forValue: boolean): void {
+        const { directory } = this;
+        const { disk } = this.parts;
+        const header = newSegmentHeader(
+            this.epoch,
+            this.header.number + 1,
+            this.lastLsn + 1,
+            this.owner.nextId(),
+            this.owner.segmentBytes(),
+        );
+        try {
+            // Before the first record of the next one: a hole at the end of a closed segment would be damage.
+            disk.syncNow(this.fd);
+            this.bytesSinceSync = 0;
+            this.syncer.syncedNow();
+        } catch (error) {
+            this.fail(`a sync of the log failed (${errorCode(error)})`);
+            throw new Refusal(`Cannot write data right now: ${this.failure}`);
+        }
+        let fd: number;
+        try {
+            fd = this.withReserve(forValue, () => createSegment(disk, directory, header));
+        } catch (error) {
+            if (isNoSpace(error)) this.parts.space.sawFull();
+            throw new Refusal(isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`);
+        }
+        this.keepReader(this.header.number, this.fd);
+        this.fd = fd;
+        this.header = header;
+        this.endOffset = SEGMENT_HEADER_BYTES;
+    }
+
+    private reader(segment: number): number {
+        if (segment === this.header.number) return this.fd;
+        const open = this.readers.get(segment);
+        if (open !== undefined) return open;
+        const fd = this.parts.disk.openForRead(path.join(this.directory, segmentName(segment)));
+        this.keepReader(segment, fd);
+        return fd;
+    }
+
+    private keepReader(segment: number, fd: number): void {
+        this.readers.set(segment, fd);
+        this.parts.files.opened(() => {
+            if (this.readers.get(segment) !== fd) return;
+            this.readers.delete(segment);
+            this.parts.disk.close(fd);
+        });
+    }
+
+    private async syncFile(): Promise<void> {
+        this.bytesSinceSync = 0;
+        await this.parts.disk.sync(this.fd);
+    }
+
+    private fail(reason: string): void {
+        if (this.failure !== undefined) return;
+        this.failure = reason;
+        this.owner.failed(reason);
+    }
+}
+
+/** A fresh header for appending. */
+export function newSegmentHeader(epoch: number, number: number, firstLsn: number, nextId: number, limitBytes: number): SegmentHeader {
+    const salt = randomBytes(4).readUInt32LE(0);
+    return { epoch, number, generation: 0, firstLsn, lastLsn: 0, nextId, createdMs: Date.now(), salt, limitBytes };
+}
+
+/** Makes a segment file with its header, both durable, and leaves nothing behind when that fails. */
+export function createSegment(disk: Disk, directory: string, header: SegmentHeader): number {
+    const file = path.join(directory, segmentName(header.number));
+    const fd = disk.create(file);
+    try {
+        disk.write(fd, encodeSegmentHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
+        disk.syncNow(fd);
+        disk.syncDirectory(directory);
+        return fd;
+    } catch (error) {
+        disk.close(fd);
+        disk.remove(file);
+        throw error;
+    }
+}
+
+/** Now, as records keep it. */
+export function unixSeconds(): number {
+    return Math.floor(Date.now() / 1000) >>> 0;
+}

@@ -1,0 +1,50 @@
+import { HELP, parseOptions } from "./options.ts";
+import { StartError } from "./refusal.ts";
+import { Server } from "./server.ts";
+
+/** The version INFO and --version tell; the same as the package's. */
+export const ZDB_VERSION = "0.1.0";
+
+/**
+ * Runs a Zero-DB server until SIGTERM or SIGINT and gives the exit code of the process: 0 after an orderly end,
+ * 1 when it could not start or could not bring everything to disk.
+ */
+export async function runZdb(argv: readonly string[]): Promise<number> {
+    try {
+        const parsed = parseOptions(argv);
+        if (parsed.action === "help") return print(HELP);
+        if (parsed.action === "version") return print(`zeroform zdb ${ZDB_VERSION}\n`);
+        const { options } = parsed;
+
+        const stopped = stopSignal();
+        const server = new Server(options, ZDB_VERSION, log);
+        await server.start();
+        log("ready");
+        log(`${await stopped}, stopping`);
+        await server.stop();
+        log("stopped");
+        return 0;
+    } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        process.stderr.write(
+            `zdb: ${error instanceof StartError ? error.message : `stopped by an error: ${error.stack ?? error.message}`}\n`,
+        );
+        return 1;
+    }
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+    return new Promise((resolve) => {
+        for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+    });
+}
+
+/** Lines without a time: the journal adds it. */
+function log(line: string): void {
+    process.stdout.write(`${line}\n`);
+}
+
+function print(text: string): number {
+    process.stdout.write(text);
+    return 0;
+}

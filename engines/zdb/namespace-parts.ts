@@ -1,0 +1,23 @@
+import type { Disk } from "./disk.ts";
+import type { DiskSpace } from "./disk-space.ts";
+import type { Durability } from "./durability.ts";
+import type { OpenFiles } from "./open-files.ts";
+import type { Seal } from "./seal.ts";
+import type { Timers } from "./syncer.ts";
+
+/** What every namespace of a server shares. */
+export interface NamespaceParts {
+    readonly disk: Disk;
+    readonly timers: Timers;
+    readonly space: DiskSpace;
+    readonly files: OpenFiles;
+    /** Durability of namespaces that set none. */
+    readonly durability: Durability;
+    readonly seal: Seal | undefined;
+    /** Overrides the size derived from the quota; tests use tiny segments. */
+    readonly segmentBytes: number | undefined;
+    /** One line for the operator, without keys, values or passwords. */
+    log(line: string): void;
+    /** Replies that waited for a namespace may be sent. */
+    acknowledged(): void;
+}

@@ -1,0 +1,316 @@
+import { formatDurability } from "./durability.ts";
+import { type KeyIndex, MapIndex } from "./key-index.ts";
+import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
+import { Log, type LogEnd, type LogOwner, type Position, unixSeconds } from "./log.ts";
+import type { StoredRecord } from "./log-reader.ts";
+import type { NamespaceParts } from "./namespace-parts.ts";
+import {
+    applyProperty,
+    durabilityOf,
+    isPropertyName,
+    newProperties,
+    type Properties,
+    type PropertyChange,
+    type PropertyName,
+} from "./properties.ts";
+import { ENCODINGS, payloadChecksum, RECORD_KINDS, readUint64, writeUint64 } from "./record.ts";
+import { Refusal } from "./refusal.ts";
+
+const EMPTY = new Uint8Array(0);
+const SEQ_KEY_BYTES = 8;
+const MAX_ID = Number.MAX_SAFE_INTEGER;
+
+/** What SET did: `unchanged` means that the key had this very value and nothing was written. */
+export interface SetResult {
+    readonly outcome: "written" | "unchanged";
+    readonly key: Buffer;
+    readonly lsn: number;
+}
+
+/** What one record did to one key. */
+interface Change {
+    readonly key: string;
+    readonly before: Position | undefined;
+    readonly after: Position | undefined;
+}
+
+/** One namespace: its properties, the index of its live keys, and the log that is the truth about both. */
+export class Namespace implements LogOwner {
+    name: string;
+    directory: string;
+    readonly properties: Properties;
+    /** Removed, detached or closed: connections that still hold it must leave. */
+    gone = false;
+    /** Why clients may not come in although the namespace is there. */
+    closedReason: string | undefined;
+    liveBytes = 0;
+    /** Live key bytes, for the size of the index. */
+    keyBytes = 0;
+    readErrors = 0;
+    writeErrors = 0;
+    lastReadErrorS = 0;
+    lastWriteErrorS = 0;
+
+    private readonly parts: NamespaceParts;
+    private readonly index: KeyIndex = new MapIndex();
+    private readonly propertyLsns = new Map<PropertyName, number>();
+    private readonly undo: Change[] = [];
+    private nextIdentifier = 0;
+    private identifierAtBatchBegin = 0;
+    private lastTombstoneLsn = 0;
+    private openLog: Log | undefined;
+
+    constructor(parts: NamespaceParts, name: string, directory: string) {
+        this.parts = parts;
+        this.name = name;
+        this.directory = directory;
+        this.properties = newProperties("user");
+    }
+
+    /** Begins to append where reading the log ended. */
+    begin(end: LogEnd): void {
+        const { disk, space, files, timers, durability } = this.parts;
+        const logParts = { disk, space, files, timers, directory: this.directory };
+        this.openLog = new Log(logParts, this, durabilityOf(this.properties, durability), end);
+    }
+
+    moveTo(directory: string): void {
+        this.directory = directory;
+        this.log.directory = directory;
+    }
+
+    get log(): Log {
+        if (!this.openLog) throw new Error(`namespace ${this.name} is used before it was begun`);
+        return this.openLog;
+    }
+
+    get entries(): number {
+        return this.index.size;
+    }
+
+    /** A value was written at some time, so the mode cannot change any more. */
+    get wasUsed(): boolean {
+        return this.nextIdentifier > 0 || this.log.activeSegment > 0;
+    }
+
+    get durabilityText(): string {
+        return formatDurability(durabilityOf(this.properties, this.parts.durability));
+    }
+
+    /** What keeps the namespace from full service. */
+    get disturbance(): string | undefined {
+        if (this.closedReason) return `closed (${this.closedReason})`;
+        return this.log.failure ? `read-only (${this.log.failure})` : undefined;
+    }
+
+    find(key: Uint8Array): Position | undefined {
+        return this.index.get(indexKey(key));
+    }
+
+    /** LSN an answer about this key depends on: of its value, or of any deletion that may explain its absence. */
+    dependency(position: Position | undefined): number {
+        return position ? position.lsn : this.lastTombstoneLsn;
+    }
+
+    /** Where the value can be read now: a value of the running turn is put into the file first. */
+    findReadable(key: Uint8Array): Position | undefined {
+        const position = this.find(key);
+        if (!position || position.lsn <= this.log.writtenLsn) return position;
+        this.log.write();
+        return this.find(key);
+    }
+
+    /** Reads a value; false when it is unreadable or damaged. */
+    readInto(position: Position, target: Buffer, at: number): boolean {
+        if (!this.gone && this.log.readInto(position, target, at)) return true;
+        this.readErrors++;
+        this.lastReadErrorS = unixSeconds();
+        return false;
+    }
+
+    /** SET by the rules of the mode, after the checks of access. */
+    set(key: Buffer, value: Buffer, timestamp: number): SetResult {
+        const before = this.find(key);
+        if (before && this.properties.worm) throw new Refusal("Namespace is protected by worm mode");
+        const { maxsize } = this.properties;
+        if (maxsize > 0 && this.liveBytes + value.length > maxsize + (before?.length ?? 0)) {
+            throw new Refusal("No space left on this namespace");
+        }
+        if (this.properties.mode === "user") {
+            if (key.length === 0) throw new Refusal("Invalid argument, key needed");
+        } else if (key.length > 0 && !before) {
+            throw new Refusal("Invalid key, only update authorized");
+        }
+
+        const checksum = payloadChecksum(value);
+        if (before && this.isSame(before, value, checksum)) return { outcome: "unchanged", key, lsn: before.lsn };
+        const stored = key.length === 0 ? idKey(this.nextIdentifier) : key;
+        const after = this.log.append({
+            kind: RECORD_KINDS.value,
+            key: stored,
+            payload: value,
+            checksum,
+            previousLsn: before?.lsn ?? 0,
+            timestamp,
+        });
+        this.change({ key: indexKey(stored), before, after }, after.lsn);
+        this.nextIdentifier++;
+        return { outcome: "written", key: stored, lsn: after.lsn };
+    }
+
+    /** DEL of a key that exists; the LSN of its tombstone. */
+    delete(key: Buffer, timestamp: number): number {
+        const before = this.find(key);
+        if (!before) throw new Refusal("Key not found");
+        if (this.properties.worm) throw new Refusal("Cannot delete a key when namespace is in worm mode");
+        const { lsn } = this.log.append({ kind: RECORD_KINDS.tombstone, key, payload: EMPTY, previousLsn: before.lsn, timestamp });
+        this.lastTombstoneLsn = lsn;
+        this.change({ key: indexKey(key), before, after: undefined }, lsn);
+        return lsn;
+    }
+
+    /** Changes a property, durably, whatever the durability of values. */
+    async setProperty(change: PropertyChange): Promise<void> {
+        const lsn = this.appendProperty(change);
+        await this.log.commit();
+        this.propertyLsns.set(change.name, lsn);
+        applyProperty(this.properties, change);
+        if (change.name === "durability") this.log.syncer.setDurability(durabilityOf(this.properties, this.parts.durability));
+        if (change.name === "password") this.closedReason = undefined;
+    }
+
+    /** Appends the record of a property and gives its LSN; it takes effect when the log has it. */
+    private appendProperty({ name, text }: PropertyChange): number {
+        const lsn = this.log.lastLsn + 1;
+        const clear = Buffer.from(text, "latin1");
+        const sealed = name === "password" && text !== "" ? this.parts.seal?.close(name, lsn, clear) : undefined;
+        this.log.append({
+            kind: RECORD_KINDS.property,
+            encoding: sealed ? ENCODINGS.sealed : ENCODINGS.clear,
+            key: Buffer.from(name, "latin1"),
+            payload: sealed ?? clear,
+            previousLsn: this.propertyLsns.get(name) ?? 0,
+            timestamp: unixSeconds(),
+        });
+        return lsn;
+    }
+
+    /** Takes over one record while the log is read. Returns what is wrong with it, if anything. */
+    replay({ head, key, payloadOffset, segment, payload }: StoredRecord): string | undefined {
+        switch (head.kind) {
+            case RECORD_KINDS.value: {
+                const { payloadLength: length, payloadChecksum: checksum, lsn } = head;
+                this.replayChange(indexKey(key), { segment, offset: payloadOffset, length, checksum, lsn });
+                this.nextIdentifier++;
+                return undefined;
+            }
+            case RECORD_KINDS.tombstone:
+                this.replayChange(indexKey(key), undefined);
+                return undefined;
+            case RECORD_KINDS.property:
+                return this.replayProperty(key.toString("latin1"), head.encoding, head.lsn, payload());
+            case RECORD_KINDS.mark:
+                return undefined;
+        }
+    }
+
+    /** Rewritten segments lost records that had taken an id: their header says how many there were. */
+    raiseNextId(nextId: number): void {
+        this.nextIdentifier = Math.max(this.nextIdentifier, nextId);
+    }
+
+    nextId(): number {
+        return this.nextIdentifier;
+    }
+
+    segmentBytes(): number {
+        if (this.parts.segmentBytes !== undefined) return this.parts.segmentBytes;
+        const { maxsize } = this.properties;
+        return maxsize === 0 ? MAX_SEGMENT_BYTES : Math.min(Math.max(Math.ceil(maxsize / 16), MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
+    }
+
+    batchBegun(): void {
+        this.identifierAtBatchBegin = this.nextIdentifier;
+    }
+
+    batchWritten(): void {
+        this.undo.length = 0;
+    }
+
+    batchFailed(): void {
+        for (const { key, before, after } of this.undo.reverse()) {
+            this.account(key, after, before);
+        }
+        this.undo.length = 0;
+        this.nextIdentifier = this.identifierAtBatchBegin;
+        this.lastTombstoneLsn = Math.min(this.lastTombstoneLsn, this.log.lastLsn);
+        this.writeErrors++;
+        this.lastWriteErrorS = unixSeconds();
+    }
+
+    acknowledged(): void {
+        this.parts.acknowledged();
+    }
+
+    failed(reason: string): void {
+        this.writeErrors++;
+        this.lastWriteErrorS = unixSeconds();
+        this.parts.log(`namespace ${this.name} is read-only: ${reason}`);
+    }
+
+    private replayChange(key: string, after: Position | undefined): void {
+        const before = this.index.get(key);
+        if (before || after) this.account(key, before, after);
+    }
+
+    private replayProperty(name: string, encoding: number, lsn: number, payload: Buffer | undefined): string | undefined {
+        if (!isPropertyName(name)) return `property ${name} is not known to this version`;
+        this.propertyLsns.set(name, lsn);
+        if (!payload) {
+            if (name === "password") this.closedReason = "its password is unreadable; an admin must set it anew";
+            return `property ${name} is unreadable`;
+        }
+        const clear = encoding === ENCODINGS.sealed ? this.parts.seal?.open(name, lsn, payload) : payload;
+        if (name === "password") {
+            this.closedReason = clear ? undefined : "its password was sealed with another key; an admin must set it anew";
+            if (!clear) return undefined;
+        }
+        return clear && applyProperty(this.properties, { name, text: clear.toString("latin1") })
+            ? undefined
+            : `property ${name} has no known value`;
+    }
+
+    /** Same checksum and length first, then the bytes; a stored value that cannot be read is not the same. */
+    private isSame(before: Position, value: Buffer, checksum: number): boolean {
+        if (before.length !== value.length || before.checksum !== checksum) return false;
+        if (before.lsn > this.log.writtenLsn) this.log.writeOrRefuse();
+        const stored = Buffer.allocUnsafe(before.length);
+        return this.readInto(before, stored, 0) && stored.equals(value);
+    }
+
+    /** Applies a change that was just appended, and remembers it until its batch is in the file. */
+    private change(change: Change, lsn: number): void {
+        if (lsn > this.log.writtenLsn) this.undo.push(change);
+        this.account(change.key, change.before, change.after);
+    }
+
+    private account(key: string, before: Position | undefined, after: Position | undefined): void {
+        if (after) this.index.set(key, after);
+        else this.index.delete(key);
+        this.liveBytes += (after?.length ?? 0) - (before?.length ?? 0);
+        this.keyBytes += (after ? key.length : 0) - (before ? key.length : 0);
+    }
+}
+
+/** Keys are raw bytes; as index keys they are strings with a character a byte. */
+const indexKey = (key: Uint8Array): string => (key as Buffer).toString("latin1");
+
+function idKey(id: number): Buffer {
+    if (id > MAX_ID) throw new Refusal("Cannot write data right now: no ids are left");
+    const key = Buffer.alloc(SEQ_KEY_BYTES);
+    writeUint64(key, id, 0);
+    return key;
+}
+
+/** The id a sequential key stands for. */
+export const idOf = (key: Buffer): number => readUint64(key, 0);

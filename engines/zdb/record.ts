@@ -1,0 +1,120 @@
+import { crc32 } from "node:zlib";
+import { MAX_VALUE_BYTES } from "./limits.ts";
+
+/** What a record says. The numbers are on disk. */
+export const RECORD_KINDS = {
+    /** The key has this value. */
+    value: 1,
+    /** The key was deleted. */
+    tombstone: 2,
+    /** A property of the namespace, named by the key, has this value. */
+    property: 3,
+    /** The log was closed in order: nothing before it can be a torn tail. */
+    mark: 4,
+} as const;
+export type RecordKind = (typeof RECORD_KINDS)[keyof typeof RECORD_KINDS];
+
+/** How the payload is stored. */
+export const ENCODINGS = { clear: 0, sealed: 1 } as const;
+export type Encoding = (typeof ENCODINGS)[keyof typeof ENCODINGS];
+
+/** Fixed part of a record, followed by the key and the payload. Field by field in FORMAT.md. */
+export const RECORD_HEAD_BYTES = 40;
+/** Sealing adds a nonce and a tag to a payload. */
+export const MAX_PAYLOAD_BYTES = MAX_VALUE_BYTES + 64;
+
+/** Never zero, so that zero-filled blocks are no records; also what a search for the next record looks for. */
+export const RECORD_MARK = 0xa5;
+export const RECORD_MARK_OFFSET = 39;
+
+const MAX_UINT32 = 0xffff_ffff;
+const TWO_TO_32 = 0x1_0000_0000;
+
+/** The head of one record: all of it but the key and the payload. */
+export interface RecordHead {
+    readonly kind: RecordKind;
+    readonly encoding: Encoding;
+    readonly keyLength: number;
+    readonly payloadLength: number;
+    readonly payloadChecksum: number;
+    /** Place of the record in its namespace's history, from 1. */
+    readonly lsn: number;
+    /** LSN of the record this one supersedes, 0 when the key is new. */
+    readonly previousLsn: number;
+    /** Unix seconds, 32 bits, as clients see it. */
+    readonly timestamp: number;
+    /** How many LSNs directly before this one were not known to be synced when it was written. */
+    readonly unsynced: number;
+}
+
+/** Writes head and key at `at` and returns their length. `salt` is the segment's: frames of other segments or inside values never match. */
+export function writeHead(target: Buffer, at: number, head: RecordHead, key: Uint8Array, salt: number): number {
+    const end = at + RECORD_HEAD_BYTES + head.keyLength;
+    target.writeUInt32LE(head.payloadChecksum, at + 4);
+    writeUint64(target, head.lsn, at + 8);
+    writeUint64(target, head.previousLsn, at + 16);
+    target.writeUInt32LE(head.payloadLength, at + 24);
+    target.writeUInt32LE(head.timestamp, at + 28);
+    target.writeUInt32LE(Math.min(head.unsynced, MAX_UINT32), at + 32);
+    target[at + 36] = head.kind;
+    target[at + 37] = head.encoding;
+    target[at + 38] = head.keyLength;
+    target[at + RECORD_MARK_OFFSET] = RECORD_MARK;
+    target.set(key, at + RECORD_HEAD_BYTES);
+    target.writeUInt32LE(crc32(target.subarray(at + 4, end), salt), at);
+    return end - at;
+}
+
+/** The record head at `at`, or undefined when these bytes are not the head and key of a record of the segment with this salt. */
+export function readHead(source: Buffer, at: number, end: number, salt: number): RecordHead | undefined {
+    if (at + RECORD_HEAD_BYTES > end || source[at + RECORD_MARK_OFFSET] !== RECORD_MARK) return undefined;
+    const kind = source[at + 36];
+    const encoding = source[at + 37];
+    if (!isKind(kind) || !isEncoding(encoding)) return undefined;
+
+    const keyLength = source.readUInt8(at + 38);
+    const payloadLength = source.readUInt32LE(at + 24);
+    const keyEnd = at + RECORD_HEAD_BYTES + keyLength;
+    if (keyEnd > end || payloadLength > MAX_PAYLOAD_BYTES) return undefined;
+    if (crc32(source.subarray(at + 4, keyEnd), salt) !== source.readUInt32LE(at)) return undefined;
+
+    return {
+        kind,
+        encoding,
+        keyLength,
+        payloadLength,
+        payloadChecksum: source.readUInt32LE(at + 4),
+        lsn: readUint64(source, at + 8),
+        previousLsn: readUint64(source, at + 16),
+        timestamp: source.readUInt32LE(at + 28),
+        unsynced: source.readUInt32LE(at + 32),
+    };
+}
+
+/** Length of the whole record on disk. */
+export function recordLength(head: { readonly keyLength: number; readonly payloadLength: number }): number {
+    return RECORD_HEAD_BYTES + head.keyLength + head.payloadLength;
+}
+
+/** Checksum of a payload as records carry it. */
+export function payloadChecksum(payload: Uint8Array): number {
+    return crc32(payload as Buffer);
+}
+
+export function writeUint64(target: Buffer, value: number, at: number): void {
+    target.writeUInt32LE(value >>> 0, at);
+    target.writeUInt32LE(Math.floor(value / TWO_TO_32), at + 4);
+}
+
+/** Counters stay below 2^53, which no log reaches; a larger number on disk fails its checksum or the order of LSNs. */
+export function readUint64(source: Buffer, at: number): number {
+    return source.readUInt32LE(at) + source.readUInt32LE(at + 4) * TWO_TO_32;
+}
+
+function isKind(value: number | undefined): value is RecordKind {
+    return value !== undefined && value >= RECORD_KINDS.value && value <= RECORD_KINDS.mark;
+}
+
+function isEncoding(value: number | undefined): value is Encoding {
+    return value === ENCODINGS.clear || value === ENCODINGS.sealed;
+}

@@ -1,0 +1,16 @@
+/** A command that cannot be carried out: its message is the error reply the client gets. Anything else thrown is a bug. */
+export class Refusal extends Error {
+    /** The connection is closed after this reply: its stream cannot be understood any more. */
+    readonly closes: boolean;
+
+    constructor(message: string, options: { closes?: boolean } = {}) {
+        super(message);
+        this.name = "Refusal";
+        this.closes = options.closes ?? false;
+    }
+}
+
+/** The server cannot start or go on with what it was given; the message is one sentence for the operator. */
+export class StartError extends Error {
+    override readonly name = "StartError";
+}

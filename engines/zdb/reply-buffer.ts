@@ -1,0 +1,167 @@
+import { OUTPUT_KEEP_BYTES } from "./limits.ts";
+import type { Gate } from "./log.ts";
+
+const FIRST_BYTES = 4096;
+/** Type byte, digits, line ends: more than any header takes. */
+const HEADER_BYTES = 32;
+const OK = Buffer.from("+OK\r\n", "latin1");
+const NIL = Buffer.from("$-1\r\n", "latin1");
+const EMPTY = Buffer.alloc(0);
+
+/** A reply that must not be sent before its log has acknowledged what it tells. */
+interface GatedReply {
+    readonly from: number;
+    to: number;
+    readonly gate: Gate;
+}
+
+/** The replies of one connection on their way out, in order, in one buffer. */
+export class ReplyBuffer {
+    private bytes: Buffer = EMPTY;
+    private length = 0;
+    private lent: Buffer = EMPTY;
+    private gated: GatedReply[] = [];
+
+    get size(): number {
+        return this.length;
+    }
+
+    /** Something waits for a log. */
+    get isHeld(): boolean {
+        return this.gated.length > 0;
+    }
+
+    ok(): void {
+        this.raw(OK);
+    }
+
+    nil(): void {
+        this.raw(NIL);
+    }
+
+    status(text: string): void {
+        this.line(`+${text}`);
+    }
+
+    error(text: string): void {
+        this.line(`-${text.replace(/[\r\n]+/g, " ")}`);
+    }
+
+    integer(value: number): void {
+        this.line(`:${value}`);
+    }
+
+    array(count: number): void {
+        this.line(`*${count}`);
+    }
+
+    bulk(payload: Uint8Array): void {
+        const at = this.beginBulk(payload.length);
+        this.bytes.set(payload, at);
+        this.endBulk(payload.length);
+    }
+
+    text(text: string): void {
+        this.bulk(Buffer.from(text, "latin1"));
+    }
+
+    /** A bulk reply filled by `fill`, which gets the place to write to; when it cannot, nothing is added and the result is false. */
+    filledBulk(length: number, fill: (target: Buffer, at: number) => boolean): boolean {
+        const before = this.length;
+        const at = this.beginBulk(length);
+        if (fill(this.bytes, at)) {
+            this.endBulk(length);
+            return true;
+        }
+        this.length = before;
+        return false;
+    }
+
+    /** Takes back everything from `size` on: a command that failed half-way answers with its error only. */
+    rewind(size: number): void {
+        this.length = size;
+    }
+
+    /** Holds what was added since `from` until the gate opens. */
+    hold(from: number, gate: Gate): void {
+        this.gated.push({ from, to: this.length, gate });
+    }
+
+    /** Takes out what may be sent now: up to the first reply that still waits. Failed ones have become errors. */
+    take(): Buffer {
+        const ready = this.open();
+        const { bytes } = this;
+        const rest = this.length - ready;
+        this.bytes = EMPTY;
+        this.length = 0;
+        this.lent = bytes;
+        if (rest > 0) {
+            this.makeRoom(rest);
+            this.length = bytes.copy(this.bytes, 0, ready, ready + rest);
+            this.gated = this.gated.map(({ from, to, gate }) => ({ from: from - ready, to: to - ready, gate }));
+        }
+        return bytes.subarray(0, ready);
+    }
+
+    /** The kernel has copied what was taken: the buffer may be written to again. */
+    reuse(): void {
+        if (this.bytes.length === 0 && this.lent.length <= OUTPUT_KEEP_BYTES) this.bytes = this.lent;
+    }
+
+    private open(): number {
+        while (this.gated.length > 0) {
+            const [first] = this.gated;
+            if (!first) break;
+            const verdict = first.gate.log.passes(first.gate);
+            if (verdict === false) return first.from;
+            if (verdict !== true) this.replace(first, `-${verdict.failure}\r\n`);
+            this.gated.shift();
+        }
+        return this.length;
+    }
+
+    /** Puts an error in the place of a reply and moves what follows. */
+    private replace(reply: GatedReply, error: string): void {
+        const { from, to } = reply;
+        const after = Buffer.concat([this.bytes.subarray(0, from), Buffer.from(error, "latin1"), this.bytes.subarray(to, this.length)]);
+        const shift = after.length - this.length;
+        this.bytes = after;
+        this.length = after.length;
+        this.gated = this.gated.map((other) =>
+            other === reply ? other : { from: other.from + shift, to: other.to + shift, gate: other.gate },
+        );
+    }
+
+    private beginBulk(length: number): number {
+        this.makeRoom(length + HEADER_BYTES);
+        this.line(`$${length}`);
+        return this.length;
+    }
+
+    private endBulk(length: number): void {
+        this.length += length;
+        this.bytes[this.length++] = 13;
+        this.bytes[this.length++] = 10;
+    }
+
+    private line(text: string): void {
+        this.makeRoom(text.length + 2);
+        this.length += this.bytes.write(text, this.length, "latin1");
+        this.bytes[this.length++] = 13;
+        this.bytes[this.length++] = 10;
+    }
+
+    private raw(bytes: Buffer): void {
+        this.makeRoom(bytes.length);
+        this.bytes.set(bytes, this.length);
+        this.length += bytes.length;
+    }
+
+    private makeRoom(more: number): void {
+        const needed = this.length + more;
+        if (needed <= this.bytes.length) return;
+        const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2, FIRST_BYTES));
+        this.bytes.copy(grown, 0, 0, this.length);
+        this.bytes = grown;
+    }
+}
