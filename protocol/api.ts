@@ -92,7 +92,8 @@ export interface NodeRemoval {
 export interface ResourceStatus extends NamedLife {
     readonly tenant: TenantId;
     readonly name: string;
-    readonly state: "ready" | "unfinished" | "removing";
+    /** `kept`: removed with `onRemove: "keep"`; only its data are still here. */
+    readonly state: "ready" | "unfinished" | "removing" | "kept";
     /** Why it is not ready. */
     readonly reasons: readonly string[];
     /** Unix milliseconds since which it is in that state. */

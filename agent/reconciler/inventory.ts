@@ -1,0 +1,63 @@
+import type { Life } from "../../protocol/ids.ts";
+import type { Resource, Trashed } from "../primitives/driver.ts";
+import type { LifeRow } from "../store/lives.ts";
+import type { Described, ResourceKind } from "../store/rows.ts";
+import type { Store } from "../store/store.ts";
+import type { TrashRow } from "../store/trash.ts";
+
+type Owned = Described & Pick<LifeRow, "life" | "tenant">;
+
+/** What the store knows, in the shape that drivers take. */
+export class Inventory {
+    readonly #store: Store;
+
+    constructor(store: Store) {
+        this.#store = store;
+    }
+
+    /** What it refers to comes with it; what has gone for good is left out. */
+    resource(row: Owned): Resource {
+        const { life, tenant, kind, name, spec } = row;
+        const uses: Record<string, Resource> = {};
+        for (const [input, used] of Object.entries(row.uses)) {
+            const found = this.#store.lives.get(used) ?? this.#store.trash.get(used);
+            if (found) uses[input] = this.resource(found);
+        }
+        return { life, tenant, kind, name, spec, uses };
+    }
+
+    /** Everything of a kind that is desired on this machine. */
+    resources(kind: ResourceKind): readonly Resource[] {
+        return this.present(kind).map((row) => this.resource(row));
+    }
+
+    present(kind?: ResourceKind): readonly LifeRow[] {
+        return this.#store.lives.where((row) => row.desired === "present" && (kind === undefined || row.kind === kind));
+    }
+
+    trashed(row: TrashRow): Trashed {
+        return { resource: this.resource(row), place: row.place };
+    }
+
+    /** Everything of a kind in the trash, oldest first. */
+    trash(kind: ResourceKind): readonly Trashed[] {
+        return this.#store.trash
+            .all()
+            .filter((row) => row.kind === kind)
+            .map((row) => this.trashed(row));
+    }
+
+    /** What a life stands on. */
+    usedBy(row: Described): readonly LifeRow[] {
+        return Object.values(row.uses).flatMap((life) => this.#store.lives.get(life) ?? []);
+    }
+
+    /** Everything that stands on a life, the nearest first. */
+    standingOn(life: Life): readonly LifeRow[] {
+        const direct = this.#store.lives.using(life);
+        return [...direct, ...direct.flatMap((row) => this.standingOn(row.life))];
+    }
+}
+
+/** How a resource is called in a sentence. */
+export const called = (row: { readonly kind: string; readonly name: string }): string => `${row.kind} "${row.name}"`;

@@ -1,0 +1,54 @@
+import type { Clock } from "../clock.ts";
+import type { Os, Work } from "../os/os.ts";
+import type { Context } from "../primitives/driver.ts";
+import type { LifeRow } from "../store/lives.ts";
+import type { ResourceKind } from "../store/rows.ts";
+import type { Store } from "../store/store.ts";
+import type { Drivers } from "./drivers.ts";
+import { Inventory } from "./inventory.ts";
+import { Observer } from "./observer.ts";
+import { PackageKeeper } from "./package-keeper.ts";
+import { TrashKeeper } from "./trash-keeper.ts";
+
+/** What every step on a resource works with. */
+export interface Machinery {
+    readonly store: Store;
+    readonly os: Os;
+    readonly drivers: Drivers;
+    readonly clock: Clock;
+    readonly inventory: Inventory;
+    readonly observer: Observer;
+    readonly packages: PackageKeeper;
+    readonly trash: TrashKeeper;
+    /** What a driver is given. */
+    context(work: Work): Context;
+    /** Writes down what happened, with the resource it happened to. */
+    tell(what: string, detail: string, about?: Pick<LifeRow, "life" | "name">): void;
+}
+
+export const machinery = (store: Store, os: Os, drivers: Drivers, clock: Clock): Machinery => {
+    const inventory = new Inventory(store);
+    const tell: Machinery["tell"] = (what, detail, about) =>
+        store.events.add({ at: clock.now(), what, detail, ...(about ? { life: about.life, name: about.name } : {}) });
+    const context = (work: Work): Context => ({
+        os,
+        signal: work.signal,
+        progress: work.progress,
+        resources: (kind) => inventory.resources(kind as ResourceKind),
+        trash: (kind) => inventory.trash(kind as ResourceKind),
+        purgeNow: (trashed) => trash.purge(trashed.resource.life, "its room was needed", work),
+    });
+    const trash: TrashKeeper = new TrashKeeper({ store, inventory, drivers, os, clock, context, tell });
+    return {
+        store,
+        os,
+        drivers,
+        clock,
+        inventory,
+        observer: new Observer(os, drivers, inventory),
+        packages: new PackageKeeper(os, tell),
+        trash,
+        context,
+        tell,
+    };
+};

@@ -1,0 +1,39 @@
+import type { LifeRow } from "../store/lives.ts";
+import { called } from "./inventory.ts";
+import type { Machinery } from "./machinery.ts";
+
+/** What an event calls the end of each kind of work. */
+const EVENT: Readonly<Record<LifeRow["work"], string>> = {
+    make: "made",
+    change: "changed",
+    heal: "healed",
+    restore: "restored",
+    none: "healed",
+};
+
+/** Whether something is to be done before it is as desired. */
+export const hasWork = (row: LifeRow): boolean =>
+    row.desired === "removed" || row.restore !== undefined || (row.desired === "present" && row.work !== "none");
+
+/** Writes down that it is as desired; answers whether that is news. */
+export const markReady = ({ store, clock, tell }: Machinery, row: LifeRow): boolean => {
+    if (row.state === "ready" && row.work === "none" && row.made) return false;
+    const since = row.state === "ready" ? row.since : clock.now();
+    const before = row.reasons.length > 0 ? `: ${row.reasons.join("; ")}` : "";
+    store.transaction(() => {
+        store.lives.change(row.life, { state: "ready", since, reasons: [], made: true, work: "none" });
+        tell(EVENT[row.work], `${called(row)}${before}`, row);
+    });
+    return true;
+};
+
+/** Writes down why it is not as desired; answers whether that is news. What was to be done stays so. */
+export const markUnfinished = ({ store, clock }: Machinery, life: LifeRow["life"], reasons: readonly string[]): boolean => {
+    const row = store.lives.get(life);
+    if (!row) return false;
+    const state = row.desired === "removed" ? "removing" : "unfinished";
+    const work = row.work === "none" ? "heal" : row.work;
+    if (row.state === state && row.work === work && String(row.reasons) === String(reasons)) return false;
+    store.lives.change(life, { state, reasons, work, since: row.state === state ? row.since : clock.now() });
+    return true;
+};

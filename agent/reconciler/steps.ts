@@ -1,0 +1,94 @@
+import { ZeroformError } from "../../protocol/errors.ts";
+import { primitiveOf } from "../../schema/index.ts";
+import type { AnyPrimitive } from "../../schema/primitive.ts";
+import type { Work } from "../os/os.ts";
+import type { Observation } from "../primitives/driver.ts";
+import type { LifeRow } from "../store/lives.ts";
+import { called } from "./inventory.ts";
+import type { Machinery } from "./machinery.ts";
+
+type Ready = Extract<Observation<AnyPrimitive>, { readonly state: "ready" }>;
+
+/** How long data stay in the trash that nobody gave a time for: the default of a Node's `trash`. */
+export const DEFAULT_TRASH_MS = 86_400_000;
+
+/**
+ * Makes a resource what its spec says and looks whether it is. Throws when it is not; trying again may help where the error says so.
+ * `gone`: it was ready once and nothing of its data is there, so nothing was done.
+ */
+export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Promise<Ready | "gone"> => {
+    const { drivers, inventory, observer, packages, store } = parts;
+    const driver = drivers[row.kind];
+    const resource = inventory.resource(row);
+    const look = async () => (await observer.look(row.kind))(resource);
+    const isAbsent = async () => (await look()).state === "absent";
+    if (row.made && primitiveOf(row.kind).bearsData && (await isAbsent()) && (await isAbsent())) return "gone";
+
+    await packages.ensure(driver.packages, store.tenants.get(row.tenant)?.settings.installPackages ?? false, work);
+    await driver.apply(resource, parts.context(work));
+
+    const seen = await look();
+    if (seen.state === "ready") return seen;
+    const why = seen.state === "drifted" ? seen.why : "nothing of it is on the node although it was just made";
+    throw new ZeroformError({ code: "NOT_READY", message: why, retryable: true });
+};
+
+/** Takes a resource away, its data to where its removal says, and closes its row. */
+export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Promise<void> => {
+    const { store, drivers, inventory, clock, trash, tell } = parts;
+    const { place, trashMs, keep } = row.removal ?? { place: undefined, trashMs: 0, keep: false };
+    await drivers[row.kind].remove(inventory.resource(row), place, parts.context(work));
+
+    store.transaction(() => {
+        const now = clock.now();
+        store.lives.remove(row.life);
+        if (keep) store.lives.put({ ...row, desired: "kept", state: "kept", since: now, reasons: [], work: "none" });
+        else if (place === undefined) trash.forgetOn(row.life, `it lay on ${called(row)}, whose data are gone`);
+        else store.trash.put({ ...row, place, removedAt: now, purgeAt: now + trashMs });
+        tell("removed", described(row, place, keep), row);
+        closeTenant(parts, row);
+    });
+    if (place !== undefined && trashMs === 0) await trash.purgeDue(work);
+};
+
+const described = (row: LifeRow, place: string | undefined, keep: boolean): string => {
+    if (keep) return `${called(row)}: its data stay on the node`;
+    return place === undefined ? called(row) : `${called(row)}: its data are in the trash`;
+};
+
+/** A tenant whose Node is gone stays only as long as something of it does. */
+const closeTenant = ({ store }: Machinery, row: LifeRow): void => {
+    const tenant = store.tenants.get(row.tenant);
+    const left = store.lives.where((each) => each.tenant === row.tenant);
+    if (tenant?.deleted && left.length === 0) store.tenants.remove(row.tenant);
+};
+
+/** Puts data of the trash in the place of a resource's own, which go to the trash. What stands on it is made again afterwards. */
+export const exchange = async (parts: Machinery, row: LifeRow, work: Work): Promise<void> => {
+    const { store, drivers, inventory, clock, os } = parts;
+    const plan = row.restore;
+    if (!plan) return;
+    const driver = drivers[row.kind];
+    const into = inventory.resource(row);
+    const own = { resource: { ...into, life: plan.own }, place: plan.place };
+
+    const from = store.trash.get(plan.from);
+    if (from) await driver.restore(inventory.trashed(from), into, plan.place, parts.context(work));
+    const ownBytes = await driver.trashedBytes(own, os);
+
+    store.transaction(() => {
+        const now = clock.now();
+        store.trash.remove(plan.from);
+        // Trash that lay on either side has moved with it.
+        for (const each of store.trash.using(row.life)) store.trash.put({ ...each, uses: swapped(each.uses, row.life, plan.own) });
+        for (const each of store.trash.using(plan.from)) store.trash.put({ ...each, uses: swapped(each.uses, plan.from, row.life) });
+        if (ownBytes > 0) store.trash.put({ ...row, life: plan.own, place: plan.place, removedAt: now, purgeAt: now + DEFAULT_TRASH_MS });
+        store.lives.change(row.life, { restore: undefined, made: false });
+        // Their data were on what is in the trash now: they begin anew on what has come back.
+        for (const each of inventory.standingOn(row.life).filter(({ desired }) => desired === "present"))
+            store.lives.change(each.life, { made: false, work: "restore", state: "unfinished", since: now });
+    });
+};
+
+const swapped = (uses: LifeRow["uses"], from: string, to: LifeRow["life"]): LifeRow["uses"] =>
+    Object.fromEntries(Object.entries(uses).map(([input, life]) => [input, life === from ? to : life]));

@@ -1,0 +1,66 @@
+import type { ZeroformError } from "../../protocol/errors.ts";
+import type { Life } from "../../protocol/ids.ts";
+import type { AnyPrimitive } from "../../schema/primitive.ts";
+import type { Observation } from "../primitives/driver.ts";
+
+/** How waiting for a resource ended. */
+export type Outcome =
+    | { readonly state: "ready" }
+    /** Removed, by whoever wanted that. */
+    | { readonly state: "gone" }
+    /** It will not be ready without something changing, or the time is over. */
+    | { readonly state: "unfinished"; readonly failure: ZeroformError | undefined };
+
+/** Work on one life: what is going on and what was seen, in memory only. */
+export class Task {
+    readonly life: Life;
+    /** Counts beginnings and ends of work: a look that lies across one does not count. */
+    version = 0;
+    running: Promise<void> | undefined;
+    abort: AbortController | undefined;
+    failures = 0;
+    failure: ZeroformError | undefined;
+    callOffRetry: (() => void) | undefined;
+    seen: Extract<Observation<AnyPrimitive>, { readonly state: "ready" }> | undefined;
+    /** A data-bearing resource that was ready once, of which nothing is left. */
+    gone = false;
+    readonly #waiting = new Set<(outcome: Outcome) => void>();
+    readonly #listening = new Set<(doing: string) => void>();
+    #doing: string | undefined;
+
+    constructor(life: Life) {
+        this.life = life;
+    }
+
+    /** Tells those who wait. */
+    settle(outcome: Outcome): void {
+        const waiting = [...this.#waiting];
+        this.#waiting.clear();
+        for (const hear of waiting) hear(outcome);
+    }
+
+    wait(hear: (outcome: Outcome) => void): () => void {
+        this.#waiting.add(hear);
+        return () => this.#waiting.delete(hear);
+    }
+
+    progress(doing: string): void {
+        this.#doing = doing;
+        for (const hear of this.#listening) hear(doing);
+    }
+
+    /** Hears at once what is being done, when something is. */
+    listen(hear: (doing: string) => void): () => void {
+        this.#listening.add(hear);
+        if (this.running && this.#doing) hear(this.#doing);
+        return () => this.#listening.delete(hear);
+    }
+
+    /** Forgets failures: the next attempt is a first one. */
+    forgive(): void {
+        this.callOffRetry?.();
+        this.callOffRetry = undefined;
+        this.failures = 0;
+        this.failure = undefined;
+    }
+}

@@ -1,0 +1,73 @@
+import { asZeroformError } from "../../protocol/errors.ts";
+import type { Life } from "../../protocol/ids.ts";
+import type { Work } from "../os/os.ts";
+import type { TrashRow } from "../store/trash.ts";
+import { called } from "./inventory.ts";
+import { KeyedLock } from "./keyed-lock.ts";
+import type { Machinery } from "./machinery.ts";
+
+/** How long after a purge that failed it is tried again. */
+const RETRY_MS = 10 * 60_000;
+
+type Parts = Pick<Machinery, "store" | "inventory" | "drivers" | "os" | "clock" | "context" | "tell">;
+
+/** Lets go of removed data when their time has come. */
+export class TrashKeeper {
+    readonly #parts: Parts;
+    readonly #lock = new KeyedLock();
+    readonly #notBefore = new Map<Life, number>();
+
+    constructor(parts: Parts) {
+        this.#parts = parts;
+    }
+
+    /** Keeps everything else away from one piece of trash while `act` works on it. */
+    holding<T>(life: Life, act: () => Promise<T>): Promise<T> {
+        return this.#lock.run(life, act);
+    }
+
+    /** Deletes for good. What lies on the data of this one goes with it. */
+    purge(life: Life, because: string, work: Work): Promise<void> {
+        return this.holding(life, async () => {
+            const { store, drivers, inventory, context, tell } = this.#parts;
+            const row = store.trash.get(life);
+            if (!row) return;
+            await drivers[row.kind].purge(inventory.trashed(row), context(work));
+            store.transaction(() => {
+                this.forgetOn(life, `purged with ${called(row)}`);
+                store.trash.remove(life);
+                tell("purged", `${called(row)}: ${because}`, row);
+            });
+            this.#notBefore.delete(life);
+        });
+    }
+
+    /** Trash on data that are no more is no more. */
+    forgetOn(life: Life, why: string): void {
+        const { store, tell } = this.#parts;
+        for (const row of store.trash.using(life)) {
+            store.trash.remove(row.life);
+            tell("purged", `${called(row)}: ${why}`, row);
+        }
+    }
+
+    /** Purges what is due. One that fails does not keep the others. */
+    async purgeDue(work: Work): Promise<void> {
+        const { store, clock, tell } = this.#parts;
+        const now = clock.now();
+        for (const row of store.trash.all()) {
+            if (row.purgeAt > now || (this.#notBefore.get(row.life) ?? 0) > now || this.#liesInTrash(row)) continue;
+            try {
+                await this.purge(row.life, "its time in the trash was over", work);
+            } catch (failure) {
+                this.#notBefore.set(row.life, now + RETRY_MS);
+                tell("broken", `${called(row)} could not be purged: ${asZeroformError(failure).message}`, row);
+            }
+        }
+    }
+
+    /** It cannot be reached before what it lies on is, and goes with that. */
+    #liesInTrash(row: TrashRow): boolean {
+        return Object.values(row.uses).some((life) => this.#parts.store.trash.get(life) !== undefined);
+    }
+}

@@ -1,0 +1,224 @@
+import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
+import type { Life } from "../../protocol/ids.ts";
+import type { Work } from "../os/os.ts";
+import type { LifeRow } from "../store/lives.ts";
+import { backoffMs } from "./backoff.ts";
+import { called } from "./inventory.ts";
+import type { Machinery } from "./machinery.ts";
+import { hasWork, markReady, markUnfinished } from "./progress.ts";
+import { Slots } from "./slots.ts";
+import { exchange, makeReal, takeAway } from "./steps.ts";
+import { Task } from "./task.ts";
+
+/** Resources worked on at a time: enough that some that hang do not hold up the rest, few enough for a small machine. */
+const AT_A_TIME = 32;
+/** One attempt on one resource; a driver that takes longer is cut off and begins again. */
+const LONGEST_ATTEMPT_MS = 30 * 60_000;
+/** Said before anything was touched: a wish to restore that ends so is dropped. */
+const REFUSALS: readonly string[] = ["INVALID", "NO_ROOM", "CONFLICT", "IN_USE"];
+
+export interface WorkerEvents {
+    /** It is as desired again: what stands on it may be otherwise now. */
+    readonly onReady: (row: LifeRow) => void;
+    /** Something has left the machine for good. */
+    readonly onRemoved: () => void;
+}
+
+/** Works on each life until it is as desired, trying again what fails. One that is broken keeps no other. */
+export class Worker {
+    readonly #parts: Machinery;
+    readonly #random: () => number;
+    readonly #events: WorkerEvents;
+    readonly #tasks = new Map<Life, Task>();
+    readonly #slots = new Slots(AT_A_TIME);
+    readonly #stopped = new AbortController();
+
+    constructor(parts: Machinery, random: () => number, events: WorkerEvents) {
+        this.#parts = parts;
+        this.#random = random;
+        this.#events = events;
+    }
+
+    task(life: Life): Task {
+        const known = this.#tasks.get(life);
+        if (known) return known;
+        const task = new Task(life);
+        this.#tasks.set(life, task);
+        return task;
+    }
+
+    isGone(life: Life): boolean {
+        return this.#tasks.get(life)?.gone ?? false;
+    }
+
+    /** Everything that is being worked on at this moment. */
+    running(): readonly Promise<void>[] {
+        return [...this.#tasks.values()].flatMap((task) => task.running ?? []);
+    }
+
+    /** What has failed is tried again without waiting. */
+    forgiveAll(): void {
+        for (const task of this.#tasks.values()) task.forgive();
+    }
+
+    async stop(): Promise<void> {
+        this.#stopped.abort();
+        this.forgiveAll();
+        await Promise.all(this.running());
+    }
+
+    /** Another state of this one is desired: what is being done for the old one is cut off. */
+    anew(life: Life): void {
+        const task = this.task(life);
+        task.forgive();
+        task.abort?.abort();
+        this.begin(life);
+    }
+
+    /** At most one at a time for each life. */
+    begin(life: Life): void {
+        const task = this.task(life);
+        task.callOffRetry?.();
+        task.callOffRetry = undefined;
+        if (this.#stopped.signal.aborted || task.running) return;
+        task.version++;
+        task.running = this.#slots
+            .run(() => this.#work(task))
+            .catch((defect: unknown) => this.#failed(task, asZeroformError(defect)))
+            .then(() => this.#ended(task));
+    }
+
+    #ended(task: Task): void {
+        task.running = undefined;
+        task.version++;
+        const row = this.#parts.store.lives.get(task.life);
+        if (!row || row.desired === "kept") this.#tasks.delete(task.life);
+        // Something was desired while the last step came to its end.
+        else if (hasWork(row) && !task.callOffRetry && !this.#blockedBy(row)) this.begin(task.life);
+    }
+
+    async #work(task: Task): Promise<void> {
+        for (;;) {
+            const row = this.#parts.store.lives.get(task.life);
+            if (!row || row.desired === "kept") return task.settle({ state: "gone" });
+            if (!hasWork(row)) return task.settle({ state: "ready" });
+            const blocked = this.#blockedBy(row);
+            if (blocked) return this.#blocked(task, blocked);
+            const abort = new AbortController();
+            const late = AbortSignal.timeout(LONGEST_ATTEMPT_MS);
+            task.abort = abort;
+            try {
+                const signal = AbortSignal.any([abort.signal, this.#stopped.signal, late]);
+                await this.#step(row, task, { signal, progress: (doing) => task.progress(doing) });
+            } catch (failure) {
+                if (this.#stopped.signal.aborted) return;
+                // When it was cut off for another desire, the next round is for that.
+                if (!abort.signal.aborted) return this.#failed(task, late.aborted ? tooLong() : asZeroformError(failure));
+            } finally {
+                task.abort = undefined;
+            }
+        }
+    }
+
+    /** One step towards what is desired. */
+    async #step(row: LifeRow, task: Task, work: Work): Promise<void> {
+        const { store, inventory, tell } = this.#parts;
+        if (row.restore) {
+            await this.#quiet(row);
+            await exchange(this.#parts, row, work);
+            tell("restored", `${called(row)}: data of ${row.restore.from} are in its place`, row);
+            return;
+        }
+        if (row.desired === "removed") {
+            await takeAway(this.#parts, row, work);
+            for (const used of inventory.usedBy(row)) if (used.desired === "removed") this.begin(used.life);
+            this.#events.onRemoved();
+            return;
+        }
+        const seen = await makeReal(this.#parts, row, work);
+        const now = store.lives.get(row.life);
+        // Desired otherwise meanwhile: the next round.
+        if (now?.desired !== "present" || now.spec !== row.spec || now.restore) return;
+        if (seen === "gone") return this.lost(now, "its data are gone from the node, and no operation of zeroform removed them");
+        task.seen = seen;
+        this.ready(now);
+    }
+
+    /** It is as desired. */
+    ready(row: LifeRow): void {
+        const task = this.task(row.life);
+        task.forgive();
+        task.gone = false;
+        if (markReady(this.#parts, row)) this.#events.onReady(row);
+        task.settle({ state: "ready" });
+    }
+
+    /** A data-bearing resource without its data is not made again behind its owner's back. */
+    lost(row: LifeRow, why: string): void {
+        const task = this.task(row.life);
+        const reason = `${why}; \`pulumi refresh\` and then \`pulumi up\` make it anew`;
+        task.gone = true;
+        task.seen = undefined;
+        task.failure = new ZeroformError({ code: "NOT_READY", message: reason });
+        if (markUnfinished(this.#parts, row.life, [reason])) this.#parts.tell("lost", `${called(row)}: ${why}`, row);
+        task.settle({ state: "unfinished", failure: task.failure });
+    }
+
+    /** Lets no one work on what stands on this one. */
+    async #quiet(row: LifeRow): Promise<void> {
+        for (const each of this.#parts.inventory.standingOn(row.life)) {
+            const task = this.task(each.life);
+            task.abort?.abort();
+            await task.running;
+        }
+    }
+
+    #failed(task: Task, failure: ZeroformError): void {
+        const { store, clock, tell } = this.#parts;
+        task.failure = failure;
+        task.failures++;
+        task.callOffRetry = clock.after(backoffMs(task.failures, this.#random), () => this.begin(task.life));
+        const row = store.lives.get(task.life);
+        try {
+            const refused = row?.restore !== undefined && task.failures === 1 && REFUSALS.includes(failure.code);
+            if (refused) store.lives.change(task.life, { restore: undefined, work: "heal" });
+            const words = [failure.message, failure.hint].filter(Boolean).join(" ");
+            if (markUnfinished(this.#parts, task.life, [words]) && row) tell("broken", `${called(row)}: ${words}`, row);
+        } catch (unwritten) {
+            // The store may be what is broken; then the journal is the only place left.
+            console.error(`${task.life}: ${failure.message}; and that could not be written down: ${asZeroformError(unwritten).message}`);
+        }
+        if (!failure.retryable) task.settle({ state: "unfinished", failure });
+    }
+
+    #blocked(task: Task, by: Blocked): void {
+        markUnfinished(this.#parts, task.life, [by.why]);
+        task.failure = by.final ? new ZeroformError({ code: "NOT_READY", message: by.why }) : undefined;
+        if (by.final) task.settle({ state: "unfinished", failure: task.failure });
+    }
+
+    /** What must be otherwise before anything can be done for it. Who changes that begins this one again. */
+    #blockedBy(row: LifeRow): Blocked | undefined {
+        const { inventory, store } = this.#parts;
+        if (row.restore) return undefined;
+        if (row.desired === "removed") {
+            const user = store.lives.using(row.life).at(0);
+            return user && { why: `it is removed after ${called(user)}`, final: false };
+        }
+        if (this.isGone(row.life)) return { why: row.reasons.join("; "), final: true };
+        const unready = inventory.usedBy(row).find((used) => used.state !== "ready");
+        if (!unready) return undefined;
+        const failure = this.#tasks.get(unready.life)?.failure;
+        const final = failure !== undefined && !failure.retryable;
+        return { why: `it waits for ${called(unready)}${final ? `, which is not ready: ${unready.reasons.join("; ")}` : ""}`, final };
+    }
+}
+
+interface Blocked {
+    readonly why: string;
+    /** Waiting alone will not end it. */
+    readonly final: boolean;
+}
+
+const tooLong = () =>
+    new ZeroformError({ code: "TIMEOUT", message: `it took longer than ${LONGEST_ATTEMPT_MS / 60_000} minutes`, retryable: true });

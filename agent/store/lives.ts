@@ -1,0 +1,168 @@
+import type { ResourceStatus } from "../../protocol/api.ts";
+import type { Life, SessionId, TenantId } from "../../protocol/ids.ts";
+import type { Database, Row } from "./database.ts";
+import { type Described, openSpec, optional, parse, type ResourceKind, sealSpec } from "./rows.ts";
+import type { Seal } from "./sealing.ts";
+
+/** Where a removal puts what is removed. */
+export interface Removal {
+    /** undefined: the data stay where they are, or there are none. */
+    readonly place?: string;
+    readonly trashMs: number;
+    /** The user's wish: a row stays that says whose the data are. */
+    readonly keep: boolean;
+}
+
+/** An exchange of data with the trash that has begun and will be finished. */
+export interface Restore {
+    readonly from: Life;
+    /** Name and place that its own data get in the trash. */
+    readonly own: Life;
+    readonly place: string;
+}
+
+/** One existence of a resource: its desired state and what became of it. */
+export interface LifeRow extends Described {
+    readonly life: Life;
+    readonly tenant: TenantId;
+    /** Inputs whose value the node made. */
+    readonly generated: readonly string[];
+    readonly desired: "present" | "removed" | "kept";
+    readonly removal?: Removal | undefined;
+    readonly restore?: Restore | undefined;
+    /** The engine is known to have saved it. */
+    readonly confirmed: boolean;
+    /** The session that made it. */
+    readonly session: SessionId;
+    readonly operation: string;
+    /** Its create was answered with its id: from then on the engine may know it. */
+    readonly answered: boolean;
+    /** Of the newest session that touched it. */
+    readonly epoch: number;
+    readonly createdAt: number;
+    readonly namedAt?: number | undefined;
+    /** It was ready once: when its data are not there now, they are gone. */
+    readonly made: boolean;
+    /** What is to be done until it is ready again, for the event that says so. */
+    readonly work: "make" | "change" | "heal" | "restore" | "none";
+    readonly state: ResourceStatus["state"];
+    readonly since: number;
+    readonly reasons: readonly string[];
+}
+
+/** All lives of this machine, remembered in memory once read. */
+export class Lives {
+    readonly #db: Database;
+    readonly #seal: Seal;
+    #rows: Map<Life, LifeRow>;
+
+    constructor(db: Database, seal: Seal) {
+        this.#db = db;
+        this.#seal = seal;
+        this.#rows = this.#load();
+        db.onRollback(() => {
+            this.#rows = this.#load();
+        });
+    }
+
+    get(life: Life): LifeRow | undefined {
+        return this.#rows.get(life);
+    }
+
+    all(): readonly LifeRow[] {
+        return [...this.#rows.values()];
+    }
+
+    where(is: (row: LifeRow) => boolean): readonly LifeRow[] {
+        return this.all().filter(is);
+    }
+
+    /** Live or being removed: those that refer to a life. */
+    using(life: Life): readonly LifeRow[] {
+        return this.where((row) => Object.values(row.uses).includes(life));
+    }
+
+    put(row: LifeRow): LifeRow {
+        const { spec, secrets } = sealSpec(this.#seal, row.kind, row.spec, row.life);
+        this.#db.transaction(() => {
+            this.#db.run(
+                `insert or replace into lives (life, tenant, kind, urn, name, spec, secrets, generated, uses, desired, removal, restore,
+                 confirmed, session, operation, answered, epoch, created_at, named_at, made, work, state, since, reasons)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                row.life,
+                row.tenant,
+                row.kind,
+                row.urn,
+                row.name,
+                spec,
+                secrets,
+                JSON.stringify(row.generated),
+                JSON.stringify(row.uses),
+                row.desired,
+                row.removal ? JSON.stringify(row.removal) : null,
+                row.restore ? JSON.stringify(row.restore) : null,
+                Number(row.confirmed),
+                row.session,
+                row.operation,
+                Number(row.answered),
+                row.epoch,
+                row.createdAt,
+                row.namedAt ?? null,
+                Number(row.made),
+                row.work,
+                row.state,
+                row.since,
+                JSON.stringify(row.reasons),
+            );
+            this.#rows.set(row.life, row);
+        });
+        return row;
+    }
+
+    /** Changes some of a row that is there; undefined when it is not. */
+    change(life: Life, changes: Partial<LifeRow>): LifeRow | undefined {
+        const row = this.#rows.get(life);
+        return row && this.put({ ...row, ...changes });
+    }
+
+    remove(life: Life): void {
+        this.#db.transaction(() => {
+            this.#db.run("delete from lives where life = ?", life);
+            this.#rows.delete(life);
+        });
+    }
+
+    #load(): Map<Life, LifeRow> {
+        const rows = this.#db.all("select * from lives order by created_at, rowid").map((row) => this.#read(row));
+        return new Map(rows.map((row) => [row.life, row]));
+    }
+
+    #read(row: Row): LifeRow {
+        const life = row.life as Life;
+        return {
+            life,
+            tenant: row.tenant as TenantId,
+            kind: row.kind as ResourceKind,
+            urn: String(row.urn),
+            name: String(row.name),
+            spec: openSpec(this.#seal, row, life),
+            generated: parse(row.generated) as readonly string[],
+            uses: parse(row.uses) as LifeRow["uses"],
+            desired: row.desired as LifeRow["desired"],
+            removal: optional(row.removal, (value) => parse(value) as Removal),
+            restore: optional(row.restore, (value) => parse(value) as Restore),
+            confirmed: row.confirmed === 1,
+            session: row.session as SessionId,
+            operation: String(row.operation),
+            answered: row.answered === 1,
+            epoch: Number(row.epoch),
+            createdAt: Number(row.created_at),
+            namedAt: optional(row.named_at, Number),
+            made: row.made === 1,
+            work: row.work as LifeRow["work"],
+            state: row.state as LifeRow["state"],
+            since: Number(row.since),
+            reasons: parse(row.reasons) as readonly string[],
+        };
+    }
+}

@@ -1,0 +1,77 @@
+/** What brings a store from each schema version to the next. A released one is never changed: what comes later is added at the end. */
+export const migrations: readonly string[] = [
+    `
+    create table meta (
+        key text primary key,
+        value text not null
+    ) strict;
+    create table sessions (
+        epoch integer primary key autoincrement,
+        id text not null unique,
+        ended integer not null default 0
+    ) strict;
+    create table tenants (
+        id text primary key,
+        urn text not null,
+        name text not null,
+        install_packages integer not null,
+        confirmed integer not null,
+        deleted integer not null,
+        session text not null,
+        operation text not null,
+        answered integer not null,
+        epoch integer not null,
+        created_at integer not null
+    ) strict;
+    create table lives (
+        life text primary key,
+        tenant text not null,
+        kind text not null,
+        urn text not null,
+        name text not null,
+        spec text not null,
+        secrets blob,
+        generated text not null,
+        uses text not null,
+        desired text not null,
+        removal text,
+        restore text,
+        confirmed integer not null,
+        session text not null,
+        operation text not null,
+        answered integer not null,
+        epoch integer not null,
+        created_at integer not null,
+        named_at integer,
+        made integer not null,
+        work text not null,
+        state text not null,
+        since integer not null,
+        reasons text not null
+    ) strict;
+    create unique index lives_by_operation on lives (tenant, operation);
+    create table trash (
+        life text primary key,
+        tenant text not null,
+        kind text not null,
+        urn text not null,
+        name text not null,
+        spec text not null,
+        secrets blob,
+        uses text not null,
+        place text not null,
+        removed_at integer not null,
+        purge_at integer not null
+    ) strict;
+    create table events (
+        id integer primary key autoincrement,
+        at integer not null,
+        life text,
+        name text,
+        what text not null,
+        detail text not null
+    ) strict;
+    `,
+];
+
+export const SCHEMA_VERSION = migrations.length;

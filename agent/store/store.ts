@@ -1,0 +1,57 @@
+import type { MachineId } from "../../protocol/ids.ts";
+import { Database } from "./database.ts";
+import { Events } from "./events.ts";
+import { Lives } from "./lives.ts";
+import type { Seal } from "./sealing.ts";
+import { SessionEpochs } from "./sessions.ts";
+import { Tenants } from "./tenants.ts";
+import { Trash } from "./trash.ts";
+
+/** Desired state, durable before anything is done. */
+export interface Store {
+    /** The machine that it belongs to; undefined in a new one. */
+    readonly machine: MachineId | undefined;
+    readonly sessions: SessionEpochs;
+    readonly tenants: Tenants;
+    readonly lives: Lives;
+    readonly trash: Trash;
+    readonly events: Events;
+    /** All of it or nothing. */
+    transaction<T>(act: () => T): T;
+    /** Hears of every finished transaction, for tests that cut the power there. */
+    onCommit(hear: () => void): void;
+    /** The agent takes itself away as soon as nothing is left. */
+    leaving(): boolean;
+    setLeaving(leaving: boolean): void;
+    belongTo(machine: MachineId): void;
+    close(): void;
+}
+
+/** Throws CorruptStore. */
+export const openStore = (path: string, seal: Seal): Store => {
+    const db = Database.open(path);
+    try {
+        const meta = (key: string) => db.get("select value from meta where key = ?", key)?.value;
+        const setMeta = (key: string, value: string) =>
+            db.transaction(() => db.run("insert or replace into meta (key, value) values (?, ?)", key, value));
+        return {
+            get machine() {
+                return meta("machine") as MachineId | undefined;
+            },
+            sessions: new SessionEpochs(db),
+            tenants: new Tenants(db),
+            lives: new Lives(db, seal),
+            trash: new Trash(db, seal),
+            events: new Events(db),
+            transaction: (act) => db.transaction(act),
+            onCommit: (hear) => db.onCommit(hear),
+            leaving: () => meta("leaving") === "yes",
+            setLeaving: (leaving) => setMeta("leaving", leaving ? "yes" : "no"),
+            belongTo: (machine) => setMeta("machine", machine),
+            close: () => db.close(),
+        };
+    } catch (failure) {
+        db.close();
+        throw failure;
+    }
+};

@@ -1,0 +1,83 @@
+import type { Settings } from "../../protocol/api.ts";
+import type { SessionId, TenantId } from "../../protocol/ids.ts";
+import type { Database, Row } from "./database.ts";
+
+/** One owner on this machine: a Node of a Pulumi program. */
+export interface TenantRow {
+    readonly tenant: TenantId;
+    readonly urn: string;
+    readonly name: string;
+    readonly settings: Settings;
+    readonly confirmed: boolean;
+    /** Its Node is gone; it stays as long as lives of it do. */
+    readonly deleted: boolean;
+    readonly session: SessionId;
+    readonly operation: string;
+    /** Its create was answered with its id: from then on the engine may know it. */
+    readonly answered: boolean;
+    readonly epoch: number;
+    readonly createdAt: number;
+}
+
+export class Tenants {
+    readonly #db: Database;
+
+    constructor(db: Database) {
+        this.#db = db;
+    }
+
+    get(tenant: TenantId): TenantRow | undefined {
+        const row = this.#db.get("select * from tenants where id = ?", tenant);
+        return row && read(row);
+    }
+
+    all(): readonly TenantRow[] {
+        return this.#db.all("select * from tenants order by created_at, rowid").map(read);
+    }
+
+    put(row: TenantRow): TenantRow {
+        this.#db.transaction(() =>
+            this.#db.run(
+                `insert or replace into tenants
+                 (id, urn, name, install_packages, confirmed, deleted, session, operation, answered, epoch, created_at)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                row.tenant,
+                row.urn,
+                row.name,
+                Number(row.settings.installPackages),
+                Number(row.confirmed),
+                Number(row.deleted),
+                row.session,
+                row.operation,
+                Number(row.answered),
+                row.epoch,
+                row.createdAt,
+            ),
+        );
+        return row;
+    }
+
+    /** Changes some of a row that is there; undefined when it is not. */
+    change(tenant: TenantId, changes: Partial<TenantRow>): TenantRow | undefined {
+        const row = this.get(tenant);
+        return row && this.put({ ...row, ...changes });
+    }
+
+    remove(tenant: TenantId): void {
+        this.#db.transaction(() => this.#db.run("delete from tenants where id = ?", tenant));
+    }
+}
+
+const read = (row: Row): TenantRow => ({
+    tenant: row.id as TenantId,
+    urn: String(row.urn),
+    name: String(row.name),
+    settings: { installPackages: row.install_packages === 1 },
+    confirmed: row.confirmed === 1,
+    deleted: row.deleted === 1,
+    session: row.session as SessionId,
+    operation: String(row.operation),
+    answered: row.answered === 1,
+    epoch: Number(row.epoch),
+    createdAt: Number(row.created_at),
+});

@@ -1,0 +1,93 @@
+import type { Life, TenantId } from "../../protocol/ids.ts";
+import type { Database, Row } from "./database.ts";
+import { type Described, openSpec, parse, type ResourceKind, sealSpec } from "./rows.ts";
+import type { Seal } from "./sealing.ts";
+
+/** What was removed and is kept for a while. */
+export interface TrashRow extends Described {
+    readonly life: Life;
+    readonly tenant: TenantId;
+    /** Where the data are. */
+    readonly place: string;
+    readonly removedAt: number;
+    readonly purgeAt: number;
+}
+
+/** All that lies in the trash of this machine, oldest first. */
+export class Trash {
+    readonly #db: Database;
+    readonly #seal: Seal;
+    #rows: Map<Life, TrashRow>;
+
+    constructor(db: Database, seal: Seal) {
+        this.#db = db;
+        this.#seal = seal;
+        this.#rows = this.#load();
+        db.onRollback(() => {
+            this.#rows = this.#load();
+        });
+    }
+
+    get(life: Life): TrashRow | undefined {
+        return this.#rows.get(life);
+    }
+
+    all(): readonly TrashRow[] {
+        return [...this.#rows.values()];
+    }
+
+    /** What lies on the data of another one. */
+    using(life: Life): readonly TrashRow[] {
+        return this.all().filter((row) => Object.values(row.uses).includes(life));
+    }
+
+    put(row: TrashRow): void {
+        const { spec, secrets } = sealSpec(this.#seal, row.kind, row.spec, row.life);
+        this.#db.transaction(() => {
+            this.#db.run(
+                `insert or replace into trash (life, tenant, kind, urn, name, spec, secrets, uses, place, removed_at, purge_at)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                row.life,
+                row.tenant,
+                row.kind,
+                row.urn,
+                row.name,
+                spec,
+                secrets,
+                JSON.stringify(row.uses),
+                row.place,
+                row.removedAt,
+                row.purgeAt,
+            );
+            this.#rows.set(row.life, row);
+        });
+    }
+
+    remove(life: Life): void {
+        this.#db.transaction(() => {
+            this.#db.run("delete from trash where life = ?", life);
+            this.#rows.delete(life);
+        });
+    }
+
+    #load(): Map<Life, TrashRow> {
+        const rows = this.#db.all("select * from trash order by removed_at, rowid").map((row) => this.#read(row));
+        return new Map(rows.map((row) => [row.life, row]));
+    }
+
+    #read(row: Row): TrashRow {
+        const life = row.life as Life;
+        return {
+            life,
+            tenant: row.tenant as TenantId,
+            kind: row.kind as ResourceKind,
+            urn: String(row.urn),
+            name: String(row.name),
+            spec: openSpec(this.#seal, row, life),
+            uses: parse(row.uses) as TrashRow["uses"],
+            place: String(row.place),
+            removedAt: Number(row.removed_at),
+            purgeAt: Number(row.purge_at),
+        };
+    }
+}
