@@ -12,7 +12,13 @@ export const node = primitive({
         /** Address, name, or alias from ~/.ssh/config. */
         host: client(z.string({ error: "write host as a name or an address" }).min(1, { error: "host is empty" })),
         /** SSH port. @default from ~/.ssh/config, else 22 */
-        port: client(z.number({ error: "write port as a number" }).int().min(1).max(65_535).optional()),
+        port: client(
+            z
+                .int({ error: "write port as a whole number" })
+                .min(1, { error: "a port is 1 to 65535" })
+                .max(65_535, { error: "a port is 1 to 65535" })
+                .optional(),
+        ),
         /** SSH user: root, or one with passwordless sudo. @default from ~/.ssh/config, else "root" */
         user: client(z.string({ error: "write user as a string" }).min(1).optional()),
         /** The machine's SSH host key, `ssh-ed25519 AAAA...`. @default from known_hosts, else accepted at first contact and pinned */

@@ -34,6 +34,8 @@ export const onNode = {
     nodeMachine: hidden(replace(z.string().optional(), "the node became another machine")),
     /** How its node is reached. */
     connection: hidden(client(reach)),
+    /** The Node's URN: by it a removal knows a machine that took the place of the one the resource was on. */
+    nodeUrn: hidden(client(z.string().optional())),
     /** How long an operation may take. @default "5m" each */
     timeouts: client(timeouts),
 };

@@ -49,7 +49,7 @@ export const client = <S extends z.ZodType>(schema: S) => input<S, "client">(sch
 type AnyInput = Input;
 
 export const secret = <I extends AnyInput>(of: I): I => ({ ...of, secret: true });
-export const generated = <I extends AnyInput>(of: I): I => ({ ...of, generated: true });
+export const generated = <I extends AnyInput>(of: I): I & { readonly generated: true } => ({ ...of, generated: true });
 export const hidden = <S extends z.ZodType, R extends Rule>(of: Input<S, R>): Input<S, R, "hidden"> => ({ ...of, visibility: "hidden" });
 export const reference = <S extends z.ZodType, R extends Rule>(of: Input<S, R>): Input<S, R, "reference"> => ({
     ...of,

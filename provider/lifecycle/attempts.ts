@@ -1,0 +1,91 @@
+import { asZeroformError, type ErrorFacts, ZeroformError } from "../../protocol/errors.ts";
+import { formatDuration } from "../../schema/quantity.ts";
+import type { Clock, Engine } from "./surroundings.ts";
+
+/** One try of an operation. */
+export interface Attempt {
+    readonly signal: AbortSignal;
+    /** Until the operation's deadline. */
+    readonly remainingMs: () => number;
+    readonly say: (doing: string) => void;
+}
+
+export interface Patience {
+    readonly timeoutMs: number;
+    /** What the user can set to wait longer. */
+    readonly setting?: string | undefined;
+    readonly clock: Clock;
+    readonly engine: Engine;
+    readonly urn: string;
+    readonly context: Pick<ErrorFacts, "action" | "kind" | "name" | "node">;
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 5_000;
+
+/**
+ * Works until it succeeds, fails for good, or its deadline passes. Only errors that say so are worth another try; before
+ * each try the engine is asked for, since what an orphan does nobody saves.
+ */
+export const persist = async <T>(patience: Patience, work: (attempt: Attempt) => Promise<T>): Promise<T> => {
+    const { timeoutMs, clock, engine, urn, context } = patience;
+    const deadline = clock.now() + timeoutMs;
+    const expired = new AbortController();
+    const takeBack = clock.after(timeoutMs, () => expired.abort());
+    const { signal } = expired;
+    let last = "";
+    const say = (doing: string) => {
+        last = doing;
+        engine.say(urn, doing);
+    };
+    try {
+        for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+            await engine.assertAlive();
+            try {
+                return await work({ signal, remainingMs: () => Math.max(0, deadline - clock.now()), say });
+            } catch (thrown) {
+                const error = asZeroformError(thrown).with(context);
+                if (signal.aborted) throw tooLate(patience, last, error);
+                if (!error.retryable) throw error;
+                const jitteredMs = pauseMs * (0.75 + Math.random() / 2);
+                if (clock.now() + jitteredMs >= deadline) throw exhausted(patience, error);
+                say(`${error.message}; trying again`);
+                await clock.sleep(jitteredMs, signal).catch(() => {
+                    throw exhausted(patience, error);
+                });
+            }
+        }
+    } finally {
+        takeBack();
+    }
+};
+
+const tooLate = (patience: Patience, doing: string, error: ZeroformError) => {
+    if (error.code !== "CANCELLED") return exhausted(patience, error);
+    const meanwhile = doing === "" ? "" : ` while ${doing}`;
+    return new ZeroformError(
+        {
+            ...patience.context,
+            code: "TIMEOUT",
+            message: `not done after ${formatDuration(patience.timeoutMs)}${meanwhile}`,
+            hint: longer(patience, "Look at `zeroform status`"),
+        },
+        error,
+    );
+};
+
+/** The last error's own code and words: they say what is in the way. */
+const exhausted = (patience: Patience, error: ZeroformError) =>
+    new ZeroformError(
+        {
+            ...error.facts(),
+            message: `${error.message} (tried for ${formatDuration(patience.timeoutMs)})`,
+            hint: longer(patience, error.hint?.replace(/\.$/, "")),
+        },
+        error.cause,
+    );
+
+const longer = ({ setting }: Patience, hint: string | undefined): string | undefined => {
+    if (setting === undefined) return hint === undefined ? undefined : `${hint}.`;
+    return hint === undefined ? `Set ${setting} to wait longer.` : `${hint}, or set ${setting} to wait longer.`;
+};

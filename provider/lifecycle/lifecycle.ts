@@ -1,0 +1,35 @@
+import { parseNodeId } from "../../protocol/ids.ts";
+import type { Kind } from "../../schema/index.ts";
+import { type Checked, check } from "./check.ts";
+import { reachFrom } from "./contact.ts";
+import { type Difference, diff } from "./diff.ts";
+import { nodeOperations } from "./node-operations.ts";
+import type { Operations } from "./operations.ts";
+import { resourceOperations } from "./resource-operations.ts";
+import type { Session } from "./session.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { hasUnknown, type Properties, text, URN } from "./values.ts";
+
+/** A kind of resource, for whichever frontend: what needs no contact with a node, and what does. */
+export interface Lifecycle extends Operations {
+    check(olds: unknown, news: unknown): Checked;
+    diff(id: string, olds: Properties, news: Properties): Difference;
+}
+
+export const lifecycle = (kind: Kind, surroundings: Surroundings): Lifecycle => ({
+    ...(kind === "Node" ? nodeOperations(surroundings) : resourceOperations(kind, surroundings)),
+    check: (olds, news) => check(kind, olds, news),
+    diff: (id, olds, news) => {
+        surroundings.session.noticed(id);
+        const difference = diff(kind, olds, news);
+        if (kind === "Node" && difference.replaces.length === 0) noteWayTo(surroundings.session, id, olds, news);
+        return difference;
+    },
+});
+
+/** A Node that does not change is asked nothing else, and still knows the way better than what children carry. */
+const noteWayTo = (session: Session, id: string, olds: Properties, news: Properties) => {
+    const address = parseNodeId(id);
+    if (address && !hasUnknown(news))
+        session.reached(address, reachFrom({ ...news, hostKey: news.hostKey ?? olds.hostKey }), text(news[URN]) ?? "");
+};

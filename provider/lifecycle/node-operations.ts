@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import type { NamedLife, NodeReport } from "../../protocol/api.ts";
+import { formatNodeId, type NodeAddress, parseNodeId } from "../../protocol/ids.ts";
+import { compareVersions } from "../../protocol/version.ts";
+import { primitiveOf } from "../../schema/index.ts";
+import type { Reach } from "../../schema/on-node.ts";
+import { persist } from "./attempts.ts";
+import { changesBetween } from "./changes.ts";
+import { asCaller, callOptions, contact, reachFrom, settingsOf, trashMsOf } from "./contact.ts";
+import { notAnId, type Operations, type Outcome, patienceFor } from "./operations.ts";
+import { compose, givenBefore, givenIn, inputsRead, nodeOutputsOf } from "./outputs.ts";
+import { remove } from "./removal.ts";
+import type { NodeLink, Surroundings, Target } from "./surroundings.ts";
+import { nameOf, type Properties, text, URN } from "./values.ts";
+
+/** A Node is a machine with the agent on it, and one owner there. */
+export const nodeOperations = (surroundings: Surroundings): Operations => {
+    const { session, nodes } = surroundings;
+
+    const outcome = (report: NodeReport, link: NodeLink, inputs: Properties, given: readonly string[]): Outcome => {
+        const hostKey = text(inputs.hostKey) ?? link.hostKey;
+        const complete = { ...inputs, hostKey, agentVersion: report.agentVersion };
+        session.reached(report, reachFrom(complete), text(inputs[URN]) ?? "");
+        const nodeOutputs = { ...report.facts, machineId: report.machine, tenant: report.tenant };
+        const outputs = nodeOutputsWith(complete, given, nodeOutputs, link.target);
+        return { id: formatNodeId(report.machine, report.tenant), outputs, reasons: [] };
+    };
+
+    return {
+        async create(inputs) {
+            const reach = reachFrom(inputs);
+            const operation = randomUUID();
+            const urn = text(inputs[URN]) ?? "";
+            return persist(patienceFor(surroundings, "Node", "create", inputs, reach.host), async (attempt) => {
+                const link = await nodes.link(reach, {
+                    agent: "current",
+                    version: text(inputs.agentVersion),
+                    signal: attempt.signal,
+                    onProgress: attempt.say,
+                });
+                session.linked(link);
+                const { machine } = link.welcome;
+                const seen = session.seen(machine);
+                const params = { urn, name: nameOf(urn), settings: settingsOf(reach), operation, seen };
+                const report = await link.request("node.create", params, callOptions(attempt));
+                session.told(machine, seen);
+                session.made(report.machine, report.tenant);
+                return outcome(report, link, inputs, givenIn("Node", inputs));
+            });
+        },
+
+        async update(id, olds, news) {
+            const address = addressOf(id);
+            const { inPlace, clientOnly, unfinished } = changesBetween(primitiveOf("Node"), olds, news);
+            const inputs = { ...news, hostKey: news.hostKey ?? olds.hostKey };
+            const reach = reachFrom(inputs);
+            const given = givenIn("Node", news);
+            if (inPlace.length === 0 && clientOnly.length > 0 && !unfinished) {
+                session.reached(address, reach, text(news[URN]) ?? "");
+                const target = await nodes.resolve(reach);
+                return { id, outputs: nodeOutputsWith(inputs, given, nodeOutputsOf("Node", olds), target), reasons: [] };
+            }
+            return persist(patienceFor(surroundings, "Node", "update", news, reach.host), async (attempt) => {
+                const link = await contact(surroundings, reach, address, attempt, { agent: "current", version: text(news.agentVersion) });
+                const params = { urn: text(news[URN]) ?? "", settings: settingsOf(reach) };
+                const report = await asCaller(surroundings, address, (caller) =>
+                    link.request("node.update", { caller, ...params }, callOptions(attempt)),
+                );
+                return outcome(report, link, inputs, given);
+            });
+        },
+
+        async read(id, outputs) {
+            const address = addressOf(id);
+            const reach = session.reachOf(address) ?? reachFrom(outputs);
+            return persist(patienceFor(surroundings, "Node", "read", outputs, reach.host), async (attempt) => {
+                const link = await contact(surroundings, reach, address, attempt);
+                const report = await asCaller(surroundings, address, (caller) =>
+                    link.request("node.read", { caller }, callOptions(attempt)),
+                );
+                if (!report.found) return { found: false };
+                const given = givenBefore("Node", outputs);
+                const { outputs: now } = outcome(report, link, outputs, given);
+                return { found: true, outputs: now, inputs: { ...inputsRead(now, given), ...wantedVersion(outputs, report) } };
+            });
+        },
+
+        async delete(id, outputs) {
+            const address = addressOf(id);
+            const reach: Reach = session.reachOf(address) ?? reachFrom(outputs);
+            const patience = patienceFor(surroundings, "Node", "delete", outputs, reach.host);
+            await remove(surroundings, {
+                address,
+                reach,
+                nodeUrn: text(outputs[URN]),
+                patience,
+                remove: async (link, attempt) => {
+                    const removal = await asCaller(surroundings, address, (caller) =>
+                        link.request("node.delete", { caller, trashMs: trashMsOf(reach) }, callOptions(attempt)),
+                    );
+                    if (removal.kept.length > 0) surroundings.engine.warn(patience.urn, keptOn(reach.host, removal.kept));
+                },
+            });
+        },
+    };
+};
+
+const addressOf = (id: string): NodeAddress => {
+    const address = parseNodeId(id);
+    if (!address) throw notAnId("Node", id);
+    return address;
+};
+
+const nodeOutputsWith = (inputs: Properties, given: readonly string[], nodeOutputs: Properties, target: Target): Properties => {
+    const declared = Object.fromEntries(Object.keys(primitiveOf("Node").inputs).map((field) => [field, inputs[field]]));
+    const urn = text(inputs[URN]) ?? "";
+    const outputs = compose({ kind: "Node", inputs: declared, given, urn, nodeOutputs, address: target.address, reasons: [] });
+    return { ...outputs, connection: connectionFor(inputs, target) };
+};
+
+/** In the shape of `remote.Command`'s connection. The SSH agent of whoever ran last is nobody's business; one that is configured is. */
+const connectionFor = (inputs: Properties, { address, port, user, agentSocket }: Target): Properties => {
+    const own = { hostKey: text(inputs.hostKey), privateKey: text(inputs.privateKey) };
+    const agentSocketPath = agentSocket === process.env.SSH_AUTH_SOCK ? undefined : agentSocket;
+    const optional = Object.entries({ ...own, agentSocketPath }).filter(([, value]) => value !== undefined);
+    return { host: address, port, user, ...Object.fromEntries(optional) };
+};
+
+/** An agent newer than this stack wants was brought by another stack on the machine, and is no drift: it is never downgraded. */
+const wantedVersion = (outputs: Properties, { agentVersion }: NodeReport): Properties => {
+    const wanted = text(outputs.agentVersion);
+    return wanted !== undefined && compareVersions(agentVersion, wanted) > 0 ? { agentVersion: wanted } : {};
+};
+
+const keptOn = (host: string, kept: readonly NamedLife[]): string => {
+    const names = kept.map(({ kind, urn, life }) => `${kind} "${nameOf(urn)}" (${life})`).join(", ");
+    return `left on ${host}, with their data, because the stack no longer has them or keeps them: ${names}.`;
+};

@@ -1,0 +1,125 @@
+import { type ErrorCode, ZeroformError } from "../../protocol/errors.ts";
+import type { NodeAddress } from "../../protocol/ids.ts";
+import type { Reach } from "../../schema/on-node.ts";
+import { type Attempt, type Patience, persist } from "./attempts.ts";
+import { contact } from "./contact.ts";
+import type { NodeLink, Surroundings } from "./surroundings.ts";
+
+export interface Removal {
+    readonly address: NodeAddress;
+    readonly reach: Reach;
+    /** URN of the Node, by which a machine that took the place of another is known. */
+    readonly nodeUrn: string | undefined;
+    readonly patience: Patience;
+    readonly remove: (link: NodeLink, attempt: Attempt) => Promise<void>;
+}
+
+/** With leave to abandon, a node that may only be starting is given this long. */
+const ABANDON_AFTER_MS = 20_000;
+const QUESTION_MS = 30_000;
+
+/** Nobody can say what is on the node: it is not there, does not let us in, or is not the one that is meant. */
+const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
+    "SSH_REFUSED",
+    "SSH_TIMEOUT",
+    "SSH_LOST",
+    "SSH_AUTH",
+    "SSH_HOST_KEY",
+    "SSH_CONFIG",
+    "NAME_UNKNOWN",
+    "AGENT_MISSING",
+    "AGENT_BROKEN",
+    "MACHINE_CHANGED",
+]);
+const GONE: ReadonlySet<ErrorCode> = new Set(["LIFE_UNKNOWN", "TENANT_UNKNOWN"]);
+
+/** Removes something from a node. Absent is success; what cannot be reached is abandoned only by leave, and never in silence. */
+export const remove = async (surroundings: Surroundings, removal: Removal): Promise<void> => {
+    const { engine, clock } = surroundings;
+    const { address, reach, patience } = removal;
+    const policy = policyOf(surroundings, reach);
+    const impatient = new AbortController();
+    const takeBack = policy === "abandon" ? clock.after(ABANDON_AFTER_MS, () => impatient.abort()) : () => undefined;
+    let [linked, asked] = [false, false];
+    try {
+        await persist(patience, async (attempt) => {
+            linked = false;
+            try {
+                const signal = AbortSignal.any([attempt.signal, impatient.signal]);
+                const link = await contact(surroundings, reach, address, attempt, { agent: "present", signal });
+                linked = true;
+                asked = true;
+                await removal.remove(link, attempt);
+            } catch (thrown) {
+                if (!(thrown instanceof ZeroformError)) throw thrown;
+                // A Node's agent takes itself away; its answer may be lost with it.
+                if (asked && thrown.code === "AGENT_MISSING") return;
+                throw impatient.signal.aborted && !linked
+                    ? new ZeroformError({ ...thrown.facts(), retryable: false }, thrown.cause)
+                    : thrown;
+            }
+        });
+    } catch (thrown) {
+        if (!(thrown instanceof ZeroformError)) throw thrown;
+        if (GONE.has(thrown.code)) return;
+        if (await madeAnewElsewhere(surroundings, removal, thrown)) {
+            engine.warn(patience.urn, `abandoned with the machine it was on: another machine has taken the place of ${reach.host}.`);
+            return;
+        }
+        const unreachable = UNREACHABLE.has(thrown.code) || (thrown.code === "TIMEOUT" && !linked);
+        if (!unreachable) throw thrown;
+        if (policy === "fail") throw withWayOut(thrown);
+        engine.warn(patience.urn, `abandoned on ${reach.host}, where it may still be: ${thrown.message}.`);
+    } finally {
+        takeBack();
+    }
+};
+
+const policyOf = ({ onUnreachable }: Surroundings, { onUnreachable: declared }: Reach): "fail" | "abandon" => {
+    if (onUnreachable === undefined || onUnreachable === "") return declared;
+    if (onUnreachable === "fail" || onUnreachable === "abandon") return onUnreachable;
+    throw new ZeroformError({
+        code: "INVALID",
+        message: "environment variable ZEROFORM_ON_UNREACHABLE is neither abandon nor fail",
+        hint: "Set it to abandon or fail, or unset it.",
+    });
+};
+
+const withWayOut = (error: ZeroformError): ZeroformError => {
+    const out = "To give up what is on the node, run again with environment variable ZEROFORM_ON_UNREACHABLE=abandon.";
+    return new ZeroformError({ ...error.facts(), hint: error.hint === undefined ? out : `${error.hint} ${out}` }, error.cause);
+};
+
+/** Whether the machine that answers in place of the old one has had the same Node created on it. */
+const madeAnewElsewhere = async (surroundings: Surroundings, removal: Removal, error: ZeroformError): Promise<boolean> => {
+    const { nodes, clock, session } = surroundings;
+    const { nodeUrn, address, reach } = removal;
+    if (nodeUrn === undefined || (error.code !== "MACHINE_CHANGED" && error.code !== "SSH_HOST_KEY")) return false;
+    const way = error.code === "MACHINE_CHANGED" ? reach : await wayToSuccessor(surroundings, removal, nodeUrn);
+    if (!way) return false;
+    const expired = new AbortController();
+    const takeBack = clock.after(QUESTION_MS, () => expired.abort());
+    try {
+        const link = await nodes.link(way, { agent: "present", signal: expired.signal });
+        session.linked(link);
+        if (link.welcome.machine === address.machine) return false;
+        return (await link.request("node.known", { urn: nodeUrn }, { signal: expired.signal })).known;
+    } catch {
+        // Then it is not known, and the old machine counts as unreachable: the error that led here is the one to show.
+        return false;
+    } finally {
+        takeBack();
+    }
+};
+
+/** A new machine shows a new host key; the Node that was made on it has that key, when it is at the same place. */
+const wayToSuccessor = async (
+    { nodes, session }: Surroundings,
+    { address, reach }: Removal,
+    nodeUrn: string,
+): Promise<Reach | undefined> => {
+    const successor = session.nodeOf(nodeUrn);
+    if (!successor || successor.address.machine === address.machine) return undefined;
+    const [old, now] = await Promise.all([nodes.resolve(reach), nodes.resolve(successor.reach)]);
+    return old.address === now.address && old.port === now.port ? successor.reach : undefined;
+};

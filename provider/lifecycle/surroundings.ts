@@ -1,0 +1,65 @@
+import type { Method, Params, Result, Welcome } from "../../protocol/api.ts";
+import type { CallOptions } from "../../protocol/channel.ts";
+import type { Reach } from "../../schema/on-node.ts";
+import type { Session } from "./session.ts";
+
+/** A host as it is dialled, after ssh's configuration. */
+export interface Target {
+    readonly address: string;
+    readonly port: number;
+    readonly user: string;
+    readonly agentSocket: string | undefined;
+}
+
+export interface LinkOptions {
+    /** `present`: the agent that is there. `current`: one of `version` is installed or upgraded to first. */
+    readonly agent: "present" | "current";
+    readonly version?: string | undefined;
+    readonly signal?: AbortSignal | undefined;
+    readonly onProgress?: ((doing: string) => void) | undefined;
+}
+
+/** A channel to the agent of a machine, shared by all operations of this process. */
+export interface NodeLink {
+    readonly welcome: Welcome;
+    /** `<type> <base64>` that the machine showed. */
+    readonly hostKey: string;
+    readonly target: Target;
+    request<M extends Method>(method: M, params: Params<M>, options?: CallOptions): Promise<Result<M>>;
+}
+
+/** How machines are reached. */
+export interface Nodes {
+    /** Waits for a machine that is down until the signal aborts, and then rejects with what stood in the way. */
+    link(reach: Reach, options: LinkOptions): Promise<NodeLink>;
+    /** Where a machine would be dialled: asks nobody. */
+    resolve(reach: Reach): Target | Promise<Target>;
+}
+
+/** The engine that this process works for, as far as the lifecycle needs it. */
+export interface Engine {
+    /** Rejects with ENGINE_GONE when nobody would save what is done now. */
+    assertAlive(): Promise<void>;
+    /** A status line on a resource; replaces the one before. */
+    say(urn: string, doing: string): void;
+    /** A line on a resource that stays. */
+    warn(urn: string, text: string): void;
+}
+
+export interface Clock {
+    now(): number;
+    /** Rejects when the signal aborts. */
+    sleep(ms: number, signal?: AbortSignal): Promise<void>;
+    /** Calls `then` after a while; the answer takes it back. */
+    after(ms: number, then: () => void): () => void;
+}
+
+/** What operations need around them; tests give their own. */
+export interface Surroundings {
+    readonly session: Session;
+    readonly nodes: Nodes;
+    readonly engine: Engine;
+    readonly clock: Clock;
+    /** Value of ZEROFORM_ON_UNREACHABLE: wins over every Node's `onUnreachable`, since destroy runs no program. */
+    readonly onUnreachable: string | undefined;
+}

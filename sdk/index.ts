@@ -1,0 +1,3 @@
+export { Node, type NodeArgs } from "./node.ts";
+export { Zdb, type ZdbArgs } from "./zdb.ts";
+export { ZMount, type ZMountArgs } from "./zmount.ts";

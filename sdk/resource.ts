@@ -1,0 +1,64 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Declaration, Shown } from "./args.ts";
+
+/** The type of a class of resources, by which policies and transforms know it. */
+export const typeToken = <K extends string>(kind: K) => `pulumi-nodejs:dynamic/zeroform:${kind}` as const;
+
+/** Constant, so that no state ever changes because our code did. */
+const loaderText = (kind: string) => `exports.handler=()=>require("zeroform/provider").load("${kind}")`;
+
+/** A class of resources, made from the declaration of a primitive. */
+export interface ResourceClass<P extends Declaration> {
+    new (name: string, inputs: pulumi.Inputs, options?: pulumi.CustomResourceOptions): pulumi.CustomResource & Shown<P>;
+    /** Names the type to policy packs: `validateResourceOfType(ZMount, ...)`. */
+    readonly __pulumiType: string;
+}
+
+/** The base that a class adds its references to. */
+export const resourceClass = <P extends Declaration>(primitive: P): ResourceClass<P> => {
+    const type = typeToken(primitive.kind);
+    class Resource extends pulumi.CustomResource {
+        static readonly __pulumiType = type;
+
+        constructor(name: string, inputs: pulumi.Inputs, options: pulumi.CustomResourceOptions = {}) {
+            const hidden = { __provider: loaderText(primitive.kind), __urn: urnOf(name, type, options) };
+            super(
+                type,
+                name,
+                { ...propertiesOf(primitive), ...secretsMarked(primitive, inputs), ...hidden },
+                optionsFor(primitive, inputs, options),
+            );
+        }
+    }
+    return Resource as unknown as ResourceClass<P>;
+};
+
+/** Whether something is a resource of a kind, from whichever copy of this package. */
+export const isOfKind = (kind: string, value: unknown): boolean =>
+    pulumi.CustomResource.isInstance(value) && "__pulumiType" in value && value.__pulumiType === typeToken(kind);
+
+/** Every property has to be named for the program to get an output for it. */
+const propertiesOf = ({ inputs, outputs }: Declaration): pulumi.Inputs =>
+    Object.fromEntries([...Object.keys(inputs), ...Object.keys(outputs)].map((property) => [property, undefined]));
+
+const secretsMarked = (primitive: Declaration, inputs: pulumi.Inputs): pulumi.Inputs =>
+    Object.fromEntries(
+        Object.entries(inputs).map(([name, value]) => [
+            name,
+            primitive.inputs[name]?.secret && value !== undefined ? pulumi.secret(value) : value,
+        ]),
+    );
+
+const optionsFor = (primitive: Declaration, inputs: pulumi.Inputs, options: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions => {
+    const declared = Object.entries({ ...primitive.inputs, ...primitive.outputs });
+    const additionalSecretOutputs = declared.flatMap(([name, { secret }]) => (secret ? [name] : []));
+    // Set here too since a replacement that was asked for by hand never asks `diff`.
+    const order = primitive.exclusive?.(inputs) ? { deleteBeforeReplace: true } : {};
+    return pulumi.mergeOptions({ ...order, additionalSecretOutputs }, options);
+};
+
+/** Without the dependencies of an output: a parent that is a component depends on this very resource. */
+const urnOf = (name: string, type: string, { parent }: pulumi.CustomResourceOptions): Promise<string> =>
+    new Promise((resolve) => {
+        pulumi.createUrn(name, type, parent).apply(resolve);
+    });

@@ -1,0 +1,33 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { zmount } from "../schema/zmount.ts";
+import type { Args } from "./args.ts";
+import type { Node } from "./node.ts";
+import { argsOf, type Place, type Placement, placementOn } from "./placement.ts";
+import { isOfKind, resourceClass } from "./resource.ts";
+
+export type ZMountArgs = Args<typeof zmount> & {
+    /** The machine whose disk it takes the space from. */
+    readonly node: Node;
+};
+
+/**
+ * Space with a hard size on a node's disk, mounted there and handed to workloads.
+ *
+ * @example
+ * const disk = new ZMount("disk", { node: alpha, size: "20GiB" });
+ */
+export class ZMount extends resourceClass(zmount) implements Place {
+    /** @internal */
+    readonly placement: Placement;
+
+    constructor(name: string, args: ZMountArgs, options?: pulumi.CustomResourceOptions) {
+        const { node, ...written } = argsOf(`ZMount "${name}"`, args);
+        const placement = placementOn(`ZMount "${name}"`, "node", "Node", node);
+        super(name, { ...written, ...placement }, options);
+        this.placement = placement;
+    }
+
+    static isInstance(value: unknown): value is ZMount {
+        return isOfKind("ZMount", value);
+    }
+}
