@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { link, lstat, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { inTurn } from "./in-turn.ts";
 import { mountOf, readMounts } from "./mountinfo.ts";
 
 /** What a path names, without following a link. */
@@ -69,14 +70,15 @@ export const files: Files = {
 
     list: (directory) => absentAs([], () => readdir(directory)),
 
-    writeText: async (path, text, mode = 0o600) => {
-        await makeDirectory(dirname(path), 0o700);
-        const temporary = `${path}.new`;
-        await rm(temporary, { force: true });
-        await writeFile(temporary, text, { mode, flag: "wx", flush: true });
-        await rename(temporary, path);
-        await syncDirectory(dirname(path));
-    },
+    writeText: (path, text, mode = 0o600) =>
+        inTurn(path, async () => {
+            await makeDirectory(dirname(path), 0o700);
+            const temporary = `${path}.new`;
+            await rm(temporary, { force: true });
+            await writeFile(temporary, text, { mode, flag: "wx", flush: true });
+            await rename(temporary, path);
+            await syncDirectory(dirname(path));
+        }),
 
     makeDirectory: (path, mode = 0o700) => makeDirectory(path, mode),
 

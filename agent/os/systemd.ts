@@ -1,5 +1,6 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import { MOUNTS } from "../../protocol/layout.ts";
+import { inTurn } from "./in-turn.ts";
 import { ProgramFailure, run } from "./program.ts";
 import { escapePath } from "./unit-names.ts";
 import { removeUnit, type Unit, unitMatches, writeUnit, ZEROFORM_TARGET } from "./units.ts";
@@ -39,19 +40,27 @@ const START_TIMEOUT_MS = 15 * 60_000;
 const STOP_TIMEOUT_MS = 3 * 60_000;
 /** So many lines tell why something failed, and still fit into one sentence's tail. */
 const LAST_LINES = 5;
+/** Several resources share a template. */
+const WRITING = "unit files";
 
 export const systemd: Systemd = {
     install: async (units) => {
-        const changed: string[] = [];
-        for (const unit of [ZEROFORM_TARGET, ...units]) if (await writeUnit(unit)) changed.push(unit.name);
+        const changed = await inTurn(WRITING, async () => {
+            const written: string[] = [];
+            for (const unit of [ZEROFORM_TARGET, ...units]) if (await writeUnit(unit)) written.push(unit.name);
+            return written;
+        });
         await reloadIfKnown(changed);
     },
 
     installed: unitMatches,
 
     uninstall: async (units) => {
-        let removed = false;
-        for (const unit of units) removed = (await removeUnit(unit)) || removed;
+        const removed = await inTurn(WRITING, async () => {
+            let any = false;
+            for (const unit of units) any = (await removeUnit(unit)) || any;
+            return any;
+        });
         if (removed) await reload();
     },
 

@@ -1,0 +1,5 @@
+import { zdbDriver } from "./zdb.ts";
+import { zmountDriver } from "./zmount.ts";
+
+/** The driver of every primitive that the agent makes; a Node is the agent itself. */
+export const drivers = { ZMount: zmountDriver, Zdb: zdbDriver } as const;

@@ -1,0 +1,103 @@
+import { asZeroformError } from "../../protocol/errors.ts";
+import type { zdb } from "../../schema/zdb.ts";
+import type { Os } from "../os/os.ts";
+import type { UnitState } from "../os/systemd.ts";
+import type { Observation } from "./driver.ts";
+import { namespaceOf, serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
+import { type Digests, differing, type Info, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
+import { configOf, unitsOf } from "./zdb-units.ts";
+
+/** What the node shows about one server. */
+export interface ServerFacts {
+    readonly mounted: boolean;
+    /** State of its unit, with the journal's last words when it does not run. */
+    readonly unit: Pick<UnitState, "active" | "sub"> & { readonly lastWords: string };
+    readonly installed: boolean;
+    /** What it says of the namespaces that were asked for; `undefined`: it has no such namespace. Or why it says nothing. */
+    readonly answer: { readonly namespaces: ReadonlyMap<string, Info | undefined> } | { readonly silent: string };
+    readonly digests: Digests;
+}
+
+/** By server id; with the node's addresses, for people who mistyped one. */
+export interface ZdbFacts {
+    readonly servers: ReadonlyMap<string, ServerFacts>;
+    readonly addresses: readonly string[];
+}
+
+export const gatherZdbs = async (os: Os, resources: readonly Zdb[]): Promise<ZdbFacts> => {
+    if (resources.length === 0) return { servers: new Map(), addresses: [] };
+    const [states, mounts] = await Promise.all([os.systemd.states(), os.mounts.list()]);
+    const byServer = Map.groupBy(resources, (resource) => serverOf(resource).id);
+    const servers = await Promise.all(
+        [...byServer].map(async ([id, own]): Promise<[string, ServerFacts][]> => {
+            const [first] = own;
+            if (first === undefined) return [];
+            const server = serverOf(first);
+            const state = states.get(server.unit) ?? { active: "inactive", sub: "dead" };
+            const running = state.active === "active";
+            const [config, units, digests, answer, lastWords] = await Promise.all([
+                os.files.readText(server.config),
+                Promise.all(unitsOf(server).map(os.systemd.installed)),
+                os.files.readText(server.digests),
+                running ? ask(os, server, own.map(namespaceOf)) : { silent: "it does not run" },
+                running ? "" : os.systemd.lastWords(server.unit),
+            ]);
+            const facts: ServerFacts = {
+                mounted: server.mountPoint === undefined || mounts.has(server.mountPoint),
+                unit: { active: state.active, sub: state.sub, lastWords },
+                installed: config === configOf(server) && units.every((installed) => installed),
+                answer,
+                digests: parseDigests(digests),
+            };
+            return [[id, facts]];
+        }),
+    );
+    return { servers: new Map(servers.flat()), addresses: os.ports.addresses() };
+};
+
+const ask = async (os: Os, server: ZdbServer, names: readonly string[]): Promise<ServerFacts["answer"]> => {
+    try {
+        const replies = await os.redis.ask(
+            server.adminSocket,
+            names.map((name) => ["NSINFO", name]),
+        );
+        return { namespaces: new Map(names.map((name, index) => [name, infoOf(replies[index])])) };
+    } catch (failure) {
+        return { silent: asZeroformError(failure).message };
+    }
+};
+
+const infoOf = (reply: unknown): Info | undefined => (typeof reply === "string" ? parseInfo(reply) : undefined);
+
+/** Judges a Zdb by the facts alone. */
+export const observeZdb = (resource: Zdb, { servers, addresses }: ZdbFacts): Observation<typeof zdb> => {
+    const facts = servers.get(serverOf(resource).id);
+    if (facts === undefined) return { state: "absent" };
+    const namespace = namespaceOf(resource);
+    const outputs = { namespace };
+    const drifted = (why: string) => ({ state: "drifted" as const, why, outputs });
+
+    if (!facts.mounted) return drifted("its ZMount is not mounted");
+    if (facts.unit.active !== "active") return drifted(`its server does not run (${facts.unit.sub})${tail(facts.unit.lastWords)}`);
+    if ("silent" in facts.answer) return drifted(`its server does not answer: ${facts.answer.silent}`);
+    const info = facts.answer.namespaces.get(namespace);
+    if (info === undefined) return { state: "absent" };
+    if (!facts.installed) return drifted("its server's unit or parameters are gone or changed");
+
+    const [different] = differing(resource, info);
+    if (different) return drifted(`${different.name} is ${info.get(different.shownAs) || "not set"}`);
+    if (info.get("password") !== "yes") return drifted("its password is not set");
+    if (resource.spec.password !== undefined && !provesPassword(facts.digests.get(resource.life), resource.spec.password)) {
+        return drifted("its password is not known to be set");
+    }
+    const state = info.get("state") ?? "ok";
+    if (state !== "ok") return drifted(state);
+    const listening = info.get("listening") ?? "no";
+    if (listening !== "yes") return drifted(`it cannot be reached: ${listening}${hintOf(listening, addresses)}`);
+    return { state: "ready", outputs };
+};
+
+const tail = (words: string): string => (words === "" ? "" : `: ${words}`);
+
+const hintOf = (listening: string, addresses: readonly string[]): string =>
+    listening.includes("EADDRNOTAVAIL") ? `; this node has the addresses ${addresses.join(", ")}` : "";

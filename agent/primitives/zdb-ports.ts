@@ -1,0 +1,83 @@
+import { isIP } from "node:net";
+import { ZeroformError } from "../../protocol/errors.ts";
+import type { Life } from "../../protocol/ids.ts";
+import type { Context } from "./driver.ts";
+import { serverOf, type Zdb } from "./zdb-places.ts";
+import { authorityOf } from "./zdb-properties.ts";
+
+const FIRST_PORT = 9_900;
+const LAST_PORT = 65_535;
+
+/** What holds an address and port, in words; `undefined`: it is free or our own. */
+type Holder = string | undefined;
+
+/** Chosen for creates that are not in the store yet, so that two at once do not choose the same. */
+const chosen = new Map<Life, { readonly zdb: Zdb; readonly at: number }>();
+const CHOSEN_FOR_MS = 60_000;
+
+/** The port that a Zdb gets: its own, its old one, or its server's. Refuses one that somebody else holds. */
+export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Context): Promise<number> => {
+    const listeners = await context.os.ports.listeners();
+    const others = othersOf(wanted, context);
+    const own = others.filter((other) => serverOf(other).id === serverOf(wanted).id);
+
+    const holderOf = async (port: number): Promise<Holder> => {
+        const address = { listen: wanted.spec.listen, port };
+        for (const other of others) {
+            if (!clash(address, other.spec)) continue;
+            const shared = own.includes(other) && authorityOf(other.spec) === authorityOf(address);
+            if (!shared)
+                return `Zdb "${other.name}" of ${other.tenant === wanted.tenant ? "the same" : "another"} Node (tenant ${other.tenant})`;
+        }
+        const listening = listeners.find((listener) => clash(address, { listen: listener.address, port: listener.port }));
+        if (listening === undefined) return undefined;
+        const ours = [...own, ...(old === undefined ? [] : [old])].some(
+            ({ spec }) => spec.port === listening.port && spec.listen === listening.address,
+        );
+        return ours ? undefined : context.os.ports.holder(listening);
+    };
+
+    const given = wanted.spec.port ?? old?.spec.port;
+    const port = given ?? (await freePort(own, holderOf));
+    const holder = given === undefined ? undefined : await holderOf(given);
+    if (holder !== undefined) {
+        throw new ZeroformError({
+            code: "CONFLICT",
+            message: `${authorityOf({ listen: wanted.spec.listen, port })} is held by ${holder}`,
+            hint: "Write another port or listen address.",
+        });
+    }
+    chosen.set(wanted.life, { zdb: { ...wanted, spec: { ...wanted.spec, port } }, at: Date.now() });
+    return port;
+};
+
+const freePort = async (own: readonly Zdb[], holderOf: (port: number) => Promise<Holder>): Promise<number> => {
+    const used = own.flatMap(({ spec }) => (spec.port !== undefined && spec.port >= FIRST_PORT ? [spec.port] : []));
+    for (const port of new Set(used.sort((a, b) => a - b))) if ((await holderOf(port)) === undefined) return port;
+    for (let port = FIRST_PORT; port <= LAST_PORT; port++) if ((await holderOf(port)) === undefined) return port;
+    throw new ZeroformError({ code: "CONFLICT", message: `no port from ${FIRST_PORT} up is free`, hint: "Write a port." });
+};
+
+const othersOf = (wanted: Zdb, context: Context): readonly Zdb[] => {
+    const stored = context.resources("Zdb") as readonly Zdb[];
+    const known = new Set(stored.map(({ life }) => life));
+    for (const [life, { at }] of chosen) if (known.has(life) || Date.now() - at > CHOSEN_FOR_MS) chosen.delete(life);
+    return [...stored, ...[...chosen.values()].map(({ zdb }) => zdb)].filter(({ life }) => life !== wanted.life);
+};
+
+interface Address {
+    readonly listen: string;
+    readonly port?: number | undefined;
+}
+
+/** Whether two listeners cannot both be. A wildcard is every address of its family, and `::` is IPv4's too. */
+export const clash = (one: Address, other: Address): boolean => {
+    if (one.port !== other.port) return false;
+    const [a, b] = [one.listen, other.listen].map(canonical);
+    if (a === b || a === "::" || b === "::") return true;
+    if (a === "0.0.0.0") return isIP(b ?? "") === 4;
+    return b === "0.0.0.0" && isIP(a ?? "") === 4;
+};
+
+/** One text for each IPv6 address. */
+const canonical = (address: string): string => (isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address);

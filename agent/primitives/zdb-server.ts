@@ -1,0 +1,95 @@
+import { ZeroformError } from "../../protocol/errors.ts";
+import { inTurn } from "../os/in-turn.ts";
+import type { Os } from "../os/os.ts";
+import type { Reply } from "../os/redis.ts";
+import type { Context } from "./driver.ts";
+import type { ZdbServer } from "./zdb-places.ts";
+import { configOf, unitsOf } from "./zdb-units.ts";
+
+/** How long a server may take to read its log and answer; a large one goes on, and is asked again by the next try. */
+const START_WAIT_MS = 60_000;
+const START_POLL_MS = 50;
+
+/** Everything that changes a server, or what lies in its directories, one after the other. */
+export const withServer = <T>(server: ZdbServer, act: () => Promise<T>): Promise<T> => inTurn(`zdb ${server.id}`, act);
+
+/** Makes the server run as it should and answer. */
+export const ensureServer = async (server: ZdbServer, { os, signal, progress }: Context): Promise<void> => {
+    const { files, systemd } = os;
+    await requireMount(server, os);
+    for (const directory of [server.data, server.index]) await files.makeDirectory(directory);
+    const config = configOf(server);
+    const stale = (await files.readText(server.config)) !== config;
+    if (stale) await files.writeText(server.config, config);
+    await systemd.install(unitsOf(server));
+
+    const active = (await systemd.states()).get(server.unit)?.active;
+    if (active === "active" && !stale && (await isAnswering(server, os))) return;
+    progress("starting its Zero-DB server");
+    await (active === "active" && stale ? systemd.restart(server.unit, signal) : systemd.start(server.unit, signal));
+    await untilAnswering(server, os, signal);
+};
+
+/** Takes a server away of which nothing is wanted any more. What it holds beside its `default` namespace stays. */
+export const dropServer = async (server: ZdbServer, os: Os): Promise<void> => {
+    const { files, systemd, mounts } = os;
+    await systemd.stop(server.unit);
+    await systemd.uninstall(unitsOf(server).filter(({ name }) => name === server.unit));
+    for (const path of [server.config, server.digests, server.adminSocket]) await files.remove(path);
+    if (server.mountPoint !== undefined && !(await mounts.list()).has(server.mountPoint)) return;
+    const left = (await files.list(server.data)).filter((name) => name !== "default" && !name.startsWith("."));
+    const directories = [];
+    for (const name of left) if ((await files.stat(`${server.data}/${name}`))?.directory) directories.push(name);
+    if (directories.length === 0) await files.remove(`${server.root}/${server.id}`);
+};
+
+export const isRunning = async (server: ZdbServer, os: Os): Promise<boolean> => {
+    const active = (await os.systemd.states()).get(server.unit)?.active;
+    return active === "active" || active === "activating";
+};
+
+export const isAnswering = async (server: ZdbServer, os: Os): Promise<boolean> => {
+    try {
+        return (await os.redis.ask(server.adminSocket, [["PING"]]))[0] === "PONG";
+    } catch {
+        return false;
+    }
+};
+
+/** Asks one thing of a server as its administrator; its refusal is thrown in its own words. */
+export const command = async (server: ZdbServer, os: Os, ...words: readonly string[]): Promise<Reply> => {
+    const [reply] = await os.redis.ask(server.adminSocket, [words]);
+    if (!(reply instanceof Error)) return reply ?? null;
+    throw new ZeroformError({
+        code: "FAILED",
+        message: `its server refused ${words[0]} of ${words[1]}: ${reply.message}`,
+        retryable: true,
+    });
+};
+
+/** What it says of a namespace; undefined: it has none of that name. */
+export const infoText = async (server: ZdbServer, os: Os, namespace: string): Promise<string | undefined> => {
+    const [reply] = await os.redis.ask(server.adminSocket, [["NSINFO", namespace]]);
+    if (typeof reply === "string") return reply;
+    if (reply instanceof Error && /not found/i.test(reply.message)) return undefined;
+    throw new ZeroformError({ code: "FAILED", message: `its server does not tell of ${namespace}: ${reply}`, retryable: true });
+};
+
+export const requireMount = async (server: ZdbServer, os: Os): Promise<void> => {
+    if (server.mountPoint === undefined || (await os.mounts.list()).has(server.mountPoint)) return;
+    throw new ZeroformError({ code: "NOT_READY", message: "its ZMount is not mounted", retryable: true });
+};
+
+const untilAnswering = async (server: ZdbServer, os: Os, signal: AbortSignal): Promise<void> => {
+    const since = new Date();
+    while (!(await isAnswering(server, os))) {
+        signal.throwIfAborted();
+        const late = Date.now() - since.getTime() > START_WAIT_MS;
+        if (late || !(await isRunning(server, os))) {
+            const words = await os.systemd.lastWords(server.unit, since);
+            const message = `its Zero-DB server ${late ? "does not answer yet" : "stopped again"}${words === "" ? "" : `: ${words}`}`;
+            throw new ZeroformError({ code: "NOT_READY", message, retryable: true });
+        }
+        await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
+    }
+};

@@ -1,0 +1,136 @@
+import { randomInt } from "node:crypto";
+import { ZeroformError } from "../../protocol/errors.ts";
+import { bytesOf, formatSize } from "../../schema/quantity.ts";
+import { zdb } from "../../schema/zdb.ts";
+import type { Os } from "../os/os.ts";
+import type { Context, Driver } from "./driver.ts";
+import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
+import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
+import { admitPort } from "./zdb-ports.ts";
+import { differing, digestOf, formatDigests, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
+import { restoreNamespace } from "./zdb-restore.ts";
+import { command, dropServer, ensureServer, infoText, isAnswering, isRunning, requireMount, withServer } from "./zdb-server.ts";
+
+/** A Zdb is a namespace on the Zero-DB server of its tenant and mount. */
+export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
+    primitive: zdb,
+    packages: {},
+
+    gather: gatherZdbs,
+    observe: observeZdb,
+
+    async admit(wanted, old, context) {
+        await requireQuota(wanted, old, context.os);
+        const password = wanted.spec.password ?? old?.spec.password ?? generatePassword();
+        return { ...wanted.spec, password, port: await admitPort(wanted, old, context) };
+    },
+
+    apply(resource, context) {
+        const server = serverOf(resource);
+        return withServer(server, async () => {
+            await ensureServer(server, context);
+            await ensureNamespace(resource, server, context);
+        });
+    },
+
+    trashPlace: trashedNamespace,
+
+    remove(resource, place, context) {
+        const server = serverOf(resource);
+        return withServer(server, async () => {
+            await takeNamespace(resource, server, place, context);
+            const others = (context.resources("Zdb") as readonly Zdb[]).filter(
+                (other) => other.life !== resource.life && serverOf(other).id === server.id,
+            );
+            if (others.length === 0) await dropServer(server, context.os);
+            else await forgetPassword(resource, server, context.os);
+        });
+    },
+
+    async trashedBytes(trashed, os) {
+        return os.files.diskUsage(placeNow(trashed));
+    },
+
+    async purge(trashed, { os }) {
+        await os.files.remove(placeNow(trashed));
+    },
+
+    restore(trashed, into, own, context) {
+        const server = serverOf(into);
+        return withServer(server, async () => {
+            await ensureServer(server, context);
+            await restoreNamespace(trashed, into, own, context);
+        });
+    },
+};
+
+const PASSWORD_LENGTH = 32;
+const PASSWORD_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+const generatePassword = (): string =>
+    Array.from({ length: PASSWORD_LENGTH }, () => PASSWORD_LETTERS.charAt(randomInt(PASSWORD_LETTERS.length))).join("");
+
+/** A quota below what is used would make every write fail. */
+const requireQuota = async (wanted: Zdb, old: Zdb | undefined, os: Os): Promise<void> => {
+    if (old === undefined || bytesOf(wanted.spec.size) >= bytesOf(old.spec.size)) return;
+    const text = await infoText(serverOf(old), os, namespaceOf(old));
+    const used = Number(parseInfo(text ?? "").get("data_size_bytes") ?? 0);
+    if (used <= bytesOf(wanted.spec.size)) return;
+    throw new ZeroformError({
+        code: "INVALID",
+        message: `size ${wanted.spec.size} is less than the ${formatSize(used)} that are used`,
+        hint: `Write a size of at least ${formatSize(used)}, or delete keys first.`,
+    });
+};
+
+const ensureNamespace = async (resource: Zdb, server: ZdbServer, { os, progress }: Context): Promise<void> => {
+    const namespace = namespaceOf(resource);
+    const { password } = resource.spec;
+    if (password === undefined) throw new TypeError("a Zdb without a password has not been admitted");
+    let text = await infoText(server, os, namespace);
+    const isNew = text === undefined;
+    if (isNew) {
+        progress(`making namespace ${namespace}`);
+        await command(server, os, "NSNEW", namespace);
+        text = await infoText(server, os, namespace);
+    }
+    const digests = new Map(parseDigests(await os.files.readText(server.digests)));
+    const info = parseInfo(text ?? "");
+    // Before anything can reach it: a new namespace has no listener, a new listener comes last.
+    if (isNew || info.get("password") !== "yes" || isClosed(info) || !provesPassword(digests.get(resource.life), password)) {
+        await command(server, os, "NSSET", namespace, "password", password);
+        await os.files.writeText(server.digests, formatDigests(digests.set(resource.life, digestOf(password))));
+    }
+    for (const { name, value } of differing(resource, info)) await command(server, os, "NSSET", namespace, name, value);
+};
+
+/** Its password was sealed with a key that is gone: setting it anew opens it. */
+const isClosed = (info: ReadonlyMap<string, string>): boolean => info.get("state")?.startsWith("closed") ?? false;
+
+/** Takes a namespace off its server, its data to `place`; without a place they stay, and nobody reaches them. */
+const takeNamespace = async (resource: Zdb, server: ZdbServer, place: string | undefined, context: Context): Promise<void> => {
+    const { os } = context;
+    const { files, mounts, systemd } = os;
+    if (server.mountPoint !== undefined && !(await mounts.list()).has(server.mountPoint)) {
+        // Where the mount is gone for good, so are the data; otherwise it is waited for.
+        if (resource.uses.mount !== undefined && (await files.stat(server.mountPoint)) !== undefined) await requireMount(server, os);
+        return;
+    }
+    const namespace = namespaceOf(resource);
+    if (await isAnswering(server, os)) {
+        if ((await infoText(server, os, namespace)) === undefined) return;
+        if (place === undefined) return void (await command(server, os, "NSSET", namespace, "listen", "*"));
+        await files.makeDirectory(place.slice(0, place.lastIndexOf("/")));
+        return void (await command(server, os, "NSDETACH", namespace, place));
+    }
+    // A server that starts meanwhile would open what is being moved.
+    if (await isRunning(server, os)) await systemd.stop(server.unit);
+    const data = `${server.data}/${namespace}`;
+    if (place !== undefined && (await files.stat(data)) !== undefined) await files.move(data, place);
+    await files.remove(`${server.index}/${namespace}`);
+};
+
+const forgetPassword = async (resource: Zdb, server: ZdbServer, os: Os): Promise<void> => {
+    const digests = new Map(parseDigests(await os.files.readText(server.digests)));
+    if (digests.delete(resource.life)) await os.files.writeText(server.digests, formatDigests(digests));
+};
