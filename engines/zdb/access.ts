@@ -21,19 +21,27 @@ export function isVisible(namespace: Namespace, session: Session, closedServer: 
     return namespace.properties.public || namespace === session.namespace;
 }
 
-export function checkRead(namespace: Namespace, closedServer: boolean): void {
-    if (closedServer && namespace.name === DEFAULT_NAMESPACE) {
-        throw new Refusal("Namespace default is closed on this server, use SELECT <namespace> <password> or AUTH <namespace> <password>");
-    }
-    if (namespace.properties.access === "frozen") throw new Refusal("Namespace is temporarily frozen (read-write disabled)");
+/** `default` is for clients of the server's own listeners, and for nobody on a closed server. */
+function checkDefault({ namespace, entrance }: Session, closedServer: boolean): void {
+    if (namespace.name !== DEFAULT_NAMESPACE || !(closedServer || entrance.kind === "namespace")) return;
+    throw new Refusal("Namespace default is closed here, use SELECT <namespace> <password> or AUTH <namespace> <password>");
+}
+
+/** Reads that tell no value or key, such as DBSIZE, go on while a namespace is frozen. */
+export function checkCount(session: Session, closedServer: boolean): void {
+    checkDefault(session, closedServer);
+}
+
+export function checkRead(session: Session, closedServer: boolean): void {
+    checkDefault(session, closedServer);
+    if (session.namespace.properties.access === "frozen") throw new Refusal("Namespace is temporarily frozen (read-write disabled)");
 }
 
 export function checkWrite(session: Session, closedServer: boolean): void {
-    const { namespace } = session;
-    if (closedServer && namespace.name === DEFAULT_NAMESPACE) checkRead(namespace, closedServer);
+    checkDefault(session, closedServer);
     if (!session.writable) throw new Refusal("Namespace is in read-only mode");
-    checkRead(namespace, closedServer);
-    if (namespace.properties.access === "locked") throw new Refusal("Namespace is temporarily locked (read-only)");
+    checkRead(session, closedServer);
+    if (session.namespace.properties.access === "locked") throw new Refusal("Namespace is temporarily locked (read-only)");
 }
 
 /** Takes the same time wherever the two differ. */

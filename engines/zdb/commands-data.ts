@@ -1,9 +1,10 @@
-import { checkRead, checkWrite } from "./access.ts";
+import { checkCount, checkRead, checkWrite } from "./access.ts";
 import { argument, type Call, type Command, holdUntil, textArgument } from "./command.ts";
 import type { AnswerStream } from "./connection.ts";
+import type { Position } from "./key-index.ts";
 import { MAX_ARGUMENTS, MAX_KEY_BYTES } from "./limits.ts";
-import { type Position, unixSeconds } from "./log.ts";
 import type { Namespace } from "./namespace.ts";
+import { unixSeconds } from "./record.ts";
 import { Refusal } from "./refusal.ts";
 
 const UNREADABLE = "Internal Error";
@@ -41,7 +42,7 @@ function set(call: Call): undefined {
 function get(call: Call): undefined {
     const { context, session, reply } = call;
     const key = keyArgument(call, 1);
-    checkRead(session.namespace, context.closed);
+    checkRead(session, context.closed);
 
     const from = reply.size;
     const position = session.namespace.findReadable(key);
@@ -54,7 +55,7 @@ function get(call: Call): undefined {
 function mget(call: Call): AnswerStream {
     const { context, session, args } = call;
     for (const key of args.slice(1)) if (key.length > MAX_KEY_BYTES) throw new Refusal("Invalid key");
-    checkRead(session.namespace, context.closed);
+    checkRead(session, context.closed);
     return values(call, session.namespace);
 }
 
@@ -89,7 +90,7 @@ function del(call: Call): undefined {
 function exists(call: Call): undefined {
     const { context, session, reply } = call;
     const key = keyArgument(call, 1);
-    checkRead(session.namespace, context.closed);
+    checkRead(session, context.closed);
 
     const from = reply.size;
     const position = session.namespace.find(key);
@@ -101,7 +102,7 @@ function exists(call: Call): undefined {
 function dbsize(call: Call): undefined {
     const { context, session, reply } = call;
     const { namespace } = session;
-    if (namespace.properties.access !== "frozen") checkRead(namespace, context.closed);
+    checkCount(session, context.closed);
 
     const from = reply.size;
     reply.integer(namespace.entries);

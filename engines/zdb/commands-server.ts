@@ -16,8 +16,8 @@ function info({ context, reply }: Call): undefined {
 }
 
 function time({ reply }: Call): undefined {
-    const microseconds = Math.round((performance.timeOrigin + performance.now()) * 1000);
+    const nowMs = Date.now();
     reply.array(2);
-    reply.text(String(Math.floor(microseconds / 1_000_000)));
-    reply.text(String(microseconds % 1_000_000));
+    reply.text(String(Math.floor(nowMs / 1000)));
+    reply.text(String((nowMs % 1000) * 1000));
 }

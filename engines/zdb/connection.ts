@@ -7,6 +7,8 @@ import { RequestParser } from "./request-parser.ts";
 import type { Session } from "./session.ts";
 import type { Turn } from "./turn.ts";
 
+const LINGER_MS = 1000;
+
 /** The rest of an answer that is made piece by piece, as the client takes it. */
 export type AnswerStream = Iterator<void, void>;
 
@@ -33,7 +35,13 @@ export class Connection {
     private readonly parser = new RequestParser();
     private stream: AnswerStream | undefined;
     private isBusy = false;
+    /** No further request is executed. */
     private isClosing = false;
+    /** The client sends nothing more. */
+    private hasEnded = false;
+    /** Every complete request was executed. */
+    private isIdle = true;
+    private lingering: NodeJS.Timeout | undefined;
     private isDestroyed = false;
     private isPaused = false;
     private claimed = 0;
@@ -46,11 +54,16 @@ export class Connection {
         this.session = session;
         socket.on("data", (chunk: Buffer) => {
             host.received(chunk.length);
+            if (this.isClosing) return;
             this.parser.push(chunk);
             this.run();
         });
         socket.on("drain", () => this.run());
-        socket.on("end", () => this.closeAfterAnswers());
+        socket.on("end", () => {
+            this.hasEnded = true;
+            this.run();
+            host.turn.answered(this);
+        });
         socket.on("error", () => this.destroy());
         socket.on("close", () => this.destroy());
     }
@@ -65,18 +78,23 @@ export class Connection {
             if (this.socket.writableLength === 0) this.replies.reuse();
         }
         if (this.replies.isHeld) this.host.waits(this);
-        if (this.isClosing && !this.isBusy && !this.stream && this.replies.size === 0) {
-            this.socket.end(() => this.destroy());
-            return;
-        }
         this.run();
+        if (this.isFinished) this.end();
     }
 
-    /** Executes no further request; ends when all answers are out. */
-    closeAfterAnswers(): void {
-        this.run();
+    /** All that will ever be answered is on its way. */
+    private get isFinished(): boolean {
+        if (this.replies.size > 0 || this.isBusy || this.stream) return false;
+        return this.isClosing || (this.hasEnded && this.isIdle);
+    }
+
+    /** What the client still sends is read and dropped for a moment: closing over unread bytes would cost it the last answers. */
+    private end(): void {
+        if (this.lingering) return;
+        this.lingering = setTimeout(() => this.destroy(), LINGER_MS);
         this.isClosing = true;
-        this.host.turn.answered(this);
+        this.socket.end();
+        this.socket.resume();
     }
 
     /** The server stops: what was not executed yet never will be. */
@@ -93,6 +111,7 @@ export class Connection {
     destroy(): void {
         if (this.isDestroyed) return;
         this.isDestroyed = true;
+        clearTimeout(this.lingering);
         this.releaseClaim();
         this.socket.destroy();
         this.host.left(this);
@@ -106,11 +125,12 @@ export class Connection {
                 continue;
             }
             const request = this.nextRequest();
+            this.isIdle = request === undefined;
             if (!request) break;
             this.releaseClaim();
             this.execute(request);
         }
-        if (!this.isDestroyed) this.readOrWait();
+        if (!this.isDestroyed && !this.lingering) this.readOrWait();
     }
 
     /** Answers not taken by the client yet. */
@@ -165,7 +185,7 @@ export class Connection {
     /** Reads on unless the client must take answers first, or a large request must wait for its memory. */
     private readOrWait(): void {
         const isHeldUp = this.isClosing || this.isBusy || this.stream !== undefined || this.backlog > OUTPUT_HIGH_WATER_BYTES;
-        if (!isHeldUp) this.claimInput();
+        if (!isHeldUp && !this.hasEnded) this.claimInput();
         const mustPause = isHeldUp || this.takeClaimBack !== undefined;
         if (mustPause === this.isPaused) return;
         this.isPaused = mustPause;

@@ -1,8 +1,11 @@
+import { randomBytes } from "node:crypto";
 import * as path from "node:path";
 import { type Disk, isNoSpace } from "./disk.ts";
 import { DISK_FULL_PAUSE_MS, RESERVE_BYTES, RESERVE_STEP_BYTES } from "./limits.ts";
 
 const RESERVE_FILE = ".reserve";
+const REFILL_PAUSE_MS = 10_000;
+const ROOM_FOR_REFILL_BYTES = 4 * RESERVE_BYTES;
 
 /**
  * What a server knows about the room on its disk. Values are refused for a moment after a full disk was seen, and a small file
@@ -13,13 +16,14 @@ export class DiskSpace {
     private readonly file: string;
     private readonly nowMs: () => number;
     private fullUntilMs = Number.NEGATIVE_INFINITY;
+    private nextRefillMs = Number.NEGATIVE_INFINITY;
     private reserveBytes = 0;
 
     constructor(disk: Disk, dataDirectory: string, nowMs: () => number) {
         this.disk = disk;
         this.file = path.join(dataDirectory, RESERVE_FILE);
         this.nowMs = nowMs;
-        this.restore();
+        this.fill();
     }
 
     /** The disk ran full a moment ago: values need not be tried. */
@@ -45,14 +49,17 @@ export class DiskSpace {
         return true;
     }
 
-    /** Writes what is missing of the reserve, as far as there is room. Called at start and when writes succeed again. */
-    restore(): void {
-        if (this.reserveBytes >= RESERVE_BYTES || this.refusesValues) return;
+    /** A write succeeded: when part of the reserve was given up and there is plenty of room again, it is taken back. */
+    wrote(): void {
+        if (this.reserveBytes >= RESERVE_BYTES || this.nowMs() < this.nextRefillMs) return;
+        this.nextRefillMs = this.nowMs() + REFILL_PAUSE_MS;
+        if (this.disk.freeBytes(path.dirname(this.file)) >= ROOM_FOR_REFILL_BYTES) this.fill();
+    }
+
+    private fill(): void {
         const fd = this.disk.exists(this.file) ? this.disk.openForAppend(this.file) : this.disk.create(this.file);
         try {
             this.reserveBytes = Math.min(this.disk.size(fd), RESERVE_BYTES);
-            // Not zeros: a compressing file system would keep no room for them.
-            const piece = Buffer.alloc(RESERVE_STEP_BYTES, randomPattern);
             while (this.reserveBytes < RESERVE_BYTES) {
                 this.disk.write(fd, piece, 0, piece.length, this.reserveBytes);
                 this.reserveBytes += piece.length;
@@ -60,11 +67,11 @@ export class DiskSpace {
         } catch (error) {
             if (!isNoSpace(error)) throw error;
             this.disk.truncate(fd, this.reserveBytes);
-            this.sawFull();
         } finally {
             this.disk.close(fd);
         }
     }
 }
 
-const randomPattern = crypto.getRandomValues(new Uint8Array(4096));
+/** Not zeros: a compressing file system would keep no room for them. */
+const piece = Buffer.alloc(RESERVE_STEP_BYTES, randomBytes(4096));

@@ -28,6 +28,8 @@ export interface Disk {
     /** Removes a directory with all it holds, off the event loop. */
     removeTree(directory: string): Promise<void>;
     exists(file: string): boolean;
+    /** Bytes still to be had on the file system of a directory. */
+    freeBytes(directory: string): number;
 }
 
 export const nodeDisk: Disk = {
@@ -71,6 +73,11 @@ export const nodeDisk: Disk = {
     remove: (file) => fs.rmSync(file, { force: true }),
     removeTree: (directory) => fs.promises.rm(directory, { recursive: true, force: true }),
     exists: (file) => fs.existsSync(file),
+
+    freeBytes(directory) {
+        const { bavail, bsize } = fs.statfsSync(directory);
+        return bavail * bsize;
+    },
 };
 
 /** Moves a directory on its file system so that the move survives a power loss on both sides. */

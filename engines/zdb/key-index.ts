@@ -1,4 +1,12 @@
-import type { Position } from "./log.ts";
+/** Where a payload is and what it must read as: all the index keeps of a value. */
+export interface Position {
+    readonly segment: number;
+    /** Offset of the payload in its segment. */
+    readonly offset: number;
+    readonly length: number;
+    readonly checksum: number;
+    readonly lsn: number;
+}
 
 /** Where the live value of each key is. Keys are latin1 strings of the raw bytes. */
 export interface KeyIndex {

@@ -1,90 +1,22 @@
-import { randomBytes } from "node:crypto";
-import * as path from "node:path";
 import { acquireBatchBuffer, releaseBatchBuffer } from "./batch-buffers.ts";
-import { type Disk, errorCode, isNoSpace } from "./disk.ts";
-import type { DiskSpace } from "./disk-space.ts";
+import { errorCode, isNoSpace } from "./disk.ts";
 import type { Durability } from "./durability.ts";
+import type { Batch, Gate, GateKeeper } from "./gate.ts";
+import type { Position } from "./key-index.ts";
 import { BATCH_BYTES, SYNC_AFTER_BYTES } from "./limits.ts";
-import type { OpenFiles } from "./open-files.ts";
-import { ENCODINGS, type Encoding, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, type RecordKind, writeHead } from "./record.ts";
+import type { LogEnd, LogOwner, LogParts, NewRecord } from "./log-owner.ts";
+import { ENCODINGS, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds, writeHead } from "./record.ts";
 import { Refusal } from "./refusal.ts";
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from "./segment-header.ts";
-import { Syncer, type Timers } from "./syncer.ts";
-
-/** Where a payload is and what it must read as: all the index keeps of a value. */
-export interface Position {
-    readonly segment: number;
-    /** Offset of the payload in its segment. */
-    readonly offset: number;
-    readonly length: number;
-    readonly checksum: number;
-    readonly lsn: number;
-}
-
-/** One record to append. */
-export interface NewRecord {
-    readonly kind: RecordKind;
-    readonly encoding?: Encoding;
-    readonly key: Uint8Array;
-    readonly payload: Uint8Array;
-    /** Of `payload`, when the caller has it already. */
-    readonly checksum?: number;
-    readonly previousLsn: number;
-    readonly timestamp: number;
-}
-
-/** The records that go to disk in one write. Replies given before that write ask it how it went. */
-export interface Batch {
-    failure: string | undefined;
-}
-
-/** A reply may be sent when its log has acknowledged what it depends on. */
-export interface Gate {
-    readonly log: Log;
-    /** The batch that holds the record, while that is not in the file yet. */
-    readonly batch: Batch | undefined;
-    readonly lsn: number;
-}
-
-export interface LogParts {
-    readonly disk: Disk;
-    readonly directory: string;
-    readonly space: DiskSpace;
-    readonly files: OpenFiles;
-    readonly timers: Timers;
-}
-
-/** The one that appends: told how batches went, asked for what new segments need. */
-export interface LogOwner {
-    /** Next sequential id, kept in the header of a new segment. */
-    nextId(): number;
-    segmentBytes(): number;
-    batchBegun(): void;
-    batchWritten(): void;
-    /** The batch is not in the log: everything it changed in memory must be undone. */
-    batchFailed(): void;
-    /** Replies that waited may be sent now. */
-    acknowledged(): void;
-    failed(reason: string): void;
-}
-
-/** Where the log ends, as a new or reopened log starts from it. */
-export interface LogEnd {
-    readonly header: SegmentHeader;
-    readonly fd: number;
-    readonly endOffset: number;
-    readonly lastLsn: number;
-    readonly closedInOrder: boolean;
-    /** Why nothing may be appended. */
-    readonly failure: string | undefined;
-}
+import { createSegment, newSegmentHeader, SegmentReaders } from "./segment-files.ts";
+import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment-header.ts";
+import { Syncer } from "./syncer.ts";
 
 export const DISK_FULL = "Cannot write data right now: the disk is full";
 
 const EMPTY = new Uint8Array(0);
 
 /** The append-only log of one namespace: gathers the records of a turn, writes them at once, syncs by its durability. */
-export class Log {
+export class Log implements GateKeeper {
     /** Last LSN given out, last one in the file. */
     lastLsn: number;
     writtenLsn: number;
@@ -92,12 +24,9 @@ export class Log {
     failure: string | undefined;
     readonly syncer: Syncer;
     readonly epoch: number;
-    /** Where the segments are; a new namespace is made elsewhere and moved into place. */
-    directory: string;
-
     private readonly parts: LogParts;
     private readonly owner: LogOwner;
-    private readonly readers = new Map<number, number>();
+    private readonly readers: SegmentReaders;
     private header: SegmentHeader;
     private fd: number;
     private endOffset: number;
@@ -112,7 +41,7 @@ export class Log {
         this.parts = parts;
         this.owner = owner;
         this.header = end.header;
-        this.directory = parts.directory;
+        this.readers = new SegmentReaders(parts.disk, parts.files, parts.directory);
         this.epoch = end.header.epoch;
         this.fd = end.fd;
         this.endOffset = end.endOffset;
@@ -130,6 +59,11 @@ export class Log {
             durability,
             end.lastLsn,
         );
+    }
+
+    /** The directory was moved: a new namespace is made elsewhere. */
+    moveTo(directory: string): void {
+        this.readers.directory = directory;
     }
 
     get activeSegment(): number {
@@ -193,7 +127,7 @@ export class Log {
     /** What a reply that depends on `lsn` waits for; undefined when it may go at once. */
     gate(lsn: number): Gate | undefined {
         if (lsn <= this.syncer.acknowledgedLsn) return undefined;
-        return { log: this, batch: lsn > this.writtenLsn ? this.batch : undefined, lsn };
+        return { keeper: this, batch: lsn > this.writtenLsn ? this.batch : undefined, lsn };
     }
 
     /** Whether a gated reply may be sent; the failure that takes its place when its write did not succeed. */
@@ -206,7 +140,7 @@ export class Log {
     /** Reads a payload into `target`; false when it cannot be read or is not what was written. */
     readInto(position: Position, target: Buffer, at: number): boolean {
         try {
-            const fd = this.reader(position.segment);
+            const fd = position.segment === this.header.number ? this.fd : this.readers.fd(position.segment);
             if (this.parts.disk.read(fd, target, at, position.length, position.offset) < position.length) return false;
         } catch {
             return false;
@@ -249,8 +183,7 @@ export class Log {
     }
 
     private closeFiles(): void {
-        for (const fd of this.readers.values()) this.parts.disk.close(fd);
-        this.readers.clear();
+        this.readers.close();
         this.parts.disk.close(this.fd);
     }
 
@@ -293,6 +226,7 @@ export class Log {
         this.writtenLsn = this.lastLsn;
         this.bytesSinceSync += length + tail.length;
         this.owner.batchWritten();
+        this.parts.space.wrote();
         this.syncer.written(this.writtenLsn);
         // A failure is handled by the syncer itself; here nobody waits for it.
         if (this.bytesSinceSync >= SYNC_AFTER_BYTES) this.syncer.request().catch(() => undefined);
@@ -330,7 +264,7 @@ export class Log {
     }
 
     private nextSegment(forValue: boolean): void {
-        const { directory } = this;
+        const { directory } = this.readers;
         const { disk } = this.parts;
         const header = newSegmentHeader(
             this.epoch,
@@ -355,28 +289,10 @@ export class Log {
             if (isNoSpace(error)) this.parts.space.sawFull();
             throw new Refusal(isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`);
         }
-        this.keepReader(this.header.number, this.fd);
+        this.readers.keep(this.header.number, this.fd);
         this.fd = fd;
         this.header = header;
         this.endOffset = SEGMENT_HEADER_BYTES;
-    }
-
-    private reader(segment: number): number {
-        if (segment === this.header.number) return this.fd;
-        const open = this.readers.get(segment);
-        if (open !== undefined) return open;
-        const fd = this.parts.disk.openForRead(path.join(this.directory, segmentName(segment)));
-        this.keepReader(segment, fd);
-        return fd;
-    }
-
-    private keepReader(segment: number, fd: number): void {
-        this.readers.set(segment, fd);
-        this.parts.files.opened(() => {
-            if (this.readers.get(segment) !== fd) return;
-            this.readers.delete(segment);
-            this.parts.disk.close(fd);
-        });
     }
 
     private async syncFile(): Promise<void> {
@@ -389,31 +305,4 @@ export class Log {
         this.failure = reason;
         this.owner.failed(reason);
     }
-}
-
-/** A fresh header for appending. */
-export function newSegmentHeader(epoch: number, number: number, firstLsn: number, nextId: number, limitBytes: number): SegmentHeader {
-    const salt = randomBytes(4).readUInt32LE(0);
-    return { epoch, number, generation: 0, firstLsn, lastLsn: 0, nextId, createdMs: Date.now(), salt, limitBytes };
-}
-
-/** Makes a segment file with its header, both durable, and leaves nothing behind when that fails. */
-export function createSegment(disk: Disk, directory: string, header: SegmentHeader): number {
-    const file = path.join(directory, segmentName(header.number));
-    const fd = disk.create(file);
-    try {
-        disk.write(fd, encodeSegmentHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
-        disk.syncNow(fd);
-        disk.syncDirectory(directory);
-        return fd;
-    } catch (error) {
-        disk.close(fd);
-        disk.remove(file);
-        throw error;
-    }
-}
-
-/** Now, as records keep it. */
-export function unixSeconds(): number {
-    return Math.floor(Date.now() / 1000) >>> 0;
 }

@@ -1,9 +1,9 @@
 import * as path from "node:path";
 import type { Disk } from "./disk.ts";
-import { createSegment, newSegmentHeader } from "./log.ts";
 import { type ReadLog, readLog } from "./log-reader.ts";
 import { Namespace } from "./namespace.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
+import { createSegment, newSegmentHeader } from "./segment-files.ts";
 import { segmentName } from "./segment-header.ts";
 import type { Damage } from "./segment-scanner.ts";
 

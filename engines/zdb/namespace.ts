@@ -1,7 +1,8 @@
 import { formatDurability } from "./durability.ts";
-import { type KeyIndex, MapIndex } from "./key-index.ts";
+import { type KeyIndex, MapIndex, type Position } from "./key-index.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
-import { Log, type LogEnd, type LogOwner, type Position, unixSeconds } from "./log.ts";
+import { Log } from "./log.ts";
+import type { LogEnd, LogOwner } from "./log-owner.ts";
 import type { StoredRecord } from "./log-reader.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import {
@@ -13,12 +14,11 @@ import {
     type PropertyChange,
     type PropertyName,
 } from "./properties.ts";
-import { ENCODINGS, payloadChecksum, RECORD_KINDS, readUint64, writeUint64 } from "./record.ts";
+import { ENCODINGS, payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
 import { Refusal } from "./refusal.ts";
+import { SequentialIds } from "./sequential-ids.ts";
 
 const EMPTY = new Uint8Array(0);
-const SEQ_KEY_BYTES = 8;
-const MAX_ID = Number.MAX_SAFE_INTEGER;
 
 /** What SET did: `unchanged` means that the key had this very value and nothing was written. */
 export interface SetResult {
@@ -55,8 +55,7 @@ export class Namespace implements LogOwner {
     private readonly index: KeyIndex = new MapIndex();
     private readonly propertyLsns = new Map<PropertyName, number>();
     private readonly undo: Change[] = [];
-    private nextIdentifier = 0;
-    private identifierAtBatchBegin = 0;
+    private readonly ids = new SequentialIds();
     private lastTombstoneLsn = 0;
     private openLog: Log | undefined;
 
@@ -76,7 +75,7 @@ export class Namespace implements LogOwner {
 
     moveTo(directory: string): void {
         this.directory = directory;
-        this.log.directory = directory;
+        this.log.moveTo(directory);
     }
 
     get log(): Log {
@@ -90,7 +89,7 @@ export class Namespace implements LogOwner {
 
     /** A value was written at some time, so the mode cannot change any more. */
     get wasUsed(): boolean {
-        return this.nextIdentifier > 0 || this.log.activeSegment > 0;
+        return this.ids.next > 0 || this.log.activeSegment > 0;
     }
 
     get durabilityText(): string {
@@ -144,7 +143,7 @@ export class Namespace implements LogOwner {
 
         const checksum = payloadChecksum(value);
         if (before && this.isSame(before, value, checksum)) return { outcome: "unchanged", key, lsn: before.lsn };
-        const stored = key.length === 0 ? idKey(this.nextIdentifier) : key;
+        const stored = key.length === 0 ? this.ids.nextKey() : key;
         const after = this.log.append({
             kind: RECORD_KINDS.value,
             key: stored,
@@ -154,7 +153,7 @@ export class Namespace implements LogOwner {
             timestamp,
         });
         this.change({ key: indexKey(stored), before, after }, after.lsn);
-        this.nextIdentifier++;
+        this.ids.take();
         return { outcome: "written", key: stored, lsn: after.lsn };
     }
 
@@ -201,7 +200,7 @@ export class Namespace implements LogOwner {
             case RECORD_KINDS.value: {
                 const { payloadLength: length, payloadChecksum: checksum, lsn } = head;
                 this.replayChange(indexKey(key), { segment, offset: payloadOffset, length, checksum, lsn });
-                this.nextIdentifier++;
+                this.ids.take();
                 return undefined;
             }
             case RECORD_KINDS.tombstone:
@@ -216,11 +215,11 @@ export class Namespace implements LogOwner {
 
     /** Rewritten segments lost records that had taken an id: their header says how many there were. */
     raiseNextId(nextId: number): void {
-        this.nextIdentifier = Math.max(this.nextIdentifier, nextId);
+        this.ids.raise(nextId);
     }
 
     nextId(): number {
-        return this.nextIdentifier;
+        return this.ids.next;
     }
 
     segmentBytes(): number {
@@ -230,7 +229,7 @@ export class Namespace implements LogOwner {
     }
 
     batchBegun(): void {
-        this.identifierAtBatchBegin = this.nextIdentifier;
+        this.ids.remember();
     }
 
     batchWritten(): void {
@@ -242,7 +241,7 @@ export class Namespace implements LogOwner {
             this.account(key, after, before);
         }
         this.undo.length = 0;
-        this.nextIdentifier = this.identifierAtBatchBegin;
+        this.ids.goBack();
         this.lastTombstoneLsn = Math.min(this.lastTombstoneLsn, this.log.lastLsn);
         this.writeErrors++;
         this.lastWriteErrorS = unixSeconds();
@@ -304,13 +303,3 @@ export class Namespace implements LogOwner {
 
 /** Keys are raw bytes; as index keys they are strings with a character a byte. */
 const indexKey = (key: Uint8Array): string => (key as Buffer).toString("latin1");
-
-function idKey(id: number): Buffer {
-    if (id > MAX_ID) throw new Refusal("Cannot write data right now: no ids are left");
-    const key = Buffer.alloc(SEQ_KEY_BYTES);
-    writeUint64(key, id, 0);
-    return key;
-}
-
-/** The id a sequential key stands for. */
-export const idOf = (key: Buffer): number => readUint64(key, 0);

@@ -38,13 +38,13 @@ export class Namespaces {
         const names = disk.list(this.root);
         await Promise.all(names.filter(isLeftover).map((name) => disk.removeTree(path.join(this.root, name))));
         for (const name of names.filter((name) => isNamespaceName(name) || name === DEFAULT_NAMESPACE).sort(defaultFirst)) {
-            const namespace = await openNamespace(this.parts, name, path.join(this.root, name));
+            const namespace = await this.tryOpen(name);
+            if (!namespace) continue;
             if (this.mode && namespace.properties.mode !== this.mode) {
                 throw new StartError(
                     `namespace ${name} in ${this.root} is of mode ${namespace.properties.mode}: start without --mode or with that one`,
                 );
             }
-            this.loaded.set(name, namespace);
         }
         if (!this.loaded.has(DEFAULT_NAMESPACE)) await this.make(DEFAULT_NAMESPACE);
     }
@@ -94,7 +94,7 @@ export class Namespaces {
 
     /** Closes a namespace and moves its directory away. Done already is done. */
     async detach(name: string, target: string): Promise<void> {
-        checkAbsolute(target);
+        this.checkPlace(target);
         const { disk } = this.parts;
         const namespace = this.loaded.get(name);
         if (this.busy.has(name)) throw new Refusal("This namespace is not available");
@@ -117,7 +117,7 @@ export class Namespaces {
 
     /** Moves a directory into place as namespace `name` and loads it, whatever it was called. Done already is done. */
     async attach(name: string, source: string): Promise<Namespace> {
-        checkAbsolute(source);
+        this.checkPlace(source);
         if (!isNamespaceName(name)) throw new Refusal("This name is not allowed");
         const { disk } = this.parts;
         const namespace = this.loaded.get(name);
@@ -139,6 +139,15 @@ export class Namespaces {
 
     private isTaken(name: string): boolean {
         return this.loaded.has(name) || this.busy.has(name) || this.parts.disk.exists(path.join(this.root, name));
+    }
+
+    /** A place to move a namespace to or from: not a relative one, nor that of a namespace of this server. */
+    private checkPlace(directory: string): void {
+        if (!path.isAbsolute(directory)) throw new Refusal(`Invalid argument, ${directory} is not an absolute path`);
+        const [first = ""] = path.relative(this.root, directory).split(path.sep);
+        if (first === "" || first === DEFAULT_NAMESPACE || isNamespaceName(first)) {
+            throw new Refusal(`Invalid argument, ${directory} is the place of a namespace of this server`);
+        }
     }
 
     private async exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -165,6 +174,18 @@ export class Namespaces {
         } catch (error) {
             this.removeLater(unborn);
             throw error;
+        }
+    }
+
+    /** One directory that cannot be read must not keep the others from their clients. */
+    private async tryOpen(name: string): Promise<Namespace | undefined> {
+        try {
+            return await this.open(name);
+        } catch (error) {
+            const problem = `the directory of namespace ${name} in ${this.root} cannot be read (${errorCode(error)})`;
+            if (name === DEFAULT_NAMESPACE) throw new StartError(problem);
+            this.parts.log(`${problem}, the namespace is not available`);
+            return undefined;
         }
     }
 
@@ -210,10 +231,6 @@ export class Namespaces {
 /** Letters, digits, `_`, `.`, `-`, not beginning with a dot: safe as a directory, a line of NSINFO and a user name in a URL. */
 export function isNamespaceName(name: string): boolean {
     return name !== DEFAULT_NAMESPACE && name.length <= MAX_NAMESPACE_NAME_BYTES && /^[A-Za-z0-9_-][A-Za-z0-9_.-]*$/.test(name);
-}
-
-function checkAbsolute(directory: string): void {
-    if (!path.isAbsolute(directory)) throw new Refusal(`Invalid argument, ${directory} is not an absolute path`);
 }
 
 const isLeftover = (name: string): boolean => name.startsWith(NEW_PREFIX) || name.startsWith(DELETED_PREFIX);

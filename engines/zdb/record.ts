@@ -101,6 +101,11 @@ export function payloadChecksum(payload: Uint8Array): number {
     return crc32(payload as Buffer);
 }
 
+/** Now, as records keep it. */
+export function unixSeconds(): number {
+    return Math.floor(Date.now() / 1000) >>> 0;
+}
+
 export function writeUint64(target: Buffer, value: number, at: number): void {
     target.writeUInt32LE(value >>> 0, at);
     target.writeUInt32LE(Math.floor(value / TWO_TO_32), at + 4);

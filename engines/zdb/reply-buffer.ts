@@ -1,5 +1,5 @@
+import type { Gate } from "./gate.ts";
 import { OUTPUT_KEEP_BYTES } from "./limits.ts";
-import type { Gate } from "./log.ts";
 
 const FIRST_BYTES = 4096;
 /** Type byte, digits, line ends: more than any header takes. */
@@ -112,7 +112,7 @@ export class ReplyBuffer {
         while (this.gated.length > 0) {
             const [first] = this.gated;
             if (!first) break;
-            const verdict = first.gate.log.passes(first.gate);
+            const verdict = first.gate.keeper.passes(first.gate);
             if (verdict === false) return first.from;
             if (verdict !== true) this.replace(first, `-${verdict.failure}\r\n`);
             this.gated.shift();

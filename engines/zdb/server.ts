@@ -6,7 +6,7 @@ import { isReachable } from "./access.ts";
 import type { CommandContext } from "./command.ts";
 import { execute } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
-import { lockDirectory } from "./data-lock.ts";
+import { lockDirectory } from "./seam-lock.ts";
 import { errorCode, nodeDisk } from "./disk.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { InputBudget } from "./input-budget.ts";

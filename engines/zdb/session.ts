@@ -1,4 +1,3 @@
-import type { Gate } from "./log.ts";
 import type { Namespace } from "./namespace.ts";
 
 /** How a client came in. */
@@ -18,9 +17,4 @@ export interface Session {
     admin: boolean;
     /** Of the challenge the client asked for last. */
     nonce: string | undefined;
-}
-
-/** What the answer being made must wait for. */
-export interface AnswerGate {
-    gate: Gate | undefined;
 }

@@ -96,7 +96,8 @@ export class Syncer {
         if (this.durability.kind === "commit") void this.run();
         if (this.durability.kind !== "interval" || this.cancelTimer) return;
         // Half the interval leaves the other half for the sync itself.
-        this.cancelTimer = this.parts.timers.after(this.durability.ms / 2, () => {
+        const ageMs = this.parts.timers.nowMs() - (this.oldestUnsyncedMs ?? this.parts.timers.nowMs());
+        this.cancelTimer = this.parts.timers.after(Math.max(0, this.durability.ms / 2 - ageMs), () => {
             this.cancelTimer = undefined;
             void this.run();
         });

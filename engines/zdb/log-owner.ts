@@ -1,0 +1,51 @@
+import type { Disk } from "./disk.ts";
+import type { DiskSpace } from "./disk-space.ts";
+import type { OpenFiles } from "./open-files.ts";
+import type { Encoding, RecordKind } from "./record.ts";
+import type { SegmentHeader } from "./segment-header.ts";
+import type { Timers } from "./syncer.ts";
+
+/** One record to append. */
+export interface NewRecord {
+    readonly kind: RecordKind;
+    readonly encoding?: Encoding;
+    readonly key: Uint8Array;
+    readonly payload: Uint8Array;
+    /** Of `payload`, when the caller has it already. */
+    readonly checksum?: number;
+    readonly previousLsn: number;
+    readonly timestamp: number;
+}
+
+export interface LogParts {
+    readonly disk: Disk;
+    readonly directory: string;
+    readonly space: DiskSpace;
+    readonly files: OpenFiles;
+    readonly timers: Timers;
+}
+
+/** The one that appends: told how batches went, asked for what new segments need. */
+export interface LogOwner {
+    /** Next sequential id, kept in the header of a new segment. */
+    nextId(): number;
+    segmentBytes(): number;
+    batchBegun(): void;
+    batchWritten(): void;
+    /** The batch is not in the log: everything it changed in memory must be undone. */
+    batchFailed(): void;
+    /** Replies that waited may be sent now. */
+    acknowledged(): void;
+    failed(reason: string): void;
+}
+
+/** Where the log ends, as a new or reopened log starts from it. */
+export interface LogEnd {
+    readonly header: SegmentHeader;
+    readonly fd: number;
+    readonly endOffset: number;
+    readonly lastLsn: number;
+    readonly closedInOrder: boolean;
+    /** Why nothing may be appended. */
+    readonly failure: string | undefined;
+}
