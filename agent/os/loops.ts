@@ -53,7 +53,7 @@ export const loops: Loops = {
     },
 
     ofFile: async (path) => {
-        const { stdout } = await run("losetup", ["--associated", path, "--noheadings", "--raw", "--output", "MAJ:MIN"]);
+        const { stdout } = await run("losetup", ["--associated", path, "--noheadings", "--output", "MAJ:MIN"]);
         const numbers = stdout.split("\n").flatMap((line) => line.trim() || []);
         const found = await Promise.all(numbers.map((number) => loops.byNumber(number)));
         return found.filter((loop) => loop !== undefined);

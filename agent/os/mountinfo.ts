@@ -45,8 +45,8 @@ const parseLine = (line: string): readonly MountLine[] => {
     ];
 };
 
-/** `errors=remount-ro` makes the superblock read-only, and leaves the mount's own options alone. */
-const isReadOnly = (options: string): boolean => options.split(",").includes("ro");
+/** `errors=remount-ro` makes the superblock read-only (`emergency_ro` since Linux 6.16), and leaves the mount's own options alone. */
+const isReadOnly = (options: string): boolean => options.split(",").some((option) => option === "ro" || option === "emergency_ro");
 
 const unescaped = (text: string): string =>
     text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

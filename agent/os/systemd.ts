@@ -45,12 +45,12 @@ const WRITING = "unit files";
 
 export const systemd: Systemd = {
     install: async (units) => {
-        const changed = await inTurn(WRITING, async () => {
-            const written: string[] = [];
-            for (const unit of [ZEROFORM_TARGET, ...units]) if (await writeUnit(unit)) written.push(unit.name);
-            return written;
+        const written = await inTurn(WRITING, async () => {
+            const outcomes: Written[] = [];
+            for (const unit of [ZEROFORM_TARGET, ...units]) outcomes.push({ name: unit.name, how: await writeUnit(unit) });
+            return outcomes;
         });
-        await reloadIfKnown(changed);
+        await reloadIfKnown(written);
     },
 
     installed: unitMatches,
@@ -120,11 +120,17 @@ const act = async (verb: "start" | "stop" | "restart", unit: string, timeoutMs: 
     }
 };
 
+interface Written {
+    readonly name: string;
+    readonly how: Awaited<ReturnType<typeof writeUnit>>;
+}
+
 /** A unit that systemd has not loaded yet is read when it is first used; one that it has loaded needs telling. */
-const reloadIfKnown = async (changed: readonly string[]): Promise<void> => {
-    const asked = changed.filter((name) => !name.includes("@."));
-    if (changed.length === 0) return;
-    if (asked.length < changed.length) return reload();
+const reloadIfKnown = async (written: readonly Written[]): Promise<void> => {
+    const isTemplate = ({ name }: Written) => name.includes("@.");
+    if (written.some((unit) => isTemplate(unit) && unit.how === "changed")) return reload();
+    const asked = written.filter((unit) => !isTemplate(unit) && unit.how !== "as it was").map(({ name }) => name);
+    if (asked.length === 0) return;
     const { stdout } = await run("systemctl", ["show", "--property=NeedDaemonReload", "--value", ...asked]);
     if (stdout.includes("yes")) await reload();
 };

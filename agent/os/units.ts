@@ -43,15 +43,15 @@ export const unitMatches = async (unit: Unit): Promise<boolean> => {
     );
 };
 
-/** Writes what differs. Answers whether it wrote anything. */
-export const writeUnit = async (unit: Unit): Promise<boolean> => {
-    if (await unitMatches(unit)) return false;
-    if (unit.text !== undefined && (await files.readText(fileOf(unit))) !== unit.text)
-        await files.writeText(fileOf(unit), unit.text, 0o644);
+/** Writes what differs. Answers whether it had to: `made` when there was no unit file of this name. */
+export const writeUnit = async (unit: Unit): Promise<"made" | "changed" | "as it was"> => {
+    if (await unitMatches(unit)) return "as it was";
+    const before = await files.readText(fileOf(unit));
+    if (unit.text !== undefined && before !== unit.text) await files.writeText(fileOf(unit), unit.text, 0o644);
     if (unit.dropIn === undefined) await removeDropIn(unit);
     else if ((await files.readText(dropInOf(unit))) !== unit.dropIn) await writeDropIn(unit, unit.dropIn);
     for (const target of TARGETS) await (unit.wantedBy === target ? enable(unit, target) : disable(unit, target));
-    return true;
+    return before === undefined ? "made" : "changed";
 };
 
 /** Answers whether there was anything to remove. */
