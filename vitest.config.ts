@@ -7,14 +7,14 @@ export default defineConfig({
             {
                 test: {
                     name: "unit",
-                    include: ["{schema,protocol,sdk,provider,agent,engines,cli,dev}/**/*.test.ts"],
+                    include: ["{schema,protocol,sdk,provider,agent,engines,cli,dev,examples}/**/*.test.ts", "test/wire/**/*.test.ts"],
                     testTimeout: 30_000,
                 },
             },
             {
                 test: {
                     name: "hosts",
-                    include: ["test/{e2e,faults,agent,conformance}/**/*.test.ts"],
+                    include: ["test/{hosts,e2e,faults,agent,conformance}/**/*.test.ts"],
                     testTimeout: 300_000,
                     hookTimeout: 300_000,
                     fileParallelism: false,

@@ -2,9 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { node } from "../schema/node.ts";
 import type { Args } from "./args.ts";
 import { argsOf, type Place, type Placement } from "./placement.ts";
-import { isOfKind, resourceClass } from "./resource.ts";
+import { isOfKind, type ResourceClass, resourceClass } from "./resource.ts";
 
 export type NodeArgs = Args<typeof node>;
+
+const Base: ResourceClass<typeof node> = resourceClass(node);
 
 /**
  * A Linux machine reachable over SSH, with the agent on it.
@@ -12,7 +14,7 @@ export type NodeArgs = Args<typeof node>;
  * @example
  * const alpha = new Node("alpha", { host: "10.0.0.11" });
  */
-export class Node extends resourceClass(node) implements Place {
+export class Node extends Base implements Place {
     /** @internal */
     readonly placement: Placement;
 

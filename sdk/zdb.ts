@@ -3,7 +3,7 @@ import { zdb } from "../schema/zdb.ts";
 import type { Args } from "./args.ts";
 import type { Node } from "./node.ts";
 import { argsOf, placementOn } from "./placement.ts";
-import { isOfKind, resourceClass } from "./resource.ts";
+import { isOfKind, type ResourceClass, resourceClass } from "./resource.ts";
 import type { ZMount } from "./zmount.ts";
 
 /** On a mount, or on a node in the agent's own data directory. */
@@ -21,6 +21,8 @@ type OnNodeOrMount =
 
 export type ZdbArgs = Args<typeof zdb> & OnNodeOrMount;
 
+const Base: ResourceClass<typeof zdb> = resourceClass(zdb);
+
 /**
  * An always-append key-value store that speaks the Redis protocol.
  *
@@ -28,7 +30,7 @@ export type ZdbArgs = Args<typeof zdb> & OnNodeOrMount;
  * const db = new Zdb("events", { mount: disk, size: "5GiB", listen: "10.0.0.11" });
  * export const url = db.url;
  */
-export class Zdb extends resourceClass(zdb) {
+export class Zdb extends Base {
     constructor(name: string, args: ZdbArgs, options?: pulumi.CustomResourceOptions) {
         const { node, mount, ...written } = argsOf(`Zdb "${name}"`, args);
         super(name, { ...written, ...placeOf(`Zdb "${name}"`, node, mount) }, options);

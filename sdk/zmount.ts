@@ -3,12 +3,14 @@ import { zmount } from "../schema/zmount.ts";
 import type { Args } from "./args.ts";
 import type { Node } from "./node.ts";
 import { argsOf, type Place, type Placement, placementOn } from "./placement.ts";
-import { isOfKind, resourceClass } from "./resource.ts";
+import { isOfKind, type ResourceClass, resourceClass } from "./resource.ts";
 
 export type ZMountArgs = Args<typeof zmount> & {
     /** The machine whose disk it takes the space from. */
     readonly node: Node;
 };
+
+const Base: ResourceClass<typeof zmount> = resourceClass(zmount);
 
 /**
  * Space with a hard size on a node's disk, mounted there and handed to workloads.
@@ -16,7 +18,7 @@ export type ZMountArgs = Args<typeof zmount> & {
  * @example
  * const disk = new ZMount("disk", { node: alpha, size: "20GiB" });
  */
-export class ZMount extends resourceClass(zmount) implements Place {
+export class ZMount extends Base implements Place {
     /** @internal */
     readonly placement: Placement;
 

@@ -1,9 +1,7 @@
-import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb.js";
-import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb.js";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { Engine } from "../lifecycle/surroundings.ts";
 import { watchAncestry } from "./ancestry.ts";
-import { grpcOfPulumi } from "./grpc.ts";
+import { engineMessages, engineService, grpcOfPulumi } from "./pulumi-wire.ts";
 import { withoutStackLines } from "./quiet-error.ts";
 import { statusLines } from "./status-lines.ts";
 
@@ -21,6 +19,8 @@ export interface WatchedEngine extends Engine {
 /** The engine at an address, as the last argument of the process says it; without one there are no status lines. */
 export const connectEngine = async (address: string | undefined): Promise<WatchedEngine> => {
     const grpc = grpcOfPulumi();
+    const { LogRequest, LogSeverity } = engineMessages();
+    const { EngineClient } = engineService();
     const client = address === undefined ? undefined : new EngineClient(address, grpc.credentials.createInsecure());
     const hasAncestors = await watchAncestry();
     const { promise: gone, resolve: markGone } = Promise.withResolvers<void>();
@@ -46,7 +46,7 @@ export const connectEngine = async (address: string | undefined): Promise<Watche
             client.waitForReady(Date.now() + ANSWER_WITHIN_MS, (error) => resolve(error === undefined || error === null));
         });
 
-    const log = (severity: LogSeverity, urn: string, message: string, ephemeral: boolean) => {
+    const log = (severity: 1 | 2, urn: string, message: string, ephemeral: boolean) => {
         if (!client) return;
         const request = new LogRequest();
         request.setSeverity(severity);

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { NamedLife, NodeReport } from "../../protocol/api.ts";
 import { formatNodeId, type NodeAddress, parseNodeId } from "../../protocol/ids.ts";
-import { compareVersions } from "../../protocol/version.ts";
+import { compareVersions, VERSION } from "../../protocol/version.ts";
 import { primitiveOf } from "../../schema/index.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import { persist } from "./attempts.ts";
@@ -34,7 +34,7 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
             return persist(patienceFor(surroundings, "Node", "create", inputs, reach.host), async (attempt) => {
                 const link = await nodes.link(reach, {
                     agent: "current",
-                    version: text(inputs.agentVersion),
+                    version: versionAsked(inputs),
                     signal: attempt.signal,
                     onProgress: attempt.say,
                 });
@@ -61,7 +61,7 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
                 return { id, outputs: nodeOutputsWith(inputs, given, nodeOutputsOf("Node", olds), target), reasons: [] };
             }
             return persist(patienceFor(surroundings, "Node", "update", news, reach.host), async (attempt) => {
-                const link = await contact(surroundings, reach, address, attempt, { agent: "current", version: text(news.agentVersion) });
+                const link = await contact(surroundings, reach, address, attempt, { agent: "current", version: versionAsked(news) });
                 const params = { urn: text(news[URN]) ?? "", settings: settingsOf(reach) };
                 const report = await asCaller(surroundings, address, (caller) =>
                     link.request("node.update", { caller, ...params }, callOptions(attempt)),
@@ -125,6 +125,9 @@ const connectionFor = (inputs: Properties, { address, port, user, agentSocket }:
     const optional = Object.entries({ ...own, agentSocketPath }).filter(([, value]) => value !== undefined);
     return { host: address, port, user, ...Object.fromEntries(optional) };
 };
+
+/** This release's own is what an installation brings anyway; then a newer agent on the machine is as good. */
+const versionAsked = ({ agentVersion }: Properties): string | undefined => (agentVersion === VERSION ? undefined : text(agentVersion));
 
 /** An agent newer than this stack wants was brought by another stack on the machine, and is no drift: it is never downgraded. */
 const wantedVersion = (outputs: Properties, { agentVersion }: NodeReport): Properties => {

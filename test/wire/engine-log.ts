@@ -1,0 +1,36 @@
+import type { LogRequest } from "@pulumi/pulumi/proto/engine_pb.js";
+import { engineService, grpcOfPulumi } from "../../provider/dynamic/pulumi-wire.ts";
+import { Empty } from "./protos.ts";
+
+export interface LogLine {
+    readonly urn: string;
+    readonly message: string;
+    readonly ephemeral: boolean;
+    readonly severity: number;
+}
+
+/** The engine's end of the wire, as far as a provider speaks to it: it keeps the lines that it is told. */
+export const startEngineLog = async () => {
+    const grpc = grpcOfPulumi();
+    const lines: LogLine[] = [];
+    const server = new grpc.Server();
+    server.addService(engineService().EngineService as unknown as Parameters<typeof server.addService>[0], {
+        log: ({ request }: { request: LogRequest }, callback: (error: null, response: unknown) => void) => {
+            lines.push({
+                urn: request.getUrn(),
+                message: request.getMessage(),
+                ephemeral: request.getEphemeral(),
+                severity: request.getSeverity(),
+            });
+            callback(null, new Empty());
+        },
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+        server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+            error ? reject(error) : resolve(bound),
+        );
+    });
+    return { address: `127.0.0.1:${port}`, lines, stop: () => server.forceShutdown() };
+};
+
+export type EngineLog = Awaited<ReturnType<typeof startEngineLog>>;
