@@ -197,8 +197,8 @@ export class Reconciler {
         const seen = judge(this.#parts.inventory.resource(row));
         const wasGone = task.gone;
         task.gone = false;
+        task.see(seen);
         if (seen.state === "ready") {
-            task.seen = seen;
             // Not everything that is desired can be seen from outside: what was not done yet is done first.
             return row.work === "none" || row.work === "heal" ? this.#worker.ready(row) : this.#heal(task);
         }

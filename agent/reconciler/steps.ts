@@ -1,4 +1,3 @@
-import { ZeroformError } from "../../protocol/errors.ts";
 import { primitiveOf } from "../../schema/index.ts";
 import type { AnyPrimitive } from "../../schema/primitive.ts";
 import type { Work } from "../os/os.ts";
@@ -7,16 +6,14 @@ import type { LifeRow } from "../store/lives.ts";
 import { called } from "./inventory.ts";
 import type { Machinery } from "./machinery.ts";
 
-type Ready = Extract<Observation<AnyPrimitive>, { readonly state: "ready" }>;
-
 /** How long data stay in the trash that nobody gave a time for: the default of a Node's `trash`. */
 export const DEFAULT_TRASH_MS = 86_400_000;
 
 /**
- * Makes a resource what its spec says and looks whether it is. Throws when it is not; trying again may help where the error says so.
+ * Makes a resource what its spec says and looks at it. Throws when that fails; trying again may help where the error says so.
  * `gone`: it was ready once and nothing of its data is there, so nothing was done.
  */
-export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Promise<Ready | "gone"> => {
+export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Promise<Observation<AnyPrimitive> | "gone"> => {
     const { drivers, inventory, observer, packages, store } = parts;
     const driver = drivers[row.kind];
     const resource = inventory.resource(row);
@@ -26,34 +23,32 @@ export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Prom
 
     await packages.ensure(driver.packages, store.tenants.get(row.tenant)?.settings.installPackages ?? false, work);
     await driver.apply(resource, parts.context(work));
-
-    const seen = await look();
-    if (seen.state === "ready") return seen;
-    const why = seen.state === "drifted" ? seen.why : "nothing of it is on the node although it was just made";
-    throw new ZeroformError({ code: "NOT_READY", message: why, retryable: true });
+    return look();
 };
 
 /** Takes a resource away, its data to where its removal says, and closes its row. */
 export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Promise<void> => {
-    const { store, drivers, inventory, clock, trash, tell } = parts;
+    const { store, drivers, inventory, clock, os, trash, tell } = parts;
     const { place, trashMs, keep } = row.removal ?? { place: undefined, trashMs: 0, keep: false };
-    await drivers[row.kind].remove(inventory.resource(row), place, parts.context(work));
+    const resource = inventory.resource(row);
+    await drivers[row.kind].remove(resource, place, parts.context(work));
+    const isInTrash = place !== undefined && (await drivers[row.kind].trashedBytes({ resource, place }, os)) > 0;
 
     store.transaction(() => {
         const now = clock.now();
         store.lives.remove(row.life);
         if (keep) store.lives.put({ ...row, desired: "kept", state: "kept", since: now, reasons: [], work: "none" });
-        else if (place === undefined) trash.forgetOn(row.life, `it lay on ${called(row)}, whose data are gone`);
+        else if (!isInTrash) trash.forgetOn(row.life, `it lay on ${called(row)}, whose data are gone`);
         else store.trash.put({ ...row, place, removedAt: now, purgeAt: now + trashMs });
-        tell("removed", described(row, place, keep), row);
+        tell("removed", described(row, isInTrash, keep), row);
         closeTenant(parts, row);
     });
-    if (place !== undefined && trashMs === 0) await trash.purgeDue(work);
+    if (isInTrash && trashMs === 0) await trash.purgeDue(work);
 };
 
-const described = (row: LifeRow, place: string | undefined, keep: boolean): string => {
+const described = (row: LifeRow, isInTrash: boolean, keep: boolean): string => {
     if (keep) return `${called(row)}: its data stay on the node`;
-    return place === undefined ? called(row) : `${called(row)}: its data are in the trash`;
+    return isInTrash ? `${called(row)}: its data are in the trash` : called(row);
 };
 
 /** A tenant whose Node is gone stays only as long as something of it does. */

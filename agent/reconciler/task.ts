@@ -2,6 +2,7 @@ import type { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
 import type { AnyPrimitive } from "../../schema/primitive.ts";
 import type { Observation } from "../primitives/driver.ts";
+import type { Values } from "../store/rows.ts";
 
 /** How waiting for a resource ended. */
 export type Outcome =
@@ -10,6 +11,13 @@ export type Outcome =
     | { readonly state: "gone" }
     /** It will not be ready without something changing, or the time is over. */
     | { readonly state: "unfinished"; readonly failure: ZeroformError | undefined };
+
+/** What a look has shown of a resource beside its state. */
+export interface Seen {
+    readonly outputs: Values;
+    /** Inputs that are other in reality than desired, and not less good. */
+    readonly actual?: Values;
+}
 
 /** Work on one life: what is going on and what was seen, in memory only. */
 export class Task {
@@ -21,7 +29,8 @@ export class Task {
     failures = 0;
     failure: ZeroformError | undefined;
     callOffRetry: (() => void) | undefined;
-    seen: Extract<Observation<AnyPrimitive>, { readonly state: "ready" }> | undefined;
+    /** What was last seen of it. */
+    seen: Seen | undefined;
     /** A data-bearing resource that was ready once, of which nothing is left. */
     gone = false;
     readonly #waiting = new Set<(outcome: Outcome) => void>();
@@ -37,6 +46,12 @@ export class Task {
         const waiting = [...this.#waiting];
         this.#waiting.clear();
         for (const hear of waiting) hear(outcome);
+    }
+
+    /** Remembers what a look has shown; what was known before stays when it shows nothing. */
+    see(seen: Observation<AnyPrimitive>): void {
+        if (seen.state === "ready") this.seen = seen;
+        else if (seen.state === "drifted" && seen.outputs) this.seen = { outputs: seen.outputs };
     }
 
     wait(hear: (outcome: Outcome) => void): () => void {

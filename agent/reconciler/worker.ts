@@ -1,6 +1,8 @@
 import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
+import type { AnyPrimitive } from "../../schema/primitive.ts";
 import type { Work } from "../os/os.ts";
+import type { Observation } from "../primitives/driver.ts";
 import type { LifeRow } from "../store/lives.ts";
 import { backoffMs } from "./backoff.ts";
 import { called } from "./inventory.ts";
@@ -140,7 +142,8 @@ export class Worker {
         // Desired otherwise meanwhile: the next round.
         if (now?.desired !== "present" || now.spec !== row.spec || now.restore) return;
         if (seen === "gone") return this.lost(now, "its data are gone from the node, and no operation of zeroform removed them");
-        task.seen = seen;
+        task.see(seen);
+        if (seen.state !== "ready") throw notReady(seen);
         this.ready(now);
     }
 
@@ -219,6 +222,13 @@ interface Blocked {
     /** Waiting alone will not end it. */
     readonly final: boolean;
 }
+
+const notReady = (seen: Exclude<Observation<AnyPrimitive>, { readonly state: "ready" }>) =>
+    new ZeroformError({
+        code: "NOT_READY",
+        message: seen.state === "drifted" ? seen.why : "nothing of it is on the node although it was just made",
+        retryable: true,
+    });
 
 const tooLong = () =>
     new ZeroformError({ code: "TIMEOUT", message: `it took longer than ${LONGEST_ATTEMPT_MS / 60_000} minutes`, retryable: true });

@@ -1,0 +1,73 @@
+import type { Caller } from "../../protocol/api.ts";
+import { ZeroformError } from "../../protocol/errors.ts";
+import { isLife, isTenantId, type Life, type TenantId } from "../../protocol/ids.ts";
+import { called } from "../reconciler/inventory.ts";
+import type { LifeRow } from "../store/lives.ts";
+import type { TenantRow } from "../store/tenants.ts";
+import type { Call, Core } from "./core.ts";
+
+/** When a life was last named is written down no oftener. */
+const NAMED_EVERY_MS = 60_000;
+
+/** The tenant that a call is for, undefined when this machine has none such. What the call proves is written down. Throws MACHINE_CHANGED. */
+export const tenantOf = (core: Core, caller: Caller, named: readonly Life[] = []): TenantRow | undefined => {
+    if (caller.machine !== core.machine) throw otherMachine(core, caller);
+    const tenant = core.store.tenants.get(caller.tenant);
+    confirm(core, caller.seen);
+    if (tenant && !tenant.deleted) confirm(core, [caller.tenant, ...named.filter((life) => ownLife(core, caller, life))]);
+    return tenant?.deleted ? undefined : tenant;
+};
+
+/** For what only a known tenant may do. */
+export const knownTenantOf = (core: Core, caller: Caller, named: readonly Life[] = []): TenantRow => {
+    const tenant = tenantOf(core, caller, named);
+    if (tenant) return tenant;
+    throw new ZeroformError({
+        code: "TENANT_UNKNOWN",
+        message: `the node has no owner ${caller.tenant} (its Node was removed)`,
+        hint: "Run `pulumi refresh`, then `pulumi up`.",
+    });
+};
+
+/** A life that is the caller's: live, being removed or kept. */
+export const ownLife = (core: Core, caller: Caller, life: Life): LifeRow | undefined => {
+    const row = core.store.lives.get(life);
+    return row?.tenant === caller.tenant ? row : undefined;
+};
+
+/** Proof that the engine has saved these: it named them. */
+export const confirm = (core: Core, ids: readonly (Life | TenantId)[]): void => {
+    const { store, clock } = core;
+    const now = clock.now();
+    store.transaction(() => {
+        for (const id of ids) {
+            if (isTenantId(id) && store.tenants.get(id)?.confirmed === false) store.tenants.change(id, { confirmed: true });
+            if (!isLife(id)) continue;
+            const row = store.lives.get(id);
+            if (row && (!row.confirmed || row.namedAt === undefined || row.namedAt <= now - NAMED_EVERY_MS))
+                store.lives.change(id, { confirmed: true, namedAt: now });
+        }
+    });
+};
+
+/** Age of the caller's session; throws SUPERSEDED when a younger one has touched this since. */
+export const epochFor = (
+    core: Core,
+    call: Call,
+    touched: { readonly epoch: number; readonly name: string; readonly kind?: string },
+): number => {
+    const epoch = core.store.sessions.epoch(call.session);
+    if (epoch >= touched.epoch) return epoch;
+    throw new ZeroformError({
+        code: "SUPERSEDED",
+        message: `a later run of the program has changed ${called({ kind: touched.kind ?? "Node", name: touched.name })} since`,
+        hint: "Nothing was done for this older run.",
+    });
+};
+
+const otherMachine = (core: Core, caller: Caller) =>
+    new ZeroformError({
+        code: "MACHINE_CHANGED",
+        message: `the machine at this address is ${core.machine}, and the state of the program is about ${caller.machine}`,
+        hint: 'If it was reinstalled or replaced, say so by changing `machine` of the Node (such as machine: "2").',
+    });

@@ -1,0 +1,39 @@
+import type { MachineStatus, ResourceStatus, Welcome } from "../../protocol/api.ts";
+import type { LifeRow } from "../store/lives.ts";
+import type { Core } from "./core.ts";
+import { listTrash } from "./trash.ts";
+
+/** Events that are shown when nobody says how many. */
+const EVENTS = 50;
+const MOST_EVENTS = 1_000;
+
+/** Everything about a machine whose store is sound. */
+export const statusOf = async (
+    core: Core,
+    welcome: Welcome,
+    awaitingRestart: readonly string[],
+    events = EVENTS,
+): Promise<MachineStatus> => ({
+    welcome,
+    facts: await core.parts.os.machine.facts(),
+    tenants: core.store.tenants.all().map(({ tenant, urn, confirmed, createdAt }) => ({ tenant, urn, confirmed, createdAt })),
+    resources: core.store.lives.all().map((row) => statusOfLife(core, row)),
+    trash: await listTrash(core),
+    events: core.store.events.latest(Math.min(events, MOST_EVENTS)),
+    awaitingRestart,
+});
+
+const statusOfLife = (core: Core, row: LifeRow): ResourceStatus => ({
+    life: row.life,
+    kind: row.kind,
+    urn: row.urn,
+    tenant: row.tenant,
+    name: row.name,
+    state: row.state,
+    reasons: row.reasons,
+    since: row.since,
+    createdAt: row.createdAt,
+    confirmed: row.confirmed,
+    ...(row.namedAt === undefined ? {} : { namedAt: row.namedAt }),
+    outputs: core.reconciler.seen(row.life)?.outputs ?? {},
+});

@@ -1,0 +1,91 @@
+import type { Params, Result, TrashStatus } from "../../protocol/api.ts";
+import { ZeroformError } from "../../protocol/errors.ts";
+import { mintLife } from "../../protocol/ids.ts";
+import { called } from "../reconciler/inventory.ts";
+import type { LifeRow } from "../store/lives.ts";
+import type { TrashRow } from "../store/trash.ts";
+import { epochFor } from "./caller.ts";
+import type { Call, Core } from "./core.ts";
+
+/** How long a restore is waited for: it moves data on one file system and starts what stands on them again. */
+const RESTORE_MS = 5 * 60_000;
+
+export const listTrash = (core: Core): Promise<readonly TrashStatus[]> =>
+    Promise.all(
+        core.store.trash.all().map(async (row) => ({
+            life: row.life,
+            kind: row.kind,
+            urn: row.urn,
+            tenant: row.tenant,
+            name: row.name,
+            bytes: await core.parts.drivers[row.kind].trashedBytes(core.parts.inventory.trashed(row), core.parts.os),
+            removedAt: row.removedAt,
+            purgeAt: row.purgeAt,
+        })),
+    );
+
+/** Puts data of the trash in the place of a live resource's own. */
+export const restoreTrash = async (core: Core, { life, into }: Params<"trash.restore">, call: Call): Promise<Result<"trash.restore">> => {
+    const { store, parts, reconciler, clock } = core;
+    const from = store.trash.get(life);
+    if (!from)
+        throw new ZeroformError({
+            code: "LIFE_UNKNOWN",
+            message: `there is no ${life} in the trash of this node`,
+            hint: "`zeroform trash list` shows what there is.",
+        });
+    const target = targetOf(core, from, into);
+    await core.lock.run(target.life, async () => {
+        const row = store.lives.get(target.life);
+        if (row?.desired !== "present" || row.restore)
+            throw new ZeroformError({
+                code: "BUSY",
+                message: `${called(target)} is being removed or restored at this moment`,
+                retryable: true,
+            });
+        const own = mintLife();
+        const place = parts.drivers[row.kind].trashPlace({ ...parts.inventory.resource(row), life: own });
+        if (place === undefined) throw new ZeroformError({ code: "INVALID", message: `${called(row)} has no data to restore` });
+        store.lives.put({
+            ...row,
+            epoch: epochFor(core, call, row),
+            restore: { from: life, own, place },
+            work: "restore",
+            state: "unfinished",
+            since: clock.now(),
+            reasons: ["its data are being restored from the trash"],
+        });
+    });
+    reconciler.desiredChanged(target.life);
+
+    const outcome = await reconciler.settled(target.life, {
+        until: clock.now() + RESTORE_MS,
+        signal: call.signal,
+        progress: call.progress,
+    });
+    const named = { life: target.life, kind: target.kind, urn: target.urn };
+    if (store.trash.get(life) === undefined) return { into: named };
+    if (outcome.state === "unfinished" && outcome.failure)
+        throw outcome.failure.with({ action: "restore", kind: target.kind, name: target.name });
+    throw new ZeroformError({
+        code: "TIMEOUT",
+        message: `the data of ${called(from)} are not back yet`,
+        hint: "The agent goes on; `zeroform status` shows when it is done.",
+    });
+};
+
+/** The life that is named, or the live one of the same Node and name. */
+const targetOf = ({ store }: Core, from: TrashRow, into: Params<"trash.restore">["into"]): LifeRow => {
+    const same = (row: LifeRow) => row.tenant === from.tenant && row.urn === from.urn && row.kind === from.kind;
+    const found = into ? store.lives.get(into) : store.lives.where((row) => row.desired === "present" && same(row)).at(-1);
+    if (found?.desired !== "present")
+        throw new ZeroformError({
+            code: "LIFE_UNKNOWN",
+            message: into
+                ? `there is no live resource ${into} on this node`
+                : `there is no live ${called(from)} that its data could be put into`,
+            hint: "Run `pulumi up` first, so that the resource exists again, or name another one of the same kind.",
+        });
+    if (found.kind === from.kind) return found;
+    throw new ZeroformError({ code: "INVALID", message: `data of ${called(from)} cannot be put into ${called(found)}` });
+};
