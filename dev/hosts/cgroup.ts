@@ -36,7 +36,8 @@ export async function killCgroup(place: HostPlaces): Promise<void> {
 
 /** PID 1 of the host as this machine sees it, or undefined while it is off. */
 export async function initPid(place: HostPlaces): Promise<number | undefined> {
-    for (const leaf of ["host/init.scope", "host"]) {
+    // In this order: systemd moves itself from the first to the second, and read the other way round it could be missed in both.
+    for (const leaf of ["host", "host/init.scope"]) {
         const text = await readFile(`${place.cgroup}/${leaf}/cgroup.procs`, "utf8").catch(() => "");
         for (const pid of text.split("\n").filter(Boolean)) {
             const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");

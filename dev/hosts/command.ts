@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
 import { DevError } from "../dev-error.ts";
+import { heldLocks } from "./lock.ts";
 
 export interface CommandResult {
     /** Exit status; 128 + signal number is not imitated: a killed command has code -1. */
@@ -15,6 +17,8 @@ export interface CommandOptions {
     readonly timeoutMs?: number;
     readonly env?: Readonly<Record<string, string>>;
     readonly signal?: AbortSignal;
+    /** It works on what the caller's locks protect, so it keeps them until its end even when the caller is killed. Default true. */
+    readonly keepsLocks?: boolean;
 }
 
 /** Output beyond this is an accident: a test host's command never needs it. */
@@ -25,19 +29,21 @@ export function run(file: string, args: readonly string[], options: CommandOptio
     return new Promise((resolve, reject) => {
         const child = spawn(file, args, {
             cwd: "/",
-            stdio: ["pipe", "pipe", "pipe"],
+            stdio: ["pipe", "pipe", "pipe", ...(options.keepsLocks === false ? [] : heldLocks())],
             timeout: options.timeoutMs ?? 60_000,
             killSignal: "SIGKILL",
             ...(options.env === undefined ? {} : { env: options.env }),
             ...(options.signal === undefined ? {} : { signal: options.signal }),
         });
-        const stdout = collect(child.stdout, () => child.kill("SIGKILL"));
-        const stderr = collect(child.stderr, () => child.kill("SIGKILL"));
+        // With further descriptors in the list the types no longer know that the first three are pipes.
+        const [input, output, errors] = child.stdio as unknown as [Writable, Readable, Readable];
+        const stdout = collect(output, () => child.kill("SIGKILL"));
+        const stderr = collect(errors, () => child.kill("SIGKILL"));
         child.on("error", reject);
         child.on("close", (code) => resolve({ code: code ?? -1, stdout: stdout(), stderr: stderr() }));
         // A command that does not read its input closes the pipe early; that is its right.
-        child.stdin.on("error", () => undefined);
-        child.stdin.end(options.input ?? "");
+        input.on("error", () => undefined);
+        input.end(options.input ?? "");
     });
 }
 
@@ -49,7 +55,7 @@ export async function must(file: string, args: readonly string[], options: Comma
     throw new DevError(`${file} ${args.join(" ")} failed: ${reason}.`);
 }
 
-function collect(stream: NodeJS.ReadableStream, overflow: () => void): () => string {
+function collect(stream: Readable, overflow: () => void): () => string {
     const chunks: Buffer[] = [];
     let bytes = 0;
     stream.on("data", (chunk: Buffer) => {

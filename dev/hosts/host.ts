@@ -5,9 +5,9 @@ import { describe, type HostInfo, type HostRef, list, writeSshFiles } from "./in
 import { install } from "./installation.ts";
 import { withLock } from "./lock.ts";
 import { cgroupRoot, requireMachine } from "./machine.ts";
-import { plug } from "./network.ts";
+import { plugIn, unplug } from "./network.ts";
 import { type HostPlaces, hostPlaces, parseHostName, type SetPlaces, setPlaces } from "./places.ts";
-import { enter, switchOff, switchOn } from "./power.ts";
+import { ensureOn, enter, switchOff, switchOn } from "./power.ts";
 import { type HostRecord, readRecord, type SetRecord, writeRecord } from "./records.ts";
 
 /** Everything in the host dies at once; its disk stays. */
@@ -18,7 +18,7 @@ export async function powerOff(host: HostRef): Promise<HostInfo> {
 /** Starts a host that is off and waits for its systemd; one that is on is left alone. A pulled cable stays pulled. */
 export async function powerOn(host: HostRef): Promise<HostInfo> {
     return await withHost(host, async ({ set, place, root, network, record }) => {
-        if ((await initPid(place)) === undefined) await switchOn(set, place, root, network, record.cut);
+        await ensureOn(set, place, root, network, record.cut);
     });
 }
 
@@ -26,15 +26,15 @@ export async function powerOn(host: HostRef): Promise<HostInfo> {
 export async function cut(host: HostRef): Promise<HostInfo> {
     return await withHost(host, async ({ place, record }) => {
         await writeRecord(place.record, { ...record, cut: true });
-        if ((await initPid(place)) !== undefined) await plug(place, false);
+        if ((await initPid(place)) !== undefined) await unplug(place);
     });
 }
 
 /** Puts the cable in again. */
 export async function join(host: HostRef): Promise<HostInfo> {
-    return await withHost(host, async ({ place, record }) => {
+    return await withHost(host, async ({ set, place, network, record }) => {
         await writeRecord(place.record, { ...record, cut: false });
-        if ((await initPid(place)) !== undefined) await plug(place, true);
+        if ((await initPid(place)) !== undefined) await plugIn(set, place, network);
     });
 }
 

@@ -43,20 +43,26 @@ export async function removeBridge(set: SetPlaces): Promise<void> {
 }
 
 /** Lays the cable: one end in the bridge, the other as eth0 in the network namespace of the process. */
-export async function connect(set: SetPlaces, place: HostPlaces, pid: number, cut: boolean): Promise<void> {
+export async function connect(set: SetPlaces, place: HostPlaces, network: number, pid: number, cut: boolean): Promise<void> {
     await disconnect(place);
     const inside = ["peer", "name", "eth0", "address", macOf(place), "netns", String(pid)];
     await must("ip", ["link", "add", place.port, "type", "veth", ...inside]);
     await must("ip", ["link", "set", place.port, "master", set.bridge]);
-    await plug(place, !cut);
+    if (!cut) await plugIn(set, place, network);
 }
 
 export async function disconnect(place: HostPlaces): Promise<void> {
     await run("ip", ["link", "del", place.port]);
 }
 
-export async function plug(place: HostPlaces, connected: boolean): Promise<void> {
-    await must("ip", ["link", "set", place.port, connected ? "up" : "down"]);
+export async function plugIn(set: SetPlaces, place: HostPlaces, network: number): Promise<void> {
+    await must("ip", ["link", "set", place.port, "up"]);
+    // Whoever asked for the host while it was away would otherwise hear "no route" for some more seconds.
+    await run("ip", ["neigh", "flush", "dev", set.bridge, "to", addressOf(network, place.number)]);
+}
+
+export async function unplug(place: HostPlaces): Promise<void> {
+    await must("ip", ["link", "set", place.port, "down"]);
 }
 
 /** The numbers of this set's hosts that have a cable, whether anything else is left of them or not. */

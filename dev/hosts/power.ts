@@ -55,7 +55,7 @@ export async function switchOn(set: SetPlaces, place: HostPlaces, cgroupRoot: st
     launcher.unref();
     try {
         const pid = await until(() => initPid(place), "its first process to appear", place);
-        await connect(set, place, pid, cut);
+        await connect(set, place, network, pid, cut);
         go.end("go\n");
         await untilRunning(place, pid);
         return pid;
@@ -64,6 +64,13 @@ export async function switchOn(set: SetPlaces, place: HostPlaces, cgroupRoot: st
         await switchOff(place);
         throw error;
     }
+}
+
+/** Starts the host unless it runs already; one that a killed run of this tool left half started is waited for or started again. */
+export async function ensureOn(set: SetPlaces, place: HostPlaces, cgroupRoot: string, network: number, cut: boolean): Promise<void> {
+    const pid = await initPid(place);
+    if (pid !== undefined && (await isSystemd(pid))) await untilRunning(place, pid);
+    else await switchOn(set, place, cgroupRoot, network, cut);
 }
 
 /** As a power cut: everything in the host dies at once. Files stay. Also clears what a crash of ours left of the host. */
@@ -78,7 +85,7 @@ export async function switchOff(place: HostPlaces): Promise<void> {
 /** Runs a command as root in the host by its namespaces, so also while it is cut off or its sshd is broken. */
 export async function enter(pid: number, argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const namespaces = ["-t", String(pid), "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w"];
-    return await run("nsenter", [...namespaces, ...argv], { env: ENVIRONMENT, ...options });
+    return await run("nsenter", [...namespaces, ...argv], { env: ENVIRONMENT, keepsLocks: false, ...options });
 }
 
 /** `is-system-running --wait` returns when the start-up is done; before systemd listens it fails and is asked again. */
@@ -86,9 +93,9 @@ async function untilRunning(place: HostPlaces, pid: number): Promise<void> {
     const state = await until(
         async () => {
             if ((await initPid(place)) === undefined)
-                throw new DevError(`The test host ${place.name} died while it started: see ${place.bootLog}.`);
+                throw new DevError(`The test host ${place.name} died while it started${await lastWords(place)}.`);
             // Before that it is a shell that still sees the machine's own root, and the answer would be the machine's.
-            if ((await readFile(`/proc/${pid}/comm`, "utf8")).trim() !== "systemd") return undefined;
+            if (!(await isSystemd(pid))) return undefined;
             const answer = await enter(pid, ["systemctl", "is-system-running", "--wait"], { timeoutMs: BOOT_WAIT_MS });
             const word = answer.stdout.trim();
             return word === "running" || word === "degraded" ? word : undefined;
@@ -106,6 +113,15 @@ async function untilRunning(place: HostPlaces, pid: number): Promise<void> {
     }
 }
 
+async function lastWords(place: HostPlaces): Promise<string> {
+    const line = (await readFile(place.bootLog, "utf8").catch(() => "")).trimEnd().split("\n").at(-1) ?? "";
+    return line === "" ? "" : `; its last words were: ${line.replace(/\.$/, "")}`;
+}
+
+async function isSystemd(pid: number): Promise<boolean> {
+    return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim() === "systemd";
+}
+
 async function until<T>(probe: () => Promise<T | undefined>, what: string, place: HostPlaces): Promise<T> {
     const deadline = Date.now() + BOOT_WAIT_MS;
     for (;;) {
@@ -113,7 +129,7 @@ async function until<T>(probe: () => Promise<T | undefined>, what: string, place
         if (found !== undefined) return found;
         if (Date.now() > deadline) {
             throw new DevError(
-                `Waited ${BOOT_WAIT_MS / 1000} s in vain for the test host ${place.name}: for ${what}; its words are in ${place.bootLog}.`,
+                `Waited ${BOOT_WAIT_MS / 1000} s in vain for the test host ${place.name}: for ${what}${await lastWords(place)}.`,
             );
         }
         await sleep(POLL_MS);

@@ -1,14 +1,14 @@
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { DevError } from "../dev-error.ts";
-import { cgroupNumbers, initPid } from "./cgroup.ts";
+import { cgroupNumbers } from "./cgroup.ts";
 import { must } from "./command.ts";
 import { DEFAULT_PREFIX, describe, type HostInfo, madeNumbers, writeSshFiles } from "./info.ts";
 import { erase, install } from "./installation.ts";
 import { withLock } from "./lock.ts";
 import { requireMachine } from "./machine.ts";
-import { cabledNumbers, ensureBridge, freeNetwork, plug, removeBridge } from "./network.ts";
+import { cabledNumbers, ensureBridge, freeNetwork, plugIn, removeBridge } from "./network.ts";
 import { BASE, BASE_LOCK, HOSTS_MAX, hostPlaces, type SetPlaces, setPlaces } from "./places.ts";
-import { switchOff, switchOn } from "./power.ts";
+import { ensureOn, switchOff } from "./power.ts";
 import { type HostRecord, readRecord, type SetRecord, writeRecord } from "./records.ts";
 
 export interface UpOptions {
@@ -40,8 +40,8 @@ export async function up(options: UpOptions = {}): Promise<HostInfo[]> {
             places.map(async (place) => {
                 const record = (await readRecord<HostRecord>(place.record)) ?? (await install(set, place, network, diskBytes, false));
                 if (record.cut) await writeRecord(place.record, { ...record, cut: false });
-                if ((await initPid(place)) === undefined) await switchOn(set, place, root, network, false);
-                else await plug(place, true);
+                await ensureOn(set, place, root, network, false);
+                await plugIn(set, place, network);
             }),
         );
         await writeSshFiles(set, root, network);
