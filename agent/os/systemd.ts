@@ -40,6 +40,8 @@ const START_TIMEOUT_MS = 15 * 60_000;
 const STOP_TIMEOUT_MS = 3 * 60_000;
 /** So many lines tell why something failed, and still fit into one sentence's tail. */
 const LAST_LINES = 5;
+/** What systemd says whenever a unit starts or ends, which tells nothing. */
+const ROUTINE = /^(Starting|Started|Stopping|Stopped|Finished|Mounting|Mounted|Unmounting|Unmounted) |: Deactivated successfully\.$|^$/;
 /** Several resources share a template. */
 const WRITING = "unit files";
 
@@ -82,12 +84,10 @@ export const systemd: Systemd = {
 
     lastWords: async (unit, since) => {
         const from = since === undefined ? [] : ["--since", `@${Math.floor(since.getTime() / 1_000)}`];
-        const args = ["--unit", unit, "--lines", String(LAST_LINES), ...from, "--output", "cat", "--no-pager", "--quiet"];
+        const args = ["--unit", unit, "--lines", String(2 * LAST_LINES), ...from, "--output", "cat", "--no-pager", "--quiet"];
         const { stdout } = await run("journalctl", args, { accept: [0, 1] });
-        return stdout
-            .trim()
-            .split(/\s*\n\s*/)
-            .join("; ");
+        const lines = stdout.split(/\s*\n\s*/).filter((line) => !ROUTINE.test(line));
+        return lines.slice(-LAST_LINES).join("; ");
     },
 
     watch: watchUnits,

@@ -78,7 +78,6 @@ export const noRoom = (
         code: "NO_ROOM",
         message: `no room for ${formatRough(missing)}${what} in ${path}: ${formatRough(Math.max(0, room.freeBytes))} of ${formatRough(room.totalBytes)} are free${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`,
         hint: "Make it smaller, free space on the node, or name another pool.",
-        retryable: true,
     });
 };
 

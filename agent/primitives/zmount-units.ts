@@ -1,4 +1,5 @@
 import { ROOT, SERVICES } from "../../protocol/layout.ts";
+import type { Os } from "../os/os.ts";
 import type { Unit } from "../os/units.ts";
 import type { Places } from "./zmount-places.ts";
 
@@ -69,3 +70,9 @@ export const parseRecord = (text: string | undefined): ImageRecord | undefined =
     const grownTo = Number(fields.get("GROWN_TO") ?? Number.NaN);
     return { image, grownTo: Number.isNaN(grownTo) ? undefined : grownTo, check: fields.get("CHECK") === "-fp" ? "full" : "quick" };
 };
+
+export const readRecord = async (places: Places, os: Os): Promise<ImageRecord | undefined> =>
+    parseRecord(await os.files.readText(places.record));
+
+export const writeRecord = (places: Places, record: Omit<ImageRecord, "image">, os: Os): Promise<void> =>
+    os.files.writeText(places.record, formatRecord({ image: places.image, ...record }));

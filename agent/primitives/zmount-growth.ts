@@ -1,0 +1,48 @@
+import { ZeroformError } from "../../protocol/errors.ts";
+import { formatSize } from "../../schema/quantity.ts";
+import type { Context } from "./driver.ts";
+import { loopOf, usersOf, vanished } from "./zmount-mounting.ts";
+import type { Places, ZMount } from "./zmount-places.ts";
+import { readRecord, writeRecord } from "./zmount-units.ts";
+
+/** A file system counts in these; an image may end within one. */
+const BLOCK_BYTES = 4_096;
+
+/** Makes loop and file system as large as the image. */
+export const ensureGrown = async (resource: ZMount, places: Places, context: Context): Promise<void> => {
+    const { files, images, loops } = context.os;
+    const { os, progress, signal } = context;
+    const [loop, image, record] = await Promise.all([loopOf(places, os), files.stat(places.image), readRecord(places, os)]);
+    if (loop === undefined || image === undefined) throw vanished(places);
+    if (loop.bytes !== image.bytes) await loops.adoptSize(loop);
+    if (record?.grownTo === image.bytes && record.check === "quick") return;
+
+    if (image.bytes - ((await images.fileSystemBytes(loop.device)) ?? 0) >= BLOCK_BYTES) {
+        progress(`growing the file system to ${formatSize(image.bytes)}`);
+        if ((await images.growFileSystem(loop.device, signal)) === "refused") await growUnmounted(resource, places, context);
+    }
+    // New inode tables were zeroed by punching holes.
+    await images.reserve(places.image, image.bytes, signal);
+    await writeRecord(places, { grownTo: image.bytes, check: "quick" }, os);
+};
+
+/**
+ * Where the kernel does not let us grow it in use: our servers on it are stopped, it is checked and grown on the way to being mounted again,
+ * and they are started.
+ */
+const growUnmounted = async (resource: ZMount, places: Places, context: Context): Promise<void> => {
+    const { os, progress, signal } = context;
+    const foreign = await usersOf(places, os, (unit) => !unit?.startsWith("zeroform-"));
+    if (foreign !== "") {
+        throw new ZeroformError({
+            code: "IN_USE",
+            message: `this node's kernel does not let us grow a file system in use (CAP_SYS_RESOURCE is missing), and ${foreign} uses ${places.mountPoint}`,
+            hint: `Stop it; the growth to ${resource.spec.size} then goes on by itself.`,
+        });
+    }
+    progress("unmounting for a moment, because this node's kernel does not grow it in use");
+    await writeRecord(places, { grownTo: undefined, check: "full" }, os);
+    await os.systemd.restart(places.mountUnit, signal);
+    const loop = await loopOf(places, os);
+    if (loop?.discards) await os.loops.keepReserved(loop);
+};

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ZeroformError } from "../../protocol/errors.ts";
+import type { Loop } from "../os/loops.ts";
+import type { Os } from "../os/os.ts";
+import type { Context } from "./driver.ts";
+import type { Places } from "./zmount-places.ts";
+import { readRecord, unitsOf, writeRecord } from "./zmount-units.ts";
+
+/** How long a loop may take to let go of its file after the unmount, and a process that is about to end to do so. */
+const LETTING_GO_MS = 3_000;
+const POLL_MS = 50;
+
+/** Mounts the image in its place, with the units that do the same at boot. */
+export const ensureMounted = async (places: Places, context: Context): Promise<void> => {
+    const { mounts, systemd, images, loops } = context.os;
+    const { os, progress, signal } = context;
+    if ((await images.fileSystemBytes(places.image)) === undefined) {
+        throw broken(
+            `${places.image} has no ext4 file system any more`,
+            "Put a good copy in its place, or remove the ZMount and make a new one.",
+        );
+    }
+    if ((await readRecord(places, os)) === undefined) await writeRecord(places, { grownTo: undefined, check: "quick" }, os);
+    await mounts.preparePoint(places.mountPoint);
+    await systemd.install(unitsOf(places));
+
+    const mounted = (await mounts.list()).get(places.mountPoint);
+    const isGood = mounted !== undefined && !mounted.readOnly && (await isOnImage(mounted.device, places, os));
+    if (!isGood) {
+        if (mounted !== undefined) await unmount(places, os);
+        await loopEnds(places, os);
+        progress(`checking and mounting ${places.mountPoint}`);
+        await systemd.start(places.mountUnit, signal).catch(async (failure: unknown) => {
+            throw await explained(failure, places, os);
+        });
+    }
+    const loop = await loopOf(places, os);
+    if (loop === undefined) throw vanished(places);
+    if (loop.discards) await loops.keepReserved(loop);
+};
+
+/** The loop that is mounted in its place. */
+export const loopOf = async (places: Places, os: Os): Promise<Loop | undefined> => {
+    const mounted = (await os.mounts.list()).get(places.mountPoint);
+    return mounted && os.loops.byNumber(mounted.device);
+};
+
+/** Stops our own servers on it, and refuses while anybody else uses it. Unmounted already is fine. */
+export const unmount = async (places: Places, os: Os): Promise<void> => {
+    const foreign = await usersOf(places, os, (unit) => !unit?.startsWith("zeroform-"));
+    if (foreign !== "") throw inUse(places.mountPoint, foreign);
+    await os.systemd.stop(places.mountUnit);
+    if ((await os.mounts.list()).has(places.mountPoint)) throw inUse(places.mountPoint, "something");
+    await loopEnds(places, os);
+    const [held] = await os.loops.ofFile(places.image);
+    if (held !== undefined) throw inUse(places.image, `${held.device}, which something that has it open or mounted keeps alive,`);
+};
+
+/** Refuses while anybody uses it, our own servers included. */
+export const requireUnused = async (places: Places, os: Os): Promise<void> => {
+    const users = await usersOf(places, os, () => true);
+    if (users !== "") throw inUse(places.mountPoint, users);
+};
+
+/** Names of those that go on using it; none when it is not mounted. */
+export const usersOf = async (places: Places, os: Os, counts: (unit: string | undefined) => boolean): Promise<string> => {
+    const deadline = Date.now() + LETTING_GO_MS;
+    for (;;) {
+        if (!(await os.mounts.list()).has(places.mountPoint)) return "";
+        const users = (await os.processes.using(places.mountPoint)).filter(({ unit }) => counts(unit));
+        if (users.length === 0 || Date.now() > deadline) return users.map(({ name }) => name).join(", ");
+        await sleep(POLL_MS);
+    }
+};
+
+/** Waits a moment for loops on the image to end; the kernel ends them when the last user goes. */
+const loopEnds = async (places: Places, os: Os): Promise<void> => {
+    const deadline = Date.now() + LETTING_GO_MS;
+    while ((await os.files.stat(places.image)) !== undefined) {
+        const held = await os.loops.ofFile(places.image);
+        if (held.length === 0 || Date.now() > deadline) return;
+        for (const loop of held) await os.loops.detach(loop);
+        await sleep(POLL_MS);
+    }
+};
+
+const isOnImage = async (device: string, places: Places, os: Os): Promise<boolean> =>
+    (await os.loops.ofFile(places.image)).some(({ number }) => number === device);
+
+/** A check that asks for a decision fails every time until somebody takes it. */
+const explained = async (failure: unknown, places: Places, os: Os): Promise<unknown> => {
+    if (!(failure instanceof ZeroformError)) return failure;
+    const check = (await os.systemd.states()).get(places.checkUnit);
+    if (check?.active !== "failed") return failure;
+    const words = await os.systemd.lastWords(places.checkUnit);
+    return broken(`its file system could not be repaired by itself: ${words}`, `Take the decisions that e2fsck ${places.image} asks for.`);
+};
+
+/** Nothing mends this without somebody doing something. */
+export const broken = (message: string, hint?: string) => new ZeroformError({ code: "FAILED", message, hint });
+
+export const vanished = (places: Places) =>
+    new ZeroformError({ code: "FAILED", message: `${places.mountPoint} was unmounted again at once`, retryable: true });
+
+const inUse = (what: string, by: string) => new ZeroformError({ code: "IN_USE", message: `${by} uses ${what}`, hint: "Stop it first." });
