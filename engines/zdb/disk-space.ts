@@ -15,11 +15,13 @@ export class DiskSpace {
     private readonly disk: Disk;
     private readonly file: string;
     private readonly nowMs: () => number;
+    private readonly fullReserveBytes: number;
     private fullUntilMs = Number.NEGATIVE_INFINITY;
     private nextRefillMs = Number.NEGATIVE_INFINITY;
     private reserveBytes = 0;
 
-    constructor(disk: Disk, dataDirectory: string, nowMs: () => number) {
+    constructor(disk: Disk, dataDirectory: string, nowMs: () => number, fullReserveBytes = RESERVE_BYTES) {
+        this.fullReserveBytes = fullReserveBytes;
         this.disk = disk;
         this.file = path.join(dataDirectory, RESERVE_FILE);
         this.nowMs = nowMs;
@@ -51,7 +53,7 @@ export class DiskSpace {
 
     /** A write succeeded: when part of the reserve was given up and there is plenty of room again, it is taken back. */
     wrote(): void {
-        if (this.reserveBytes >= RESERVE_BYTES || this.nowMs() < this.nextRefillMs) return;
+        if (this.reserveBytes >= this.fullReserveBytes || this.nowMs() < this.nextRefillMs) return;
         this.nextRefillMs = this.nowMs() + REFILL_PAUSE_MS;
         if (this.disk.freeBytes(path.dirname(this.file)) >= ROOM_FOR_REFILL_BYTES) this.fill();
     }
@@ -59,8 +61,8 @@ export class DiskSpace {
     private fill(): void {
         const fd = this.disk.exists(this.file) ? this.disk.openForAppend(this.file) : this.disk.create(this.file);
         try {
-            this.reserveBytes = Math.min(this.disk.size(fd), RESERVE_BYTES);
-            while (this.reserveBytes < RESERVE_BYTES) {
+            this.reserveBytes = Math.min(this.disk.size(fd), this.fullReserveBytes);
+            while (this.reserveBytes < this.fullReserveBytes) {
                 this.disk.write(fd, piece, 0, piece.length, this.reserveBytes);
                 this.reserveBytes += piece.length;
             }

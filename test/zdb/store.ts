@@ -1,0 +1,73 @@
+import { type Disk, nodeDisk } from "../../engines/zdb/disk.ts";
+import { DiskSpace } from "../../engines/zdb/disk-space.ts";
+import { DEFAULT_DURABILITY, type Durability } from "../../engines/zdb/durability.ts";
+import type { Namespace } from "../../engines/zdb/namespace.ts";
+import { Namespaces } from "../../engines/zdb/namespaces.ts";
+import { OpenFiles } from "../../engines/zdb/open-files.ts";
+import type { Mode } from "../../engines/zdb/properties.ts";
+import type { Seal } from "../../engines/zdb/seal.ts";
+import { systemTimers, type Timers } from "../../engines/zdb/syncer.ts";
+
+export interface StoreOptions {
+    readonly disk?: Disk;
+    readonly timers?: Timers;
+    readonly durability?: Durability;
+    readonly segmentBytes?: number;
+    readonly seal?: Seal;
+    readonly mode?: Mode;
+    readonly openFiles?: number;
+    /** None by default: writing it takes longer than most tests. */
+    readonly reserveBytes?: number;
+}
+
+/** The namespaces of a directory without a server around them. */
+export interface Store {
+    readonly namespaces: Namespaces;
+    /** What the operator was told. */
+    readonly lines: string[];
+    readonly standard: Namespace;
+}
+
+export async function openStore(directory: string, options: StoreOptions = {}): Promise<Store> {
+    const disk = options.disk ?? nodeDisk;
+    const timers = options.timers ?? systemTimers;
+    const lines: string[] = [];
+    const parts = {
+        disk,
+        timers,
+        space: new DiskSpace(disk, directory, () => timers.nowMs(), options.reserveBytes ?? 0),
+        files: new OpenFiles(options.openFiles),
+        durability: options.durability ?? DEFAULT_DURABILITY,
+        seal: options.seal,
+        segmentBytes: options.segmentBytes,
+        log: (line: string) => lines.push(line),
+        acknowledged: () => undefined,
+    };
+    const namespaces = new Namespaces(parts, directory, options.mode);
+    await namespaces.load();
+    const standard = namespaces.get("default");
+    if (!standard) throw new Error("no default namespace");
+    return { namespaces, lines, standard };
+}
+
+export const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
+
+export function put(namespace: Namespace, key: string, value: string, timestamp = 1): Buffer {
+    const { key: stored } = namespace.set(bytes(key), bytes(value), timestamp);
+    namespace.log.write();
+    return stored;
+}
+
+export function drop(namespace: Namespace, key: string, timestamp = 1): void {
+    namespace.delete(bytes(key), timestamp);
+    namespace.log.write();
+}
+
+/** The value; undefined when the key is absent; throws when it cannot be read. */
+export function valueOf(namespace: Namespace, key: string | Buffer): string | undefined {
+    const position = namespace.findReadable(typeof key === "string" ? bytes(key) : key);
+    if (!position) return undefined;
+    const target = Buffer.alloc(position.length);
+    if (!namespace.readInto(position, target, 0)) throw new Error("unreadable");
+    return target.toString("latin1");
+}
