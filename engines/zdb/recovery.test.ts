@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
-import { drop, openStore, put, type Store, valueOf } from "../../test/zdb/store.ts";
+import { drop, openStore, put, readValue, type Store } from "../../test/zdb/store.ts";
 import { RECORD_HEAD_BYTES } from "./record.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
 
@@ -56,7 +56,7 @@ async function reopen(change: (log: Buffer) => Buffer, from = killed): Promise<R
 function contents({ standard }: Store): Record<string, string> {
     const found: Record<string, string> = {};
     for (const key of KEYS) {
-        const value = valueOf(standard, key);
+        const value = readValue(standard, key);
         if (value !== undefined) found[key] = value;
     }
     return found;
@@ -81,7 +81,7 @@ describe("a log cut at every byte", () => {
             await store.namespaces.close();
 
             const again = await openStore("/data", { disk });
-            expect(valueOf(again.standard, "new")).toBe("after");
+            expect(readValue(again.standard, "new")).toBe("after");
             expect(contents(again)).toEqual(HISTORY[whole]);
             await again.namespaces.close();
             expect(disk.openFiles).toBe(0);
@@ -122,7 +122,7 @@ describe("a log with one bit flipped", () => {
             } else {
                 expect(disk.contents(LOG).length).toBe(size);
                 if (isDamaged) expect(() => put(standard, "new", "x")).toThrow(/read-only/);
-                found.forEach((value, place) => expect(possible(KEYS[place] ?? "")).toContain(value));
+                for (const [place, value] of found.entries()) expect(possible(KEYS[place] ?? "")).toContain(value);
                 const isFound = isDamaged || found.includes("unreadable") || isReplacedValue(Math.floor(bit / 8));
                 expect(isFound, `bit ${bit}`).toBe(true);
             }
@@ -135,14 +135,14 @@ describe("a log with one bit flipped", () => {
         await (await openStore("/data", { disk })).namespaces.close();
         const { store } = await reopen((log) => flipped(log.lastIndexOf("second") * 8)(log), disk);
         expect(store.standard.disturbance).toBeUndefined();
-        expect(() => valueOf(store.standard, "a")).toThrow("unreadable");
+        expect(() => readValue(store.standard, "a")).toThrow("unreadable");
         await store.namespaces.close();
     });
 });
 
 function readable({ standard }: Store, key: string): string | undefined {
     try {
-        return valueOf(standard, key);
+        return readValue(standard, key);
     } catch {
         return "unreadable";
     }
@@ -201,12 +201,12 @@ describe("segments", () => {
         };
         const missing = await variant((copy) => copy.remove("/data/default/d2"));
         expect(missing.standard.disturbance).toContain("d3");
-        expect(valueOf(missing.standard, "key-19")).toBe("v".repeat(60));
+        expect(readValue(missing.standard, "key-19")).toBe("v".repeat(60));
         const header = await variant((copy) => copy.replace("/data/default/d1", Buffer.alloc(400)));
         expect(header.standard.disturbance).toContain("d1");
         const torn = await variant((copy) => copy.replace("/data/default/d1", copy.contents("/data/default/d1").subarray(0, 300)));
         expect(torn.standard.disturbance).toContain("d1");
-        expect(valueOf(torn.standard, "key-0")).toBe("v".repeat(60));
+        expect(readValue(torn.standard, "key-0")).toBe("v".repeat(60));
         const begun = await variant((copy) => copy.replace(`/data/default/d${segments}`, Buffer.from("ZFZ")));
         expect(begun.standard.disturbance).toBeUndefined();
         expect(begun.standard.entries).toBe(20);

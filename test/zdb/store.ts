@@ -64,7 +64,7 @@ export function drop(namespace: Namespace, key: string, timestamp = 1): void {
 }
 
 /** The value; undefined when the key is absent; throws when it cannot be read. */
-export function valueOf(namespace: Namespace, key: string | Buffer): string | undefined {
+export function readValue(namespace: Namespace, key: string | Buffer): string | undefined {
     const position = namespace.findReadable(typeof key === "string" ? bytes(key) : key);
     if (!position) return undefined;
     const target = Buffer.alloc(position.length);
