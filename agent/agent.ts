@@ -96,7 +96,10 @@ export class Agent {
     claim(as: "same" | "new"): void {
         const { custody } = this.parts;
         if (custody.held.state !== "copied") return;
-        if (as === "new") return this.#begin(custody.startEmpty());
+        if (as === "new") {
+            this.#begin(custody.startEmpty());
+            return;
+        }
         const held = custody.claimSame();
         if (held.state === "ok") this.#begin(held.store);
     }

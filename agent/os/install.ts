@@ -1,0 +1,114 @@
+import { existsSync } from "node:fs";
+import { rename, rm, symlink } from "node:fs/promises";
+import { connect } from "node:net";
+import { basename, dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Welcome } from "../../protocol/api.ts";
+import { openClientChannel } from "../../protocol/channel.ts";
+import { ZeroformError } from "../../protocol/errors.ts";
+import { AGENTS, CURRENT, LAUNCHER, ROOT, SOCKET } from "../../protocol/layout.ts";
+import { PROTOCOL } from "../../protocol/version.ts";
+import { files, syncDirectory } from "./files.ts";
+import { ownDirectory, ownHash, removeUnused } from "./installation.ts";
+import { systemd } from "./systemd.ts";
+import type { Unit } from "./units.ts";
+
+/** The agent itself. What it starts (mke2fs, systemctl) ends with it; mounts and stores are units of their own. */
+export const AGENT: Unit = {
+    name: "zeroform-agent.service",
+    text: `[Unit]
+Description=zeroform: agent
+After=local-fs.target
+RequiresMountsFor=${ROOT}
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=${LAUNCHER} serve
+Environment=BUN_OPTIONS=--smol
+Restart=always
+RestartSec=1
+TimeoutStopSec=20
+RuntimeDirectory=zeroform
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
+UMask=0077
+LimitNOFILE=65536
+TasksMax=1024
+OOMScoreAdjust=-500
+LogRateLimitIntervalSec=30
+LogRateLimitBurst=200
+`,
+    wantedBy: "zeroform.target",
+};
+
+/** From start to answer an agent takes a fraction of a second; a slow disk and a large store some more. */
+const LONGEST_START_MS = 60_000;
+const LOOK_MS = 50;
+
+/** Makes this bundle the agent of the machine and waits until it answers. Can be repeated, and cut off, anywhere. */
+export const install = async (say: (doing: string) => void): Promise<void> => {
+    const directory = ownDirectory();
+    if (dirname(directory) !== AGENTS)
+        throw new ZeroformError({
+            code: "AGENT_BROKEN",
+            message: `an agent is installed from ${AGENTS}/<hash>/, and this one lies in ${directory}`,
+            hint: "Let `pulumi up` put it there.",
+        });
+    await files.makeDirectory(ROOT, 0o755);
+    if (!existsSync(`${directory}/zeroform-agent`)) await writeLauncher(directory);
+
+    say("switching to this agent");
+    await rm(`${CURRENT}.new`, { force: true });
+    await symlink(directory, `${CURRENT}.new`);
+    await rename(`${CURRENT}.new`, CURRENT);
+    await syncDirectory(ROOT);
+
+    say("writing units");
+    await systemd.install([AGENT]);
+    await systemd.start("zeroform.target");
+    if ((await greeting())?.agentHash !== ownHash()) {
+        say("starting the agent");
+        await systemd.restart(AGENT.name);
+    }
+
+    say("waiting for the agent");
+    await untilAnswering();
+    const removed = await removeUnused();
+    if (removed.length > 0) say(`removed what nothing uses any more: ${removed.map((path) => basename(path).slice(0, 12)).join(", ")}`);
+};
+
+/** Bootstrap brings one; who installs by hand gets the runtime that runs this. */
+const writeLauncher = (directory: string): Promise<void> =>
+    files.writeText(`${directory}/zeroform-agent`, `#!/bin/sh\nexec ${process.execPath} ${directory}/agent.js "$@"\n`, 0o755);
+
+const untilAnswering = async (): Promise<void> => {
+    const until = Date.now() + LONGEST_START_MS;
+    for (;;) {
+        const heard = await greeting();
+        if (heard?.agentHash === ownHash()) return;
+        if (Date.now() > until)
+            throw new ZeroformError({
+                code: "AGENT_BROKEN",
+                message: `the agent does not answer on ${SOCKET}: ${(await systemd.lastWords(AGENT.name)) || "it says nothing"}`,
+            });
+        await sleep(LOOK_MS);
+    }
+};
+
+/** What the agent that runs now says; undefined: none answers. */
+const greeting = (): Promise<Welcome | undefined> =>
+    new Promise((resolve) => {
+        const socket = connect(SOCKET);
+        socket.on("error", () => resolve(undefined));
+        socket.on("connect", () => {
+            socket.write(`${JSON.stringify({ protocol: PROTOCOL })}\n`);
+            const channel = openClientChannel(socket, socket);
+            const end = (welcome?: Welcome) => {
+                resolve(welcome);
+                channel.close();
+                socket.destroy();
+            };
+            channel.welcome.then(end, () => end());
+        });
+    });

@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { readdir, rmdir, unlink } from "node:fs/promises";
+import {
+    AGENTS,
+    CURRENT,
+    MACHINE_FILE,
+    MOUNTS,
+    NODE_KEY_FILE,
+    POOL,
+    ROOT,
+    RUN,
+    RUNTIMES,
+    SERVICES,
+    STORE_FILE,
+    ZDBS,
+} from "../../protocol/layout.ts";
+import { absentAs, files } from "./files.ts";
+import { run } from "./program.ts";
+import { systemd } from "./systemd.ts";
+
+const UNITS = "/etc/systemd/system";
+const AGENT = "zeroform-agent.service";
+const TARGET = "zeroform.target";
+/** Held by whoever installs or removes the agent (provider/node/bootstrap.ts). */
+const LOCK_FILE = "/run/zeroform-bootstrap.lock";
+const LOCK_WAIT_S = 900;
+
+/** Takes the agent off the machine by a unit of its own, since that ends the agent; only when it has nothing to do any more by then. */
+export const leave = async (): Promise<void> => {
+    const [runtime, script] = [process.execPath, process.argv[1] ?? ""];
+    await run("systemd-run", [
+        "--no-block",
+        "--collect",
+        "--quiet",
+        "flock",
+        "--wait",
+        String(LOCK_WAIT_S),
+        LOCK_FILE,
+        runtime,
+        script,
+        "uninstall",
+        "--if-unused",
+    ]);
+};
+
+export const stopAgent = (): Promise<void> => systemd.stop(AGENT);
+export const startAgent = (): Promise<void> => systemd.start(AGENT);
+
+/** Removes units, files and socket of the agent, which must be stopped. Directories that hold somebody's data stay, and are named. */
+export const removeInstallation = async (): Promise<readonly string[]> => {
+    await systemd.stop(TARGET);
+    await removeUnits();
+    for (const directory of [AGENTS, RUNTIMES, SERVICES, RUN]) await files.remove(directory);
+    for (const path of [CURRENT, `${CURRENT}.new`, MACHINE_FILE, NODE_KEY_FILE]) await files.remove(path);
+    const store = STORE_FILE.slice(STORE_FILE.lastIndexOf("/") + 1);
+    for (const name of await files.list(ROOT)) if (name.startsWith(store)) await files.remove(`${ROOT}/${name}`);
+    const left: string[] = [];
+    for (const directory of [POOL, MOUNTS, ZDBS]) left.push(...(await removeEmpty(directory)));
+    left.push(...(await files.list(ROOT)).map((name) => `${ROOT}/${name}`).filter((path) => !left.some((each) => each.startsWith(path))));
+    // It may be a mount point, which nobody else made.
+    if (left.length === 0) await rmdir(ROOT).catch(() => undefined);
+    return left;
+};
+
+/** Unit files, drop-ins and links of ours: constant names with one prefix. */
+const removeUnits = async (): Promise<void> => {
+    for (const directory of [UNITS, `${UNITS}/multi-user.target.wants`, `${UNITS}/zeroform.target.wants`]) {
+        for (const name of await files.list(directory)) if (name.startsWith("zeroform")) await files.remove(`${directory}/${name}`);
+    }
+    await run("systemctl", ["daemon-reload"]);
+    await run("systemctl", ["reset-failed", "zeroform*"], { accept: [0, 1, 5] });
+};
+
+/** Marks that drivers leave where data were. */
+const MARKS: readonly string[] = [".pool", ".trash"];
+
+/** Removes a directory when nothing but marks of ours is in it; answers what is. */
+const removeEmpty = async (directory: string): Promise<readonly string[]> => {
+    if (!existsSync(directory)) return [];
+    const entries = await readdir(directory, { withFileTypes: true });
+    const left: string[] = [];
+    for (const entry of entries) {
+        const path = `${directory}/${entry.name}`;
+        if (entry.isDirectory()) left.push(...(await removeEmpty(path)));
+        else if (MARKS.includes(entry.name)) await unlink(path);
+        else left.push(path);
+    }
+    if (left.length === 0) await absentAs(undefined, () => rmdir(directory));
+    return left;
+};

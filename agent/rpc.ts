@@ -1,0 +1,33 @@
+import { connect } from "node:net";
+import { RPC_MARKER, SOCKET } from "../protocol/layout.ts";
+
+/** No agent answers. */
+export const NO_AGENT_STATUS = 3;
+/** An agent that is being restarted is back within seconds. */
+const LONGEST_WAIT_MS = 5_000;
+const LOOK_MS = 50;
+
+/** Joins standard input and output to the agent's socket, after introducing the process at the other end. Answers an exit status. */
+export const rpc = (introduction: { readonly protocol: number; readonly session?: string }, waitedMs = 0): Promise<number> =>
+    new Promise((resolve) => {
+        const socket = connect(SOCKET);
+        let connected = false;
+        socket.on("connect", () => {
+            connected = true;
+            socket.write(`${JSON.stringify(introduction)}\n`);
+            process.stdout.write(RPC_MARKER);
+            process.stdin.pipe(socket);
+            socket.pipe(process.stdout, { end: false });
+        });
+        // The other end of the SSH channel is gone.
+        process.stdout.on("error", () => socket.destroy());
+        socket.on("error", (failure) => {
+            if (connected) return;
+            if (waitedMs < LONGEST_WAIT_MS) return void setTimeout(() => resolve(rpc(introduction, waitedMs + LOOK_MS)), LOOK_MS);
+            console.error(`the agent does not answer on ${SOCKET}: ${failure.message}`);
+            resolve(NO_AGENT_STATUS);
+        });
+        socket.on("close", () => {
+            if (connected) resolve(0);
+        });
+    });
