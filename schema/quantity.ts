@@ -15,20 +15,25 @@ export const millisecondsOf = (duration: string | number): number => amount(dura
 export const formatSize = (bytes: number): string => format(bytes, SIZE_UNITS);
 export const formatDuration = (ms: number): string => (ms === 0 ? "0s" : format(ms, DURATION_UNITS));
 
+const WRITE_SIZE = 'write a size as "20GiB" (B, KiB, MiB, GiB, TiB) or as a whole number of bytes';
+const WRITE_DURATION = 'write a duration as "30s" (ms, s, m, h, d)';
+
 /** A size: `"20GiB"`, or a number of bytes. Normalised to the largest unit that divides it, so that plans read well. */
 export const size = () =>
     z
-        .union([z.number().int().positive(), z.string().regex(SIZE)], {
-            error: 'write a size as "20GiB" (B, KiB, MiB, GiB, TiB) or as a whole number of bytes',
-        })
-        .refine((value) => bytesOf(value) >= 1, { error: "a size is at least one byte" })
+        .union([z.number(), z.string()], { error: WRITE_SIZE })
+        // Aborting, since what follows reads the quantity.
+        .refine((value) => (typeof value === "number" ? Number.isInteger(value) : SIZE.test(value)), { error: WRITE_SIZE, abort: true })
+        .refine((value) => bytesOf(value) >= 1, { error: "a size is at least one byte", abort: true })
+        .refine((value) => Number.isSafeInteger(bytesOf(value)), { error: "a size is less than 8192TiB", abort: true })
         .transform((value) => formatSize(bytesOf(value)));
 
 /** A duration: `"30s"`, `"5m"`, `"24h"`. Normalised to the largest unit that divides it. */
 export const duration = () =>
     z
-        .string({ error: 'write a duration as "30s" (ms, s, m, h, d)' })
-        .regex(DURATION, { error: 'write a duration as "30s" (ms, s, m, h, d)' })
+        .string({ error: WRITE_DURATION })
+        .regex(DURATION, { error: WRITE_DURATION, abort: true })
+        .refine((value) => Number.isSafeInteger(millisecondsOf(value)), { error: "a duration is less than 285000 years", abort: true })
         .transform((value) => formatDuration(millisecondsOf(value)));
 
 const amount = (value: string | number, pattern: RegExp, units: Readonly<Record<string, number>>): number => {

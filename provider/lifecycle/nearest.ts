@@ -3,7 +3,7 @@ export const nearest = (word: string, words: readonly string[]): string | undefi
     const [best] = words
         .map((each) => ({ each, edits: edits(word.toLowerCase().slice(0, LONGEST), each.toLowerCase()) }))
         .sort((a, b) => a.edits - b.edits);
-    return best && best.edits <= Math.max(2, Math.floor(word.length / 2)) ? best.each : undefined;
+    return best && best.edits <= Math.max(2, Math.floor(Math.min(word.length, best.each.length) / 2)) ? best.each : undefined;
 };
 
 /** No key of ours is longer; what is typed by mistake may be. */

@@ -1,0 +1,172 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { VERSION } from "../../protocol/version.ts";
+import { type Kind, primitives } from "../../schema/index.ts";
+import { check } from "./check.ts";
+import { checked, written } from "./sample.ts";
+import { type Properties, UNKNOWN } from "./values.ts";
+
+const kinds = Object.keys(primitives) as Kind[];
+const failuresOf = (kind: Kind, more: Properties, olds: Properties = {}) => check(kind, olds, { ...written[kind], ...more }).failures;
+
+describe("what check makes of inputs", () => {
+    it("completes and normalises them", () => {
+        expect(checked("Node")).toMatchObject({ onUnreachable: "fail", installPackages: true, trash: "1d", agentVersion: VERSION });
+        expect(checked("Node", { trash: "24h", hostKey: "ssh-ed25519 AAAA me@home" })).toMatchObject({
+            trash: "1d",
+            hostKey: "ssh-ed25519 AAAA",
+        });
+        expect(checked("ZMount", { size: 2 ** 30, pool: "/srv//pool/", timeouts: { create: "120s" } })).toMatchObject({
+            size: "1GiB",
+            pool: "/srv/pool",
+            filesystem: "ext4",
+            onRemove: "delete",
+            replaceData: false,
+            timeouts: { create: "2m" },
+            connection: { trash: "1d", onUnreachable: "fail", installPackages: true },
+        });
+        expect(checked("Zdb")).toMatchObject({ mode: "user", public: false, listen: "127.0.0.1" });
+    });
+
+    it("changes nothing the second time", () => {
+        for (const kind of kinds) expect(check(kind, {}, checked(kind)).inputs).toEqual(checked(kind));
+    });
+
+    it("takes null as left out, as the engine sends it", () => {
+        expect(checked("ZMount", { pool: null, timeouts: { create: null } })).not.toHaveProperty("pool");
+    });
+
+    it("passes the URN and leaves other hidden keys to the host", () => {
+        const { inputs, failures } = check("Node", {}, { ...written.Node, __provider: "text", __unfinished: "why" });
+        expect(failures).toEqual([]);
+        expect(inputs.__urn).toBe(written.Node.__urn);
+        expect(inputs).not.toHaveProperty("__provider");
+        expect(inputs).not.toHaveProperty("__unfinished");
+    });
+
+    it.each(kinds.flatMap((kind) => Object.keys(primitives[kind].inputs).map((field) => [kind, field] as const)))(
+        "passes an unknown %s.%s through",
+        (kind, field) => {
+            for (const value of [UNKNOWN, { inside: [UNKNOWN] }]) {
+                const { inputs, failures } = check(kind, {}, { ...written[kind], [field]: value });
+                expect(failures).toEqual([]);
+                expect(inputs[field]).toEqual(value);
+            }
+        },
+    );
+});
+
+describe("what check refuses", () => {
+    it.each<[Kind, Properties, string, string]>([
+        ["Node", { host: undefined }, "host", "host is missing: write host as a name or an address"],
+        ["Node", { host: "" }, "host", "host: host is empty"],
+        ["Node", { port: 0 }, "port", "port: a port is 1 to 65535"],
+        ["Node", { port: 22.5 }, "port", "port: write port as a whole number"],
+        ["Node", { user: 1 }, "user", "user: write user as a string"],
+        ["Node", { hostKey: "AAAA" }, "hostKey", 'hostKey: write hostKey as in known_hosts: "ssh-ed25519 AAAA..."'],
+        ["Node", { identityFile: {} }, "identityFile", "identityFile: write identityFile as a path"],
+        ["Node", { sudo: "yes" }, "sudo", "sudo: write sudo as true or false"],
+        ["Node", { onUnreachable: "skip" }, "onUnreachable", 'onUnreachable: write onUnreachable as "fail" or "abandon"'],
+        ["Node", { installPackages: 1 }, "installPackages", "installPackages: write installPackages as true or false"],
+        ["Node", { trash: "1 day" }, "trash", 'trash: write a duration as "30s" (ms, s, m, h, d)'],
+        ["Node", { machine: 7 }, "machine", "machine: write machine as a string"],
+        ["Node", { agentVersion: "latest" }, "agentVersion", 'agentVersion: write agentVersion as "1.2.3"'],
+        ["ZMount", { size: "20GB" }, "size", 'size: write a size as "20GiB" (B, KiB, MiB, GiB, TiB) or as a whole number of bytes'],
+        ["ZMount", { size: "1MiB" }, "size", "size: a ZMount is at least 16MiB"],
+        ["ZMount", { filesystem: "xfs" }, "filesystem", 'filesystem: write filesystem as "ext4"'],
+        ["ZMount", { pool: "/srv/../etc" }, "pool", "pool: write pool as an absolute path without .."],
+        ["ZMount", { onRemove: "burn" }, "onRemove", 'onRemove: write onRemove as "delete" or "keep"'],
+        ["ZMount", { replaceData: "yes" }, "replaceData", "replaceData: write replaceData as true or false"],
+        ["ZMount", { timeouts: { create: 5 } }, "timeouts", 'timeouts.create: write a duration as "30s" (ms, s, m, h, d)'],
+        ["ZMount", { timeouts: { read: "5m" } }, "timeouts", 'timeouts: write timeouts as { create: "5m", update: "5m", delete: "5m" }'],
+        ["ZMount", { node: undefined }, "node", "node is missing: make the resource with its class in zeroform"],
+        ["Zdb", { mode: "direct" }, "mode", 'mode: write mode as "user" or "seq"'],
+        ["Zdb", { public: 1 }, "public", "public: write public as true or false"],
+        [
+            "Zdb",
+            { listen: "eth0" },
+            "listen",
+            'listen: write listen as an IP address of the node, such as "10.0.0.11" ("0.0.0.0" or "::" for all of them)',
+        ],
+        ["Zdb", { port: 80 }, "port", "port: a port is 1024 to 65535"],
+    ])("%s %j", (kind, more, property, reason) => {
+        expect(failuresOf(kind, more)).toEqual([{ property, reason }]);
+    });
+
+    it("says one thing of each field", () => {
+        expect(failuresOf("Zdb", { port: "x", listen: 7, size: 0 }).map(({ property }) => property)).toEqual(["size", "listen", "port"]);
+    });
+
+    it("names the nearest key for one that is unknown, and shows no value", () => {
+        const [failure] = failuresOf("Zdb", { pasword: "geheim-geheim" });
+        expect(failure).toEqual({ property: "", reason: 'a Zdb has no input "pasword": did you mean "password"?' });
+        expect(failuresOf("ZMount", { colour: 1 })[0]?.reason).toMatch(
+            /^a ZMount has no input "colour": its inputs are node, timeouts, size/,
+        );
+        // A hidden input is not one to be proposed.
+        expect(failuresOf("ZMount", { nodeMachin: 1 })[0]?.reason).not.toContain("nodeMachine");
+    });
+
+    it("gives a secret field's failure no property and no value", () => {
+        for (const [kind, more] of [
+            ["Zdb", { password: "geheim" }],
+            ["Node", { privateKey: ["geheim"] }],
+            ["ZMount", { connection: { host: 7, privateKey: "geheim" } }],
+        ] as const) {
+            const failures = failuresOf(kind, more);
+            expect(failures).toHaveLength(1);
+            expect(failures[0]?.property).toBe("");
+            expect(JSON.stringify(failures)).not.toContain("geheim");
+        }
+    });
+});
+
+describe("growth", () => {
+    const olds = checked("ZMount");
+
+    it("is judged against the known old input", () => {
+        expect(failuresOf("ZMount", { size: "30GiB" }, olds)).toEqual([]);
+        expect(failuresOf("ZMount", { size: "10GiB" }, olds)).toEqual([
+            { property: "size", reason: "size only grows and is 20GiB: write at least 20GiB, or make another ZMount and move the data" },
+        ]);
+    });
+
+    it.each<[string, Properties, Properties]>([
+        ["the old size is unknown", {}, { ...olds, size: UNKNOWN }],
+        ["the new size is unknown", { size: UNKNOWN }, olds],
+        ["there are no old inputs", {}, {}],
+        ["a replace field differs", { pool: "/elsewhere" }, olds],
+        ["a replace field is unknown", { node: UNKNOWN }, olds],
+        ["a replace field is left out now", { pool: undefined }, olds],
+        ["the old size is what no release wrote", {}, { ...olds, size: { odd: true } }],
+    ])("is not judged when %s", (_, more, before) => {
+        expect(failuresOf("ZMount", { size: "10GiB", ...more }, before)).toEqual([]);
+    });
+
+    it("takes a default that the old inputs lack for no difference", () => {
+        const { filesystem: _, ...older } = olds;
+        expect(failuresOf("ZMount", { size: "10GiB" }, older)).toHaveLength(1);
+    });
+});
+
+describe("the law of check", () => {
+    it("never throws, whatever JSON it is given, and fails at most once a field", () => {
+        const field = fc.constantFrom(...new Set(kinds.flatMap((kind) => Object.keys(primitives[kind].inputs))), "__urn", "__proto__", "x");
+        const value = fc.oneof(
+            fc.jsonValue(),
+            fc.constant(UNKNOWN),
+            fc.stringMatching(/^\d{1,400}(GiB|TiB|d|ms)$/),
+            fc.double(),
+            fc.record({ host: fc.jsonValue(), trash: fc.jsonValue() }),
+        );
+        const properties = fc.oneof(fc.dictionary(field, value), fc.jsonValue());
+        fc.assert(
+            fc.property(fc.constantFrom(...kinds), properties, properties, (kind, olds, news) => {
+                const { failures } = check(kind, olds, news);
+                const named = failures.map(({ property }) => property).filter((property) => property !== "");
+                expect(new Set(named).size).toBe(named.length);
+            }),
+            { numRuns: 3_000 },
+        );
+    });
+});
