@@ -4,6 +4,7 @@ import {
     CancellationTokenSource,
     ConnectionError,
     createMessageConnection,
+    ErrorCodes,
     type MessageConnection,
     NotificationType,
     ParameterStructures,
@@ -160,7 +161,9 @@ const toWire = (thrown: unknown): { readonly facts: ErrorData; readonly message:
 
 const fromWire = (thrown: unknown): ZeroformError => {
     if (thrown instanceof ResponseError && isErrorData(thrown.data)) return new ZeroformError(thrown.data);
-    if (thrown instanceof ConnectionError) return lost();
+    // The channel was closed at this end while the call was waiting.
+    const isDropped = thrown instanceof ResponseError && thrown.code === ErrorCodes.PendingResponseRejected;
+    if (isDropped || thrown instanceof ConnectionError) return lost();
     return asZeroformError(thrown);
 };
 

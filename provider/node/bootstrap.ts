@@ -31,6 +31,8 @@ const LOCK_TIMEOUT_STATUS = 75;
 const UPLOAD_MS = 15 * 60_000;
 const INSTALL_MS = 120_000;
 const MIB = 1024 * 1024;
+/** A terminal shows no more, and the engine has many resources to listen to. */
+const SAY_EVERY_MS = 200;
 /** The agent's store, units and logs need some room as well. */
 const FREE_MARGIN_BYTES = 32 * MIB;
 
@@ -39,7 +41,7 @@ export const bootstrap = async (connection: Connection, report: ProbeReport, rel
     const node = connection.target.alias;
     const unmet = unmetRequirement(report, node);
     if (unmet) throw unmet;
-    const uploads = await filesFor(release, report, node, work.signal);
+    const uploads = await filesFor(release, report, node);
     const lock = await takeLock(connection, uploads, work);
     try {
         const missing = uploads.filter(({ path }) => !lock.present.includes(path));
@@ -53,13 +55,13 @@ export const bootstrap = async (connection: Connection, report: ProbeReport, rel
     }
 };
 
-const filesFor = async (release: Release, report: ProbeReport, node: string, signal: AbortSignal): Promise<Upload[]> => {
+const filesFor = async (release: Release, report: ProbeReport, node: string): Promise<Upload[]> => {
     const [runtime, agent] = [await release.runtime(report, node), await release.agent()];
     const runtimePath = `${RUNTIMES}/${runtime.sha256}/bun`;
     const agentPath = `${agentDirectory(agent.sha256)}/agent.js`;
     const launcher = Buffer.from(`#!/bin/sh\n${VERSION_COMMENT}${release.version}\nexec ${runtimePath} ${agentPath} "$@"\n`);
     const fromFile = (artifact: typeof runtime) => async () => {
-        const { path, bytes } = await release.compressed(artifact, signal);
+        const { path, bytes } = await release.compressed(artifact);
         return { stream: createReadStream(path), bytes };
     };
     const small = gzipSync(launcher);
@@ -180,13 +182,18 @@ const RECEIVE: Script = `
     chmod "$3" "$t"; sync "$t"; mv -f "$t" "$1"; sync "$d" "$(dirname "$d")"`;
 
 const send = async (connection: Connection, { what, path, sha256, mode, compressed }: Upload, work: Work): Promise<void> => {
+    work.progress(`packing the ${what}`);
     const { stream, bytes } = await compressed();
     const node = connection.target.alias;
     let sent = 0;
+    let said = 0;
     const counted = new Transform({
         transform(chunk: Buffer, _encoding, done) {
             sent += chunk.length;
-            if (bytes > MIB) work.progress(`uploading ${what} ${Math.floor(sent / MIB)} of ${Math.ceil(bytes / MIB)} MiB`);
+            if (bytes > MIB && performance.now() - said >= SAY_EVERY_MS) {
+                said = performance.now();
+                work.progress(`uploading ${what} ${Math.floor(sent / MIB)} of ${Math.ceil(bytes / MIB)} MiB`);
+            }
             done(null, chunk);
         },
     });

@@ -55,7 +55,7 @@ export const dialFailure = (thrown: unknown, stage: Stage, target: Target): Zero
             },
             thrown,
         );
-    if (stage === "handshake" && /identification|protocol version|version string|Bad.*header/i.test(words))
+    if (stage === "handshake" && /identification|greeting|header/i.test(words))
         return new ZeroformError(
             { ...facts, code: "SSH_CONFIG", message: `what listens on ${where} is not an SSH server`, hint: "Check host and port." },
             thrown,

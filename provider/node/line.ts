@@ -85,8 +85,12 @@ export class Line {
         return link;
     }
 
-    /** Waits for a first contact that is under way, as long as others do. */
-    async settled(signal: AbortSignal | undefined): Promise<void> {
+    get isReaching(): boolean {
+        return [...this.#works.values()].some((work) => !work.isAbandoned);
+    }
+
+    /** Waits until what is under way has succeeded or failed, for whoever it is. */
+    async reached(signal: AbortSignal | undefined): Promise<void> {
         const works = [...this.#works.values()].filter((work) => !work.isAbandoned);
         await Promise.allSettled(works.map((work) => work.join(signal ?? AbortSignal.timeout(LINK_MS))));
     }

@@ -37,8 +37,9 @@ export class NodePool {
     async link(reach: Reach, options: LinkOptions): Promise<NodeLink> {
         if (this.#isEnded) throw new ZeroformError({ code: "CANCELLED", message: "the connections are being closed" });
         const target = resolveTarget(reach, this.#env);
-        const line = await this.#lineTo(target, reach.privateKey, options.signal);
-        return line.link(options);
+        const line = this.#openLine(target, reach.privateKey);
+        // Nothing is awaited where nothing has to be: so that whoever asks next finds the dial under way.
+        return (line ?? (await this.#lineAfterFirstContact(target, reach.privateKey, options.signal))).link(options);
     }
 
     /** Closes all connections. Nothing can be linked afterwards. */
@@ -47,18 +48,28 @@ export class NodePool {
         await Promise.all([...this.#lines.values()].flat().map(({ line }) => line.end()));
     }
 
-    async #lineTo(target: Target, privateKey: string | undefined, signal: AbortSignal | undefined): Promise<Line> {
-        const way = wayTo(target, privateKey);
-        const found = this.#lines.get(way)?.find(({ given }) => given === target.hostKey);
+    /** The line for a target; undefined when a first contact under way has to show whether it is one for this target too. */
+    #openLine(target: Target, privateKey: string | undefined): Line | undefined {
+        const lines = this.#lines.get(wayTo(target, privateKey)) ?? [];
+        const found = lines.find(({ given }) => given === target.hostKey);
         if (found) return found.line;
-        // A first contact without an expected key serves those as well who pinned the key that it has met.
-        const open = this.#lines.get(way)?.find(({ given }) => given === undefined);
-        if (open && target.hostKey !== undefined) {
-            if (open.line.hostKey === undefined) await open.line.settled(signal);
-            if (open.line.hostKey === target.hostKey) return open.line;
-            const made = this.#lines.get(way)?.find(({ given }) => given === target.hostKey);
-            if (made) return made.line;
+        const unpinned = lines.find(({ given }) => given === undefined)?.line;
+        if (unpinned && target.hostKey !== undefined) {
+            // What a first contact has met is what that line is pinned to from then on.
+            if (unpinned.hostKey === target.hostKey) return unpinned;
+            if (unpinned.hostKey === undefined && unpinned.isReaching) return undefined;
         }
+        return this.#addLine(target, privateKey);
+    }
+
+    async #lineAfterFirstContact(target: Target, privateKey: string | undefined, signal: AbortSignal | undefined): Promise<Line> {
+        const lines = this.#lines.get(wayTo(target, privateKey)) ?? [];
+        await lines.find(({ given }) => given === undefined)?.line.reached(signal);
+        return this.#openLine(target, privateKey) ?? this.#addLine(target, privateKey);
+    }
+
+    #addLine(target: Target, privateKey: string | undefined): Line {
+        const way = wayTo(target, privateKey);
         const line = new Line(target, privateKey, { session: this.#session, release: this.#release, handshakes: this.#queueOf(target) });
         this.#lines.set(way, [...(this.#lines.get(way) ?? []), { given: target.hostKey, line }]);
         return line;

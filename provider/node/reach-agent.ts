@@ -21,6 +21,8 @@ export interface Want {
 
 /** An agent that starts with the machine or after a crash. */
 const STARTING_MS = 30_000;
+/** One that is stopped: by somebody, or because the machine has just started and has not come to it. */
+const STOPPED_MS = 5_000;
 const LOOK_AGAIN_MS = 250;
 
 /** The agent of a machine, installed or upgraded where that is wanted. */
@@ -36,7 +38,7 @@ export const reachAgent = async (
     const asking = { session, tryWriting, signal: work.signal };
     const first = await askAgent(connection, asking);
     const answer =
-        first.kind === "report" && isWorthWaiting(first.report.agent, want) ? await starting(connection, first, asking, node, work) : first;
+        first.kind === "report" && isWorthWaiting(first.report.agent, want) ? await starting(connection, asking, node, work) : first;
     if (answer.kind === "agent") {
         if (await suitsOrCloses(answer, want, release, node)) return answer;
         work.progress(`upgrading the agent on ${node} from ${answer.welcome.agentVersion} to ${VERSION}`);
@@ -46,9 +48,9 @@ export const reachAgent = async (
         if (want.agent === "present" || isNewer(agent)) throw agent === undefined ? missing(node) : silentAgent(node, agent);
     }
     if (want.version !== undefined && want.version !== VERSION) throw otherVersion(node, want.version, undefined);
-    const report = answer.kind === "report" ? answer.report : await probe(connection, asking);
+    const report = first.kind === "report" ? first.report : await probe(connection, asking);
     await bootstrap(connection, report, release, work);
-    const installed = await starting(connection, answer, asking, node, work);
+    const installed = await starting(connection, asking, node, work);
     if (installed.kind === "agent") {
         if (await suitsOrCloses(installed, want, release, node)) return installed;
         installed.channel.close();
@@ -64,24 +66,17 @@ const isWorthWaiting = (agent: InstalledAgent | undefined, { agent: wanted }: Wa
 const isNewer = (agent: InstalledAgent | undefined): boolean => agent?.version !== undefined && compareVersions(agent.version, VERSION) > 0;
 
 /** Waits for an installed agent to answer. Its unit having failed for good ends the wait. */
-const starting = async (
-    connection: Connection,
-    before: Answer,
-    asking: Parameters<typeof askAgent>[1],
-    node: string,
-    work: Work,
-): Promise<Answer> => {
-    const deadline = Date.now() + STARTING_MS;
-    let answer = before;
-    while (Date.now() < deadline) {
+const starting = async (connection: Connection, asking: Parameters<typeof askAgent>[1], node: string, work: Work): Promise<Answer> => {
+    const start = performance.now();
+    for (;;) {
         const next = await askAgent(connection, { ...asking, tryWriting: false });
         if (next.kind === "agent") return next;
-        answer = next;
-        if (next.report.agent === undefined || next.report.agent.unit === "failed") break;
-        work.progress(`waiting for the agent on ${node} (${next.report.agent.unit})`);
+        const { agent } = next.report;
+        if (agent === undefined || agent.unit === "failed") return next;
+        if (performance.now() - start > (agent.unit === "inactive" ? STOPPED_MS : STARTING_MS)) return next;
+        work.progress(`waiting for the agent on ${node} (${agent.unit})`);
         await sleep(LOOK_AGAIN_MS, undefined, { signal: work.signal });
     }
-    return answer;
 };
 
 /** Whether an agent that answers is what is wanted. False: an upgrade is due; it is never downgraded. Throws where no upgrade would help. */

@@ -1,14 +1,14 @@
-import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { createGzip } from "node:zlib";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { VERSION } from "../../protocol/version.ts";
+import { compressInto } from "./compress.ts";
 import type { ProbeReport } from "./probe.ts";
 
 /** A file of this package that nodes get. */
@@ -29,6 +29,7 @@ export class Release {
     readonly version = VERSION;
     readonly #env: NodeJS.ProcessEnv;
     readonly #agentBundle: string | undefined;
+    readonly #compressed = new Map<string, Promise<{ readonly path: string; readonly bytes: number }>>();
     readonly #measured = new Map<string, Promise<Artifact>>();
 
     constructor({ env = process.env, agentBundle }: ReleaseOptions = {}) {
@@ -71,20 +72,16 @@ export class Release {
     }
 
     /** An artifact as a gzip file; kept by content hash, since compressing a runtime takes seconds. */
-    async compressed({ path, sha256 }: Artifact, signal: AbortSignal): Promise<{ readonly path: string; readonly bytes: number }> {
-        const cache = join(this.#env.XDG_CACHE_HOME || join(this.#env.HOME || homedir(), ".cache"), "zeroform", "compressed");
-        const kept = join(cache, `${sha256}.gz`);
-        if (!(await isFile(kept))) {
-            await mkdir(cache, { recursive: true });
-            const temporary = join(cache, `.${sha256}.${randomBytes(6).toString("hex")}`);
-            try {
-                await pipeline(createReadStream(path), createGzip({ level: GZIP_LEVEL }), createWriteStream(temporary), { signal });
-                await rename(temporary, kept);
-            } finally {
-                await rm(temporary, { force: true });
-            }
+    compressed(artifact: Artifact): Promise<{ readonly path: string; readonly bytes: number }> {
+        const { sha256 } = artifact;
+        let compressed = this.#compressed.get(sha256);
+        if (!compressed) {
+            const directory = join(this.#env.XDG_CACHE_HOME || join(this.#env.HOME || homedir(), ".cache"), "zeroform", "compressed");
+            compressed = compressInto(directory, artifact);
+            compressed.catch(() => this.#compressed.delete(sha256));
+            this.#compressed.set(sha256, compressed);
         }
-        return { path: kept, bytes: (await stat(kept)).size };
+        return compressed;
     }
 
     async #measure(path: string): Promise<Artifact> {
@@ -99,9 +96,6 @@ export class Release {
         return measured;
     }
 }
-
-/** Bun's program, measured: level 1 takes 2.3 s for 52.4 MiB, 3 takes 2.8 s for 50.9, 6 takes 5.5 s for 49.0. */
-const GZIP_LEVEL = 3;
 
 /** npm's packages of Bun, by architecture. */
 const NPM_PACKAGES: Readonly<Record<string, string>> = { x86_64: "@oven/bun-linux-x64", aarch64: "@oven/bun-linux-aarch64" };

@@ -26,6 +26,7 @@ export class SharedWork<T> {
         this.#result = run({
             signal: this.#ending.signal,
             progress: (doing) => {
+                if (doing === this.#doing) return;
                 this.#doing = doing;
                 for (const listener of this.#listeners) listener(doing);
             },
