@@ -32,7 +32,7 @@ TimeoutStopSec=20
 RuntimeDirectory=zeroform
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
-UMask=0077
+UMask=0022
 LimitNOFILE=65536
 TasksMax=1024
 OOMScoreAdjust=-500
@@ -66,10 +66,11 @@ export const install = async (say: (doing: string) => void): Promise<void> => {
 
     say("writing units");
     await systemd.install([AGENT]);
+    const ran = (await systemd.states()).get(AGENT.name)?.active === "active";
     await systemd.start("zeroform.target");
-    if ((await greeting())?.agentHash !== ownHash()) {
+    if (!ran || (await greeting())?.agentHash !== ownHash()) {
         say("starting the agent");
-        await systemd.restart(AGENT.name);
+        await (ran ? systemd.restart(AGENT.name) : systemd.start(AGENT.name));
     }
 
     say("waiting for the agent");

@@ -1,7 +1,7 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { absentAs } from "./files.ts";
-import { nameOf } from "./processes.ts";
+import { gone, nameOf } from "./processes.ts";
 
 /** A TCP socket that listens on this machine. */
 export interface Listener {
@@ -32,8 +32,8 @@ export const ports: Ports = {
     holder: async (listener) => {
         const socket = `socket:[${listener.inode}]`;
         for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-            for (const descriptor of await absentAs([], () => readdir(`/proc/${pid}/fd`))) {
-                if ((await absentAs("", () => readlink(`/proc/${pid}/fd/${descriptor}`))) === socket) return nameOf(pid);
+            for (const descriptor of await gone([], () => readdir(`/proc/${pid}/fd`))) {
+                if ((await gone("", () => readlink(`/proc/${pid}/fd/${descriptor}`))) === socket) return nameOf(pid);
             }
         }
         return "another program";

@@ -72,8 +72,8 @@ const unitOf = async (pid: string): Promise<string | undefined> => {
     return /\/([^/\n]+\.(?:service|scope))(?:\/|$)/m.exec(groups)?.[1];
 };
 
-/** ESRCH is what reading a process that has just ended answers. */
-const gone = async <T>(answer: T, attempt: () => Promise<T>): Promise<T> => {
+/** What to make of a process that ended while it was looked at, or that not even root may look into. */
+export const gone = async <T>(answer: T, attempt: () => Promise<T>): Promise<T> => {
     try {
         return await absentAs(answer, attempt);
     } catch (failure) {

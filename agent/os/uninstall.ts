@@ -21,6 +21,8 @@ import { systemd } from "./systemd.ts";
 const UNITS = "/etc/systemd/system";
 const AGENT = "zeroform-agent.service";
 const TARGET = "zeroform.target";
+/** What mke2fs makes when the directory is a file system of its own. */
+const LOST_AND_FOUND = "lost+found";
 /** Held by whoever installs or removes the agent (provider/node/bootstrap.ts). */
 const LOCK_FILE = "/run/zeroform-bootstrap.lock";
 const LOCK_WAIT_S = 900;
@@ -56,7 +58,8 @@ export const removeInstallation = async (): Promise<readonly string[]> => {
     for (const name of await files.list(ROOT)) if (name.startsWith(store)) await files.remove(`${ROOT}/${name}`);
     const left: string[] = [];
     for (const directory of [POOL, MOUNTS, ZDBS]) left.push(...(await removeEmpty(directory)));
-    left.push(...(await files.list(ROOT)).map((name) => `${ROOT}/${name}`).filter((path) => !left.some((each) => each.startsWith(path))));
+    const others = (await files.list(ROOT)).filter((name) => name !== LOST_AND_FOUND).map((name) => `${ROOT}/${name}`);
+    left.push(...others.filter((path) => !left.some((each) => each.startsWith(path))));
     // It may be a mount point, which nobody else made.
     if (left.length === 0) await rmdir(ROOT).catch(() => undefined);
     return left;

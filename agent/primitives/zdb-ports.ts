@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
 import { ZeroformError } from "../../protocol/errors.ts";
-import type { Life } from "../../protocol/ids.ts";
 import type { Context } from "./driver.ts";
 import { serverOf, type Zdb } from "./zdb-places.ts";
 import { authorityOf } from "./zdb-properties.ts";
@@ -11,14 +10,10 @@ const LAST_PORT = 65_535;
 /** What holds an address and port, in words; `undefined`: it is free or our own. */
 type Holder = string | undefined;
 
-/** Chosen for creates that are not in the store yet, so that two at once do not choose the same. */
-const chosen = new Map<Life, { readonly zdb: Zdb; readonly at: number }>();
-const CHOSEN_FOR_MS = 60_000;
-
 /** The port that a Zdb gets: its own, its old one, or its server's. Refuses one that somebody else holds. */
 export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Context): Promise<number> => {
     const listeners = await context.os.ports.listeners();
-    const others = othersOf(wanted, context);
+    const others = (context.resources("Zdb") as readonly Zdb[]).filter(({ life }) => life !== wanted.life);
     const own = others.filter((other) => serverOf(other).id === serverOf(wanted).id);
 
     const holderOf = async (port: number): Promise<Holder> => {
@@ -47,7 +42,6 @@ export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Cont
             hint: "Write another port or listen address.",
         });
     }
-    chosen.set(wanted.life, { zdb: { ...wanted, spec: { ...wanted.spec, port } }, at: Date.now() });
     return port;
 };
 
@@ -56,13 +50,6 @@ const freePort = async (own: readonly Zdb[], holderOf: (port: number) => Promise
     for (const port of new Set(used.sort((a, b) => a - b))) if ((await holderOf(port)) === undefined) return port;
     for (let port = FIRST_PORT; port <= LAST_PORT; port++) if ((await holderOf(port)) === undefined) return port;
     throw new ZeroformError({ code: "CONFLICT", message: `no port from ${FIRST_PORT} up is free`, hint: "Write a port." });
-};
-
-const othersOf = (wanted: Zdb, context: Context): readonly Zdb[] => {
-    const stored = context.resources("Zdb") as readonly Zdb[];
-    const known = new Set(stored.map(({ life }) => life));
-    for (const [life, { at }] of chosen) if (known.has(life) || Date.now() - at > CHOSEN_FOR_MS) chosen.delete(life);
-    return [...stored, ...[...chosen.values()].map(({ zdb }) => zdb)].filter(({ life }) => life !== wanted.life);
 };
 
 interface Address {

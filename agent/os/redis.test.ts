@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseReply, redis } from "./redis.ts";
+
+describe("an answer in the Redis protocol", () => {
+    it("is not there before its last byte, and is then the same however it was cut", () => {
+        const whole = Buffer.from("*4\r\n$5\r\nh\r\nlo\r\n:42\r\n$-1\r\n-Namespace not found\r\n+OK\r\n");
+        fc.assert(
+            fc.property(fc.integer({ min: 0, max: whole.length - 6 }), (length) => {
+                expect(parseReply(whole.subarray(0, length), 0)).toBeUndefined();
+            }),
+        );
+        const first = parseReply(whole, 0);
+        expect(first).toEqual({ reply: ["h\r\nlo", 42, null, new Error("Namespace not found")], next: whole.length - 5 });
+        expect(parseReply(whole, first?.next ?? 0)).toEqual({ reply: "OK", next: whole.length });
+    });
+
+    it("of another protocol is an error, not a wait", () => {
+        expect(parseReply(Buffer.from("HTTP/1.1 400 Bad Request\r\n"), 0)?.reply).toBeInstanceOf(Error);
+    });
+});
+
+describe("asking a server", () => {
+    let directory: string;
+    beforeEach(async () => {
+        directory = await mkdtemp(join(tmpdir(), "zf-redis-"));
+    });
+    afterEach(() => rm(directory, { recursive: true, force: true }));
+
+    const serve = async (answer: string) => {
+        const path = join(directory, "socket");
+        const heard: string[] = [];
+        const server = createServer((socket) => {
+            socket.on("data", (data) => {
+                heard.push(data.toString());
+                socket.write(answer);
+            });
+            socket.on("error", () => {});
+        });
+        await new Promise<void>((resolve) => server.listen(path, resolve));
+        return { path, heard, [Symbol.dispose]: () => server.close() };
+    };
+
+    it("sends all in one go and tells refusals from answers", async () => {
+        using server = await serve("+PONG\r\n-Namespace not found\r\n");
+        expect(await redis.ask(server.path, [["PING"], ["NSINFO", "a b"]])).toEqual(["PONG", new Error("Namespace not found")]);
+        expect(server.heard.join("")).toBe("*1\r\n$4\r\nPING\r\n*2\r\n$6\r\nNSINFO\r\n$3\r\na b\r\n");
+    });
+
+    it("fails in words when there is no server or it hangs up", async () => {
+        await expect(redis.ask(join(directory, "nobody"), [["PING"]])).rejects.toMatchObject({ code: "NOT_READY", retryable: true });
+        const path = join(directory, "rude");
+        const server = createServer((socket) => socket.destroy());
+        await new Promise<void>((resolve) => server.listen(path, resolve));
+        await expect(redis.ask(path, [["PING"]])).rejects.toMatchObject({ code: "NOT_READY" });
+        server.close();
+    });
+
+    it("ends when nobody waits", async () => {
+        using server = await serve("");
+        const abort = new AbortController();
+        const asking = redis.ask(server.path, [["PING"]], abort.signal);
+        abort.abort();
+        await expect(asking).rejects.toThrow("nobody waits");
+    });
+});

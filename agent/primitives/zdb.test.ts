@@ -1,0 +1,187 @@
+import { describe, expect, it } from "vitest";
+import { formatResourceId, mintLife, mintMachineId, mintTenantId } from "../../protocol/ids.ts";
+import type { Observation, Resource } from "./driver.ts";
+import { observeZdb, type ServerFacts, type ZdbFacts } from "./zdb-observe.ts";
+import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb } from "./zdb-places.ts";
+import { digestOf, formatDigests, parseDigests, parseInfo, propertiesOf, provesPassword } from "./zdb-properties.ts";
+import { configOf, unitsOf } from "./zdb-units.ts";
+
+const PASSWORD = "correct-horse-battery";
+
+const zdb = (spec: Partial<Zdb["spec"]> = {}, more: Partial<Zdb> = {}): Zdb => ({
+    life: mintLife(),
+    tenant: mintTenantId(),
+    kind: "Zdb",
+    name: "events",
+    spec: {
+        node: "",
+        nodeMachine: undefined,
+        mount: undefined,
+        size: "8MiB",
+        mode: "user",
+        password: PASSWORD,
+        public: false,
+        listen: "10.0.0.11",
+        port: 9900,
+        ...spec,
+    },
+    uses: {},
+    ...more,
+});
+
+const zmount = (): Resource => ({ life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec: {} as never, uses: {} });
+
+/** As the engine prints it. */
+const INFO = `# namespace
+name: events
+entries: 12
+public: no
+worm: no
+locked: no
+password: yes
+data_size_bytes: 6144
+data_size_mb: 0.01
+data_limits_bytes: 8388608
+mode: userkey
+durability: interval 1s
+state: ok
+listen: 10.0.0.11:9900
+listening: yes
+`;
+
+const facts = (resource: Zdb, changes: Partial<ServerFacts> = {}, info: string | undefined = INFO): ZdbFacts => ({
+    addresses: ["127.0.0.1", "10.0.0.12"],
+    servers: new Map([
+        [
+            serverOf(resource).id,
+            {
+                mounted: true,
+                unit: { active: "active", sub: "running", lastWords: "" },
+                installed: true,
+                answer: { namespaces: new Map([[namespaceOf(resource), info === undefined ? undefined : parseInfo(info)]]) },
+                digests: new Map([[resource.life, digestOf(PASSWORD)]]),
+                ...changes,
+            },
+        ],
+    ]),
+});
+
+describe("a Zdb", () => {
+    const servers: readonly { readonly when: string; readonly changes: Partial<ServerFacts>; readonly is: string }[] = [
+        { when: "as desired", changes: {}, is: "ready" },
+        {
+            when: "its mount is gone",
+            changes: { mounted: false, unit: { active: "inactive", sub: "dead", lastWords: "" } },
+            is: "its ZMount is not mounted",
+        },
+        {
+            when: "its server falls again and again",
+            changes: { unit: { active: "activating", sub: "auto-restart", lastWords: "zdb: no room" } },
+            is: "its server does not run (auto-restart): zdb: no room",
+        },
+        { when: "its server is silent", changes: { answer: { silent: "silent for 10 s" } }, is: "does not answer: silent for 10 s" },
+        { when: "its unit was changed", changes: { installed: false }, is: "unit or parameters" },
+        { when: "its password was never set", changes: { digests: new Map() }, is: "password is not known to be set" },
+        { when: "the server has no such namespace", changes: { answer: { namespaces: new Map() } }, is: "absent" },
+    ];
+    it.each(servers)("is judged when $when", ({ changes, is }) => {
+        const resource = zdb();
+        expect(wordsOf(observeZdb(resource, facts(resource, changes)))).toContain(is);
+    });
+
+    const lines: readonly { readonly line: string; readonly now: string; readonly is: string }[] = [
+        { line: "public: no", now: "public: yes", is: "public is yes" },
+        { line: "data_limits_bytes: 8388608", now: "data_limits_bytes: 0", is: "maxsize is 0" },
+        { line: "mode: userkey", now: "mode: sequential", is: "mode is sequential" },
+        { line: "durability: interval 1s", now: "durability: none", is: "durability is none" },
+        { line: "listen: 10.0.0.11:9900", now: "listen: ", is: "listen is not set" },
+        { line: "password: yes", now: "password: no", is: "password is not set" },
+        { line: "state: ok", now: "state: read-only (EIO)", is: "read-only (EIO)" },
+        {
+            line: "listening: yes",
+            now: "listening: no (10.0.0.11:9900 cannot be listened on (EADDRNOTAVAIL), retrying)",
+            is: "EADDRNOTAVAIL), retrying); this node has the addresses 127.0.0.1, 10.0.0.12",
+        },
+    ];
+    it.each(lines)("is judged when NSINFO says $now", ({ line, now, is }) => {
+        const resource = zdb();
+        expect(INFO).toContain(line);
+        const seen = observeZdb(resource, facts(resource, {}, INFO.replace(line, now)));
+        expect(seen.state).toBe("drifted");
+        expect(wordsOf(seen)).toContain(is);
+    });
+
+    it("whose password was changed by its program has drifted, and tells no secret", () => {
+        const resource = zdb({ password: "another-password" });
+        const seen = observeZdb(resource, facts(resource));
+        expect(seen.state).toBe("drifted");
+        expect(JSON.stringify(seen)).not.toContain("password-");
+    });
+
+    it("has its namespace's name from its own name and life, safe for servers, URLs and directories", () => {
+        const life = mintLife();
+        const suffix = life.slice(1, 7);
+        expect(namespaceOf({ name: "events", life })).toBe(`events-${suffix}`);
+        expect(namespaceOf({ name: "../.. %i;$(x) ü", life })).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/);
+        expect(namespaceOf({ name: "/", life })).toBe(`zdb-${suffix}`);
+        expect(namespaceOf({ name: "x".repeat(300), life }).length).toBeLessThan(128);
+    });
+
+    it("shares its server with the same tenant on the same mount only", () => {
+        const [mount, tenant] = [zmount(), mintTenantId()];
+        const on = (spec: Partial<Zdb>) => serverOf(zdb({}, { tenant, ...spec })).id;
+        expect(on({ uses: { mount } })).toBe(on({ uses: { mount } }));
+        expect(on({ uses: { mount } })).not.toBe(on({ uses: { mount: zmount() } }));
+        expect(on({ uses: { mount } })).not.toBe(on({}));
+        expect(on({})).not.toBe(on({ tenant: mintTenantId() }));
+        const forgotten = zdb({ mount: formatResourceId(mintMachineId(), tenant, mount.life) }, { tenant });
+        expect(serverOf(forgotten).id).toBe(on({ uses: { mount } }));
+    });
+
+    it("leaves trash that is found on the mount that has been exchanged too", () => {
+        const [mount, other] = [zmount(), zmount()];
+        const resource = zdb({}, { uses: { mount } });
+        const place = trashedNamespace(resource);
+        expect(place).toBe(`/var/lib/zeroform/mounts/${mount.life}/zdb/.trash/${resource.life}`);
+        expect(placeNow({ resource, place })).toBe(place);
+        expect(placeNow({ resource: { ...resource, uses: { mount: other } }, place })).toBe(place.replace(mount.life, other.life));
+        const onNode = zdb();
+        expect(placeNow({ resource: onNode, place: trashedNamespace(onNode) })).toBe(`/var/lib/zeroform/zdb/.trash/${onNode.life}`);
+    });
+
+    it("has a server whose unit and parameters hold neither a user's words nor a secret", () => {
+        const resource = zdb({}, { name: "%i; $(reboot)", uses: { mount: zmount() } });
+        const server = serverOf(resource);
+        const [template, instance] = unitsOf(server);
+        const all = JSON.stringify([template, instance, configOf(server)]);
+        for (const hidden of [PASSWORD, "reboot", resource.life]) expect(all).not.toContain(hidden);
+        expect(template?.text).not.toContain(server.id);
+        expect(instance?.dropIn).toBe(
+            `[Unit]\nBindsTo=${server.mountUnit}\nAfter=${server.mountUnit}\nAssertPathIsMountPoint=${server.mountPoint}\n`,
+        );
+        expect(unitsOf(serverOf(zdb()))[1]).not.toHaveProperty("dropIn");
+    });
+
+    it("becomes reachable after everything else about it is set", () => {
+        expect(propertiesOf(zdb()).at(-1)?.name).toBe("listen");
+        expect(propertiesOf(zdb({ listen: "::1" })).at(-1)?.value).toBe("[::1]:9900");
+    });
+
+    it("keeps proofs of passwords that are no passwords", () => {
+        const [one, two] = [mintLife(), mintLife()];
+        const digests = new Map([
+            [one, digestOf(PASSWORD)],
+            [two, digestOf(PASSWORD)],
+        ]);
+        const read = parseDigests(formatDigests(digests));
+        expect(read).toEqual(digests);
+        expect(read.get(one)).not.toBe(read.get(two));
+        expect(provesPassword(read.get(one), PASSWORD)).toBe(true);
+        expect(provesPassword(read.get(one), `${PASSWORD}!`)).toBe(false);
+        expect(provesPassword(undefined, PASSWORD)).toBe(false);
+        expect(provesPassword("damaged", PASSWORD)).toBe(false);
+        expect(parseDigests(undefined).size).toBe(0);
+    });
+});
+
+const wordsOf = (seen: Observation<never>): string => (seen.state === "drifted" ? seen.why : seen.state);
