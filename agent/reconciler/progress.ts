@@ -19,7 +19,7 @@ export const hasWork = (row: LifeRow): boolean =>
 export const markReady = ({ store, clock, tell }: Machinery, row: LifeRow): boolean => {
     if (row.state === "ready" && row.work === "none" && row.made) return false;
     const since = row.state === "ready" ? row.since : clock.now();
-    const before = row.reasons.length > 0 ? `: ${row.reasons.join("; ")}` : "";
+    const before = row.work === "heal" && row.reasons.length > 0 ? `: ${row.reasons.join("; ")}` : "";
     store.transaction(() => {
         store.lives.change(row.life, { state: "ready", since, reasons: [], made: true, work: "none" });
         tell(EVENT[row.work], `${called(row)}${before}`, row);
