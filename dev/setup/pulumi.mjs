@@ -74,6 +74,7 @@ async function build(home) {
         writeFileSync(join(bin, "pulumi-language-nodejs"), HOST_WRAPPER);
         copyFileSync(join(ROOT, "node_modules/@pulumi/pulumi", PROVIDER_SCRIPT), join(bin, PROVIDER_SCRIPT));
         for (const name of readdirSync(bin)) chmodSync(join(bin, name), 0o755);
+        chmodSync(draft, 0o755);
         rmSync(home, { recursive: true, force: true });
         renameSync(draft, home);
         say(`the Pulumi CLI ${VERSION} is in ${join(home, "bin")}`);
@@ -117,13 +118,15 @@ async function compile(go, { label, module, source, flags, output }, bin) {
 function describe(output) {
     const lines = output.trimEnd().split("\n").filter(Boolean);
     const downloads = lines.filter((line) => line.startsWith("go: downloading")).length;
-    const last = lines.at(-1) ?? "starting";
+    const last = lines.at(-1);
+    if (last === undefined) return "reading what is there";
     if (last.startsWith("go: downloading")) return `${downloads} modules downloaded`;
     return `${lines.length - downloads} packages compiled, now ${last}`;
 }
 
-async function findGo() {
-    const directory = findOnPath("go") ?? findOnPath("go", "/usr/local/go/bin:/usr/lib/go/bin");
+/** Go by PATH, else where its own installer and distributions put it. */
+export async function findGo(elsewhere = "/usr/local/go/bin:/usr/lib/go/bin") {
+    const directory = findOnPath("go") ?? findOnPath("go", elsewhere);
     const way = `install Go ${GO_MINIMUM.join(".")} or later, or the Pulumi CLI ${MINIMUM.join(".")} or later, and run this again`;
     if (directory === undefined) throw new SetupError(`There is no Pulumi CLI on PATH and no Go to build it with: ${way}.`);
     const go = join(directory, "go");
