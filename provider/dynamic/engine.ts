@@ -5,8 +5,8 @@ import { engineMessages, engineService, grpcOfPulumi } from "./pulumi-wire.ts";
 import { withoutStackLines } from "./quiet-error.ts";
 import { statusLines } from "./status-lines.ts";
 
-/** Twice this and a bit is how long an orphan lives: far below the five seconds that are promised. */
-const LOOK_EVERY_MS = 1_000;
+/** A few looks are how long an orphan lives: far below the five seconds that are promised. */
+const LOOK_EVERY_MS = 500;
 const ANSWER_WITHIN_MS = 2_000;
 const LOG_WITHIN_MS = 5_000;
 

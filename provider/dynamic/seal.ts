@@ -10,16 +10,11 @@ export const seal = (kind: Kind, properties: Properties): Properties => {
     const { inputs, outputs } = primitiveOf(kind);
     return Object.fromEntries(
         Object.entries(properties).map(([name, value]) => {
-            if (inputs[name]) return [name, inputs[name].secret ? secret(value) : sealKey(value)];
-            // An output is one value to the program, which is secret when a part of it is.
-            return [name, outputs[name]?.secret || holdsKey(value) ? secret(value) : value];
+            // The SDK of the program makes a value secret as a whole when a part of it is, and the engine compares shapes.
+            const isSecret = inputs[name]?.secret || outputs[name]?.secret || holdsKey(value);
+            return [name, isSecret ? { [SIGNATURE]: SECRET, value } : value];
         }),
     );
 };
 
-const secret = (value: unknown) => ({ [SIGNATURE]: SECRET, value });
-
-const holdsKey = (value: unknown): value is Readonly<Record<string, unknown>> => isRecord(value) && typeof value.privateKey === "string";
-
-/** Inputs keep their shape: the engine compares them with the program's, where only the key in a connection is secret. */
-const sealKey = (value: unknown): unknown => (holdsKey(value) ? { ...value, privateKey: secret(value.privateKey) } : value);
+const holdsKey = (value: unknown): boolean => isRecord(value) && typeof value.privateKey === "string";

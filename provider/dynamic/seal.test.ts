@@ -1,0 +1,18 @@
+import { expect, it } from "vitest";
+import { checked } from "../lifecycle/sample.ts";
+import { seal } from "./seal.ts";
+
+const secret = (value: unknown) => ({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });
+
+it("marks secret inputs and outputs, and nothing else", () => {
+    const { password, ...rest } = seal("Zdb", { ...checked("Zdb"), host: "10.0.0.11", url: "redis://x" });
+    expect(password).toEqual(secret("given-password"));
+    expect(rest).toEqual({ ...checked("Zdb"), password: undefined, host: "10.0.0.11", url: secret("redis://x") });
+});
+
+it("marks a connection with a key in it as a whole", () => {
+    const connection = { host: "10.0.0.11", privateKey: "key" };
+    expect(seal("ZMount", { connection })).toEqual({ connection: secret(connection) });
+    expect(seal("Node", { connection, privateKey: "key" })).toEqual({ connection: secret(connection), privateKey: secret("key") });
+    expect(seal("Node", { connection: { host: "10.0.0.11" } })).toEqual({ connection: { host: "10.0.0.11" } });
+});

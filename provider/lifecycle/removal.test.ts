@@ -1,0 +1,118 @@
+import { describe, expect, it } from "vitest";
+import { ZeroformError } from "../../protocol/errors.ts";
+import { mintTenantId } from "../../protocol/ids.ts";
+import { anotherMachine, type FakeMachine, fakeMachine, fakeSurroundings } from "./fake-surroundings.ts";
+import { lifecycle } from "./lifecycle.ts";
+import { checked, life, nodeId, resourceId, tenant, urnOf } from "./sample.ts";
+
+const HOST = "10.0.0.11";
+const outputs = checked("ZMount");
+const nodeOutputs = { ...checked("Node"), hostKey: "ssh-ed25519 AAAA" };
+
+const failing = (code: "LIFE_UNKNOWN" | "TENANT_UNKNOWN" | "IN_USE") => () => {
+    throw new ZeroformError({ code, message: `it is ${code}` });
+};
+const setUp = (machines: Record<string, FakeMachine>, onUnreachable?: string) => {
+    const around = fakeSurroundings(machines, onUnreachable);
+    return { ...around, zmount: lifecycle("ZMount", around.surroundings), node: lifecycle("Node", around.surroundings) };
+};
+
+describe("delete", () => {
+    it("asks for it with the data's fate and the trash time of the Node", async () => {
+        const { zmount, calls } = setUp({ [HOST]: fakeMachine({ "resource.delete": () => ({}) }) });
+        await zmount.delete(resourceId, { ...outputs, onRemove: "keep", connection: { host: HOST, trash: "0s" } });
+        expect(calls[0]?.params).toMatchObject({ life, onRemove: "keep", trashMs: 0, waitMs: 297_000 });
+    });
+
+    it("has succeeded when it is absent", async () => {
+        for (const code of ["LIFE_UNKNOWN", "TENANT_UNKNOWN"] as const) {
+            const { zmount } = setUp({ [HOST]: fakeMachine({ "resource.delete": failing(code) }) });
+            await zmount.delete(resourceId, outputs);
+        }
+    });
+
+    it("fails with the agent's word", async () => {
+        const { zmount } = setUp({ [HOST]: fakeMachine({ "resource.delete": failing("IN_USE") }) }, "abandon");
+        await expect(zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "IN_USE", kind: "ZMount", resource: "disk" });
+    });
+
+    it("of a Node names what stays, and takes an agent that is gone after it was asked for success", async () => {
+        const urn = urnOf("ZMount", "kept");
+        const kept = setUp({ [HOST]: fakeMachine({ "node.delete": () => ({ kept: [{ life, kind: "ZMount", urn }], agent: "stays" }) }) });
+        await kept.node.delete(nodeId, nodeOutputs);
+        expect(kept.calls[0]?.params).toMatchObject({ caller: { tenant }, trashMs: 86_400_000 });
+        expect(kept.warned[0]).toContain(`ZMount "kept" (${life})`);
+
+        const codes = ["SSH_LOST", "AGENT_MISSING"] as const;
+        let tries = 0;
+        const gone = setUp({
+            [HOST]: fakeMachine({
+                "node.delete": () => {
+                    throw new ZeroformError({ code: codes[tries++] ?? "FAILED", message: "gone", retryable: true });
+                },
+            }),
+        });
+        await gone.node.delete(nodeId, nodeOutputs);
+        expect(tries).toBe(2);
+    });
+});
+
+describe("a node that cannot be reached", () => {
+    it("fails the removal after its deadline, and names the way out", async () => {
+        const { zmount, now } = setUp({});
+        const error = await zmount.delete(resourceId, { ...outputs, timeouts: { delete: "30s" } }).catch((thrown: unknown) => thrown);
+        expect(error).toMatchObject({ code: "SSH_REFUSED", node: HOST });
+        expect((error as ZeroformError).sentence()).toContain("ZEROFORM_ON_UNREACHABLE=abandon");
+        expect(now()).toBe(30_000);
+    });
+
+    it.each([
+        ["by the Node's word", "abandon", undefined, true],
+        ["by the environment's word", "fail", "abandon", true],
+        ["not against the environment's word", "abandon", "fail", false],
+    ] as const)("is abandoned %s, after a little patience and with a warning", async (_, onUnreachable, environment, abandoned) => {
+        const { zmount, warned, now } = setUp({}, environment);
+        const removal = zmount.delete(resourceId, { ...outputs, connection: { host: HOST, onUnreachable } });
+        if (!abandoned) return expect(removal).rejects.toMatchObject({ code: "SSH_REFUSED" });
+        await removal;
+        expect(warned).toEqual([`abandoned on ${HOST}, where it may still be: ${HOST} refused SSH.`]);
+        expect(now()).toBe(20_000);
+    });
+
+    it("is not abandoned by a word that means nothing", async () => {
+        const { zmount } = setUp({}, "yes");
+        await expect(zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "INVALID" });
+    });
+});
+
+describe("another machine in its place", () => {
+    const known = (isKnown: boolean) => fakeMachine({ "node.known": () => ({ known: isKnown }) }, anotherMachine);
+
+    it("on which the same Node was made takes the old one's resources with it, with a warning", async () => {
+        const { zmount, calls, warned } = setUp({ [HOST]: known(true) });
+        await zmount.delete(resourceId, outputs);
+        expect(calls).toEqual([{ method: "node.known", params: { urn: urnOf("Node", "alpha") } }]);
+        expect(warned[0]).toContain("another machine has taken the place");
+    });
+
+    it("of which nothing is known counts as unreachable", async () => {
+        const fail = setUp({ [HOST]: known(false) });
+        await expect(fail.zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "MACHINE_CHANGED" });
+        const abandon = setUp({ [HOST]: known(false) }, "abandon");
+        await abandon.zmount.delete(resourceId, outputs);
+        expect(abandon.warned[0]).toContain("where it may still be");
+    });
+
+    it("is asked by the key of the Node that was made on it, when it shows a new host key", async () => {
+        const reinstalled = { ...known(true), hostKey: "ssh-ed25519 NEW" };
+        const around = setUp({ [HOST]: reinstalled });
+        const successor = { host: HOST, hostKey: "ssh-ed25519 NEW", onUnreachable: "fail", trash: "1d", installPackages: true } as const;
+        around.session.reached({ machine: anotherMachine, tenant: mintTenantId() }, successor, urnOf("Node", "alpha"));
+        await around.zmount.delete(resourceId, outputs);
+        expect(around.warned[0]).toContain("another machine has taken the place");
+        expect(around.links.map(({ reach }) => reach.hostKey)).toEqual(["ssh-ed25519 AAAA", "ssh-ed25519 NEW"]);
+
+        const stranger = setUp({ [HOST]: reinstalled });
+        await expect(stranger.zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "SSH_HOST_KEY" });
+    });
+});

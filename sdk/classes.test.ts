@@ -1,0 +1,177 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeEach, describe, expect, it } from "vitest";
+import { Node, Zdb, ZMount } from "./index.ts";
+
+interface Registered {
+    readonly type: string;
+    readonly name: string;
+    readonly inputs: Record<string, unknown>;
+}
+
+const registered: Registered[] = [];
+const NODE_URN = "urn:pulumi:stack::project::pulumi-nodejs:dynamic/zeroform:Node::alpha";
+const SECRET = "4dabf18193072939515e22adb298388d";
+
+const mock = async (preview = false) => {
+    registered.length = 0;
+    await pulumi.runtime.setMocks(
+        {
+            newResource: ({ type, name, inputs }) => {
+                registered.push({ type, name, inputs });
+                return { id: preview ? undefined : `id-of-${name}`, state: { ...inputs, ...(!preview && made) } };
+            },
+            call: () => ({}),
+        },
+        "project",
+        "stack",
+        preview,
+    );
+};
+const made = { hostKey: "ssh-ed25519 AAAA", path: "/m", url: "redis://x", port: 9900 };
+
+const valueIn = <T>(output: pulumi.Output<T>) => new Promise<T>((resolve) => output.apply((value) => resolve(value as T)));
+
+const inputsOf = async (resource: pulumi.CustomResource) => {
+    await valueIn(resource.urn);
+    const name = (await valueIn(resource.urn)).split("::").at(-1);
+    const found = registered.find((each) => each.name === name);
+    if (!found) throw new Error("it was not registered");
+    return found;
+};
+
+describe("a program's resources", () => {
+    beforeEach(() => mock());
+
+    it("register under a type of their own with the constant provider text and their URN", async () => {
+        const node = new Node("alpha", { host: "10.0.0.11" });
+        expect(await inputsOf(node)).toEqual({
+            type: "pulumi-nodejs:dynamic/zeroform:Node",
+            name: "alpha",
+            inputs: {
+                host: "10.0.0.11",
+                __provider: 'exports.handler=()=>require("zeroform/provider").load("Node")',
+                __urn: NODE_URN,
+            },
+        });
+    });
+
+    it("lower a node to its id, its machine and how it is reached", async () => {
+        const alpha = new Node("alpha", { host: "10.0.0.11", user: "admin", machine: "i-1", trash: "2d", onUnreachable: "abandon" });
+        const { inputs } = await inputsOf(new ZMount("disk", { node: alpha, size: "20GiB" }));
+        expect(inputs).toMatchObject({
+            node: "id-of-alpha",
+            nodeMachine: "i-1",
+            nodeUrn: NODE_URN,
+            connection: { host: "10.0.0.11", user: "admin", hostKey: "ssh-ed25519 AAAA", trash: "2d", onUnreachable: "abandon" },
+            size: "20GiB",
+        });
+        expect(Object.keys(inputs).sort()).toEqual(["__provider", "__urn", "connection", "node", "nodeMachine", "nodeUrn", "size"].sort());
+    });
+
+    it("lower a mount to its id, and to the node that it is on", async () => {
+        const alpha = new Node("alpha", { host: "10.0.0.11" });
+        const disk = new ZMount("disk", { node: alpha, size: "20GiB" });
+        const onMount = await inputsOf(new Zdb("events", { mount: disk, size: "5GiB" }));
+        expect(onMount.inputs).toMatchObject({ mount: "id-of-disk", node: "id-of-alpha", nodeUrn: NODE_URN });
+        const onNode = await inputsOf(new Zdb("other", { node: alpha, size: "5GiB" }));
+        expect(onNode.inputs).toMatchObject({ node: "id-of-alpha" });
+        expect(onNode.inputs).not.toHaveProperty("mount");
+    });
+
+    it("keep secrets secret, also on the way to the node", async () => {
+        const alpha = new Node("alpha", { host: "10.0.0.11", privateKey: "the key" });
+        const db = new Zdb("events", { node: alpha, size: "5GiB", password: "given-password" });
+        expect((await inputsOf(alpha)).inputs.privateKey).toHaveProperty(SECRET);
+        const { inputs } = await inputsOf(db);
+        expect(inputs.password).toHaveProperty(SECRET);
+        expect(inputs.connection).toHaveProperty(SECRET);
+        expect(await pulumi.isSecret(db.password)).toBe(true);
+    });
+
+    it("know their URN under a component", async () => {
+        class Group extends pulumi.ComponentResource {
+            readonly node: Node;
+            constructor(name: string) {
+                super("test:index:Group", name);
+                this.node = new Node("alpha", { host: "10.0.0.11" }, { parent: this });
+                this.registerOutputs();
+            }
+        }
+        const { inputs } = await inputsOf(new Group("group").node);
+        expect(inputs.__urn).toBe("urn:pulumi:stack::project::test:index:Group$pulumi-nodejs:dynamic/zeroform:Node::alpha");
+    });
+
+    it("show typed outputs", async () => {
+        const alpha = new Node("alpha", { host: "10.0.0.11" });
+        const disk = new ZMount("disk", { node: alpha, size: "20GiB" });
+        const db = new Zdb("events", { mount: disk, size: "5GiB" });
+        const outputs: [pulumi.Output<string>, pulumi.Output<string>, pulumi.Output<number>, pulumi.Output<string>, pulumi.Output<string>] =
+            [disk.path, db.url, db.port, db.password, alpha.hostKey];
+        expect(await valueIn(outputs[0])).toBe("/m");
+        expect(await valueIn(outputs[1])).toBe("redis://x");
+        expect(await valueIn(outputs[2])).toBe(9900);
+    });
+
+    it("are known to policies by their class", () => {
+        const alpha = new Node("alpha", { host: "10.0.0.11" });
+        expect(ZMount.__pulumiType).toBe("pulumi-nodejs:dynamic/zeroform:ZMount");
+        expect(Node.isInstance(alpha)).toBe(true);
+        expect(Zdb.isInstance(alpha)).toBe(false);
+        expect(Zdb.isInstance(undefined)).toBe(false);
+    });
+});
+
+describe("in a preview", () => {
+    it("a resource on a node that does not exist yet is registered all the same", async () => {
+        await mock(true);
+        const alpha = new Node("alpha", { host: "10.0.0.11" });
+        const disk = new ZMount("disk", { node: alpha, size: "20GiB" });
+        const { inputs } = await inputsOf(disk);
+        expect(inputs).toMatchObject({ size: "20GiB", nodeUrn: NODE_URN });
+    });
+});
+
+describe("wrong references fail with a sentence", () => {
+    beforeEach(() => mock());
+    const node = () => new Node("alpha", { host: "10.0.0.11" });
+    const disk = () => new ZMount("disk", { node: node(), size: "20GiB" });
+    /** What a program in JavaScript, or one that casts, may pass. */
+    const wrong = (value: unknown) => value as never;
+
+    it.each<[string, () => unknown, string]>([
+        ["no node", () => new ZMount("a", wrong({ size: "1GiB" })), 'ZMount "a": node must be a Node of this program, not left out.'],
+        [
+            "a name",
+            () => new ZMount("a", wrong({ node: "alpha", size: 1 })),
+            'ZMount "a": node must be a Node of this program, not a string.',
+        ],
+        ["an id", () => new ZMount("a", wrong({ node: node().id })), 'ZMount "a": node must be a Node of this program, not an output.'],
+        [
+            "a mount as node",
+            () => new ZMount("a", wrong({ node: disk() })),
+            'ZMount "a": node must be a Node of this program, not a ZMount.',
+        ],
+        ["a node as mount", () => new Zdb("a", wrong({ mount: node() })), 'Zdb "a": mount must be a ZMount of this program, not a Node.'],
+        ["neither", () => new Zdb("a", wrong({ size: 1 })), 'Zdb "a": node (or mount) must be a Node of this program, not left out.'],
+        [
+            "both",
+            () => new Zdb("a", wrong({ node: node(), mount: disk() })),
+            'Zdb "a": give node or mount, not both; a mount has its node.',
+        ],
+        [
+            "no inputs",
+            () => new Node("a", wrong(undefined)),
+            'Node "a": its second argument must be an object with its inputs, not left out.',
+        ],
+    ])("%s", (_, make, sentence) => {
+        const thrown = (() => {
+            try {
+                make();
+            } catch (error) {
+                return error;
+            }
+        })();
+        expect(thrown).toBeInstanceOf(pulumi.RunError);
+        expect(thrown).toHaveProperty("message", sentence);
+    });
+});
