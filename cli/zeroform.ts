@@ -4,9 +4,12 @@ import { Command } from "commander";
 import { DevError } from "../dev/dev-error.ts";
 import { ZeroformError } from "../protocol/errors.ts";
 import * as dev from "./dev.ts";
+import * as machine from "./machine.ts";
+import * as status from "./status.ts";
+import * as trash from "./trash.ts";
 
 /** Every group of commands is a file that exports `register(program)`; the order here is the order in the help. */
-const GROUPS = [dev] as const;
+const GROUPS = [status, trash, machine, dev] as const;
 
 const program = new Command("zeroform")
     .description("Zero-OS primitives on any Linux machine reachable over SSH: what goes beside `pulumi up`.")
