@@ -4,7 +4,7 @@ import { ROOT, SetupError } from "./setup/say.mjs";
 import { main, setUp } from "./setup.mjs";
 
 const CHECKS = [
-    ["types", "tsc", ["-p", "tsconfig.json"]],
+    ["types", "tsc", ["-p", "tsconfig.json", "--incremental", "--tsBuildInfoFile", "node_modules/.cache/zeroform/types.tsbuildinfo"]],
     ["lint and format", "biome", ["check", "--error-on-warnings"]],
     ["import arrows", "node", ["dev/arrows.ts"]],
     ["generated docs", "node", ["schema/docs.ts", "--check"]],
