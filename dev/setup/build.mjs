@@ -1,6 +1,7 @@
 // What is run in compiled form: the package as `require("zeroform/provider")` loads it, and the agent's bundle that goes to the nodes.
 import { createHash } from "node:crypto";
 import {
+    chmodSync,
     existsSync,
     lstatSync,
     mkdirSync,
@@ -57,6 +58,7 @@ async function compilePackage(label) {
             env: { ...process.env, PATH: toolPath() },
             failure: "The package could not be compiled: see tsc's words above",
         });
+        chmodSync(join(draft, "cli", "zeroform.js"), 0o755);
         for (const name of readdirSync(draft)) replace(join(draft, name), join(DIST, name), join(DIST, `.old-${process.pid}`));
     } finally {
         rmSync(draft, { recursive: true, force: true });
@@ -76,13 +78,20 @@ async function bundleAgent(label) {
     }
 }
 
-/** Examples and Pulumi's provider process resolve `zeroform` from the directory they run in. */
+/** Examples and Pulumi's provider process resolve `zeroform` from the directory they run in, and `npx zeroform` looks beside them. */
+const LINKS = [
+    ["node_modules/zeroform", ".."],
+    ["node_modules/.bin/zeroform", "../zeroform/dist/cli/zeroform.js"],
+];
+
 function linkPackage() {
-    const link = join(ROOT, "node_modules", "zeroform");
-    const found = lstatSync(link, { throwIfNoEntry: false });
-    if (found?.isSymbolicLink() && readlinkSync(link) === "..") return;
-    rmSync(link, { recursive: true, force: true });
-    symlinkSync("..", link);
+    for (const [path, target] of LINKS) {
+        const link = join(ROOT, path);
+        const found = lstatSync(link, { throwIfNoEntry: false });
+        if (found?.isSymbolicLink() && readlinkSync(link) === target) continue;
+        rmSync(link, { recursive: true, force: true });
+        symlinkSync(target, link);
+    }
 }
 
 function replace(from, to, aside) {
