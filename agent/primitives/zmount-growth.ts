@@ -36,7 +36,7 @@ const growUnmounted = async (resource: ZMount, places: Places, context: Context)
     if (foreign !== "") {
         throw new ZeroformError({
             code: "IN_USE",
-            message: `this node's kernel does not let us grow a file system in use (CAP_SYS_RESOURCE is missing), and ${foreign} uses ${places.mountPoint}`,
+            message: `this node's kernel does not let us grow a file system in use (CAP_SYS_RESOURCE is missing), and ${places.mountPoint} is in use by ${foreign}`,
             hint: `Stop it; the growth to ${resource.spec.size} then goes on by itself.`,
         });
     }

@@ -53,7 +53,7 @@ export const unmount = async (places: Places, os: Os): Promise<void> => {
     if ((await os.mounts.list()).has(places.mountPoint)) throw inUse(places.mountPoint, "something");
     await loopEnds(places, os);
     const [held] = await os.loops.ofFile(places.image);
-    if (held !== undefined) throw inUse(places.image, `${held.device}, which something that has it open or mounted keeps alive,`);
+    if (held !== undefined) throw inUse(places.image, `${held.device}, which somebody has open or mounted elsewhere`);
 };
 
 /** Refuses while anybody uses it, our own servers included. */
@@ -102,4 +102,5 @@ export const broken = (message: string, hint?: string) => new ZeroformError({ co
 export const vanished = (places: Places) =>
     new ZeroformError({ code: "FAILED", message: `${places.mountPoint} was unmounted again at once`, retryable: true });
 
-const inUse = (what: string, by: string) => new ZeroformError({ code: "IN_USE", message: `${by} uses ${what}`, hint: "Stop it first." });
+const inUse = (what: string, by: string) =>
+    new ZeroformError({ code: "IN_USE", message: `${what} is in use by ${by}`, hint: "Stop it first." });

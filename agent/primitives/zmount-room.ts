@@ -91,7 +91,9 @@ export const roomAt = async (path: string, os: Os) => {
 /** Bytes that a ZMount has still to be given. */
 export const missingBytes = async (resource: ZMount, os: Os): Promise<number> => {
     const image = await os.files.stat(placesOf(resource).image);
-    return Math.max(0, Math.max(bytesOf(resource.spec.size), image?.bytes ?? 0) - (image?.reservedBytes ?? 0));
+    const wanted = bytesOf(resource.spec.size);
+    if (image === undefined) return wanted;
+    return Math.max(0, wanted - image.bytes) + Math.max(0, image.bytes - image.reservedBytes);
 };
 
 const sameDevice = async (path: string, device: number, os: Os): Promise<boolean> => (await os.files.stat(path))?.device === device;

@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { exec } from "../../dev/hosts/index.ts";
+import { probe } from "../../provider/node/agent-channel.ts";
+import { bootstrap } from "../../provider/node/bootstrap.ts";
+import { dial } from "../../provider/node/dial.ts";
+import { Release } from "../../provider/node/release.ts";
+import { resolveTarget } from "../../provider/node/target.ts";
+import { failure, Transport, want } from "./transport-host.ts";
+
+describe("bootstrap", () => {
+    const on = new Transport("zfnboot");
+
+    it("from two processes at once is done by one of them", async () => {
+        await on.reinstall();
+        const script = fileURLToPath(new URL("./link-once.ts", import.meta.url));
+        const once = async () =>
+            (await promisify(execFile)(process.execPath, [script, on.bundle, JSON.stringify(on.reach())])).stdout.trim().split("\n");
+        const both = await Promise.all([once(), once()]);
+        const [first, second] = both.map((lines) => lines.at(-1));
+        expect(first).toMatch(/^[0-9a-f]{64}$/);
+        expect(second).toBe(first);
+        expect(both.filter((lines) => lines.some((line) => line.startsWith("uploading")))).toHaveLength(1);
+        expect(both.flat().some((line) => line.startsWith("waiting for another bootstrap"))).toBe(true);
+    });
+
+    it("repairs a runtime that is damaged", async () => {
+        await exec(on.host, [
+            "sh",
+            "-c",
+            "for f in /var/lib/zeroform/runtimes/*/bun; do echo x > $f; done; systemctl stop zeroform-agent.service",
+        ]);
+        expect((await on.pool().link(on.reach(), want())).welcome.agentVersion).toBe("0.1.0");
+    });
+
+    it("refuses a machine where it may not write or execute, before anything is uploaded", async () => {
+        await exec(on.host, ["sh", "-c", "systemctl stop zeroform-agent.service; mount -o remount,noexec /var/lib/zeroform"]);
+        expect((await failure(on.pool().link(on.reach(), want()))).sentence()).toMatch(/forbids to execute files in \/var\/lib\/zeroform/);
+        await exec(on.host, ["mount", "-o", "remount,exec,ro", "/var/lib/zeroform"]);
+        expect((await failure(on.pool().link(on.reach(), want()))).sentence()).toMatch(/cannot write to \/var\/lib\/zeroform/);
+        await exec(on.host, ["mount", "-o", "remount,rw", "/var/lib/zeroform"]);
+        await exec(on.host, [
+            "sh",
+            "-c",
+            "mount --bind /etc/systemd/system /etc/systemd/system && mount -o remount,bind,ro /etc/systemd/system",
+        ]);
+        expect((await failure(on.pool().link(on.reach(), want()))).sentence()).toMatch(/read-only \/etc\/systemd\/system/);
+        await exec(on.host, ["umount", "/etc/systemd/system"]);
+        expect((await on.pool().link(on.reach(), want())).welcome.agentVersion).toBe("0.1.0");
+    });
+});
+
+describe("bootstrap on a small disk", () => {
+    const on = new Transport("zfnsmall", 100 * 1024 ** 2);
+
+    it("refuses a disk without room, and names a disk that fills up on the way", async () => {
+        const given = on.reach();
+        const refused = await failure(on.pool().link(given, want()));
+        expect(refused).toMatchObject({ code: "DISK_FULL", retryable: false });
+        expect(refused.sentence()).toMatch(/has \d+ MiB free for \/var\/lib\/zeroform, and the agent needs \d+ MiB/);
+        const signal = AbortSignal.timeout(60_000);
+        const connection = await dial(resolveTarget(given), undefined, signal);
+        const report = { ...(await probe(connection, { tryWriting: true, signal })), freeBytes: undefined };
+        const work = { signal, progress: () => undefined, hindered: () => undefined };
+        expect((await failure(bootstrap(connection, report, new Release({ agentBundle: on.bundle }), work))).sentence()).toMatch(
+            /ran out of disk space while uploading the runtime/,
+        );
+        await connection.end();
+        const left = await exec(on.host, ["find", "/var/lib/zeroform", "-name", ".upload.*"]);
+        expect(left.stdout).toBe("");
+    });
+});
