@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { HostInfo } from "../../dev/hosts/index.ts";
 import type { MachineStatus, Method, Params, Result } from "../../protocol/api.ts";
 import { mintSessionId } from "../../protocol/ids.ts";
@@ -38,15 +37,4 @@ export const removeLife = async (on: HostInfo, life: string | undefined): Promis
     const caller = { machine: welcome.machine, tenant: found.tenant, seen: [] };
     await agent.request("resource.delete", { caller, life: found.life, onRemove: "delete", trashMs: 0, waitMs: 30_000 });
     await agent.request("node.delete", { caller, trashMs: 0 });
-};
-
-/** Looks until there is something to see. */
-export const until = async <T>(look: () => Promise<T | undefined>, limitMs = 60_000): Promise<T> => {
-    const deadline = Date.now() + limitMs;
-    while (Date.now() < deadline) {
-        const found = await look();
-        if (found !== undefined) return found;
-        await sleep(50);
-    }
-    throw new Error(`looked for ${limitMs} ms in vain`);
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { AgentSession, until } from "./agent.ts";
-import { host, type Machine, machineOf, sh } from "./hosts.ts";
+import { AgentSession } from "./agent.ts";
+import { host, type Machine, machineOf, sh, until } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
 interface Values {

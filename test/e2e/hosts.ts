@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { exec, type HostInfo, powerOff, powerOn, reinstall, up } from "../../dev/hosts/index.ts";
 
 /** The set of hosts that all end-to-end tests share; taken away by the global tear-down. */
@@ -38,15 +39,40 @@ export const sh = async ({ name }: HostInfo, line: string): Promise<string> => {
 };
 
 /** What zeroform has on a host that a leak would show in: units, mounts, loop devices, files. */
-export const footprint = async (on: HostInfo): Promise<string> =>
-    sh(
-        on,
-        "find /var/lib/zeroform -mindepth 1 -maxdepth 1 ! -name lost+found | sort; ls /etc/systemd/system | grep zeroform | sort; grep -c zeroform/mounts /proc/mounts; ls -d /run/zeroform 2>/dev/null; true",
-    );
+const FOOTPRINT = [
+    "find /var/lib/zeroform -mindepth 1 -maxdepth 1 ! -name lost+found",
+    "ls /etc/systemd/system | grep zeroform",
+    "grep zeroform/mounts /proc/mounts",
+    "ls -d /run/zeroform",
+    "systemctl list-units --all --plain --no-legend 'zeroform*'",
+    "losetup --list --noheadings --output BACK-FILE | grep zeroform/pool",
+].join("; ");
+
+/** The agent takes itself away once the last Node's removal is answered: waits for that, and fails with what stays. */
+export const expectNothingLeft = async (on: HostInfo): Promise<void> => {
+    let left = "";
+    await until(async () => {
+        left = await sh(on, `{ ${FOOTPRINT}; } 2>/dev/null; true`);
+        return left === "" ? true : undefined;
+    }, 20_000).catch(() => {
+        throw new Error(`left on ${on.name}:\n${left}`);
+    });
+};
 
 /** The same machine with a fresh disk and system. */
 export const fresh = async ({ name }: HostInfo): Promise<void> => {
     await powerOff(name);
     await reinstall(name);
     await powerOn(name);
+};
+
+/** Looks until there is something to see. */
+export const until = async <T>(look: () => Promise<T | undefined>, limitMs = 60_000): Promise<T> => {
+    const deadline = Date.now() + limitMs;
+    while (Date.now() < deadline) {
+        const found = await look();
+        if (found !== undefined) return found;
+        await sleep(50);
+    }
+    throw new Error(`looked for ${limitMs} ms in vain`);
 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseResourceId } from "../../protocol/ids.ts";
-import { AgentSession, removeLife, until } from "./agent.ts";
-import { host, type Machine, machineOf } from "./hosts.ts";
+import { AgentSession, removeLife } from "./agent.ts";
+import { host, type Machine, machineOf, until } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
 interface Values {

@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { powerOff, powerOn, reinstall } from "../../dev/hosts/index.ts";
-import { footprint, host, type Machine, machineOf, sh } from "./hosts.ts";
+import { expectNothingLeft, host, type Machine, machineOf, sh } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
 interface Values {
@@ -41,7 +41,7 @@ describe("a machine", () => {
         await stack.refresh("--expect-no-changes");
         expect(await stack.plan()).toEqual({ node: "same", disk: "same", events: "same" });
         await stack.destroy();
-        expect(await footprint(on)).toBe("0");
+        await expectNothingLeft(on);
     });
 
     it("that is off during destroy is an error with the way out, and is abandoned when told so", async () => {
@@ -85,7 +85,7 @@ describe("a machine", () => {
         await write(await stack.revealed<string>("url"), "anew");
         expect(await stack.plan()).toEqual({ node: "same", disk: "same", events: "same" });
         await stack.destroy();
-        expect(await footprint(await host())).toBe("0");
+        await expectNothingLeft(await host());
     });
 
     it("whose agent lost its store beside data says so, and touches nothing", async () => {
@@ -108,7 +108,7 @@ describe("a machine", () => {
         expect(await read(await stack.revealed<string>("url"))).toBe("kept");
         await stack.refresh("--expect-no-changes");
         await stack.destroy();
-        expect(await footprint(on)).toBe("0");
+        await expectNothingLeft(on);
     });
 });
 

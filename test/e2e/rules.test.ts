@@ -166,7 +166,7 @@ describe("the change rule of every input", () => {
         const table = cases(base.machine);
         for (const { kind, input, change, expected, real } of table) {
             await stack.program(program, { ...base, ...change, node: { ...base.node, ...change.node } });
-            const outcome = await stack.run(["preview", "--json"]);
+            const outcome = await stack.run(["preview", "--json", "--show-sames"]);
             const shown = outcome.code === 0 ? planOf(outcome.stdout) : outcome.output;
             const fits =
                 expected instanceof RegExp

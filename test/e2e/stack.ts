@@ -88,7 +88,7 @@ module.exports = (${program.toString()})(libraries, ${JSON.stringify(values)});
 
     /** What a preview shows for each of our resources, by name: "create", "same", "update", "replace", "delete" ... */
     async plan(...args: readonly string[]): Promise<Plan> {
-        const { stdout } = await this.must(["preview", "--json", ...args]);
+        const { stdout } = await this.must(["preview", "--json", "--show-sames", ...args]);
         const { steps } = JSON.parse(stdout) as { steps: { op: string; urn: string }[] };
         const plan: Record<string, string> = {};
         for (const { op, urn } of steps.filter(({ urn }) => urn.includes("zeroform:"))) {

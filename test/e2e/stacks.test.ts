@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
-import { footprint, host, hosts, type Machine, machineOf } from "./hosts.ts";
+import { expectNothingLeft, host, hosts, type Machine, machineOf } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
 const program: Program<{ machine: Machine; port?: number }> = ({ zeroform }, { machine, port }) => {
@@ -29,7 +29,7 @@ describe("stacks", () => {
         expect(await second.plan()).toEqual({ node: "same", disk: "same", events: "same" });
         for (const client of [one, two]) client?.disconnect();
         await second.destroy();
-        expect(await footprint(on)).toBe("0");
+        await expectNothingLeft(on);
     });
 
     it("that pin one address and port are told about each other", async () => {
@@ -74,8 +74,8 @@ describe("stacks", () => {
         await stack.program(cloud, { machine: machineOf(two) });
         expect(await stack.plan()).toEqual({ node: "replace", disk: "replace", events: "replace" });
         await stack.up();
-        expect(await footprint(one)).toBe("0");
+        await expectNothingLeft(one);
         await stack.destroy();
-        expect(await footprint(two)).toBe("0");
+        await expectNothingLeft(two);
     });
 });

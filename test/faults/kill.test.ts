@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { parseResourceId } from "../../protocol/ids.ts";
-import { AgentSession, until } from "../e2e/agent.ts";
-import { footprint, host, type Machine, machineOf } from "../e2e/hosts.ts";
+import { AgentSession } from "../e2e/agent.ts";
+import { expectNothingLeft, host, type Machine, machineOf, until } from "../e2e/hosts.ts";
 import { type Program, Stack } from "../e2e/stack.ts";
 
 const ROUNDS = Number(process.env.ZEROFORM_KILL_ROUNDS ?? 8);
@@ -62,7 +62,7 @@ describe(`kill -9 of the CLI at ${ROUNDS} random moments (ZEROFORM_SEED=${seed})
             acknowledged = await put(stack, round);
         }
         await stack.destroy();
-        expect(await footprint(on)).toBe("0");
+        await expectNothingLeft(on);
     });
 });
 
