@@ -1,20 +1,18 @@
 import * as net from "node:net";
 import * as path from "node:path";
 import { onTestFinished } from "vitest";
-import { parseOptions } from "../../engines/zdb/options.ts";
-import { Server } from "../../engines/zdb/server.ts";
 import { RespClient } from "./resp-client.ts";
+import { startProcess } from "./server-process.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
-/** A server inside the test's process, reached over a unix socket unless options say otherwise. */
+/** The real server as a process of its own, reached over a unix socket unless options say otherwise. */
 export interface RunningServer {
+    readonly pid: number;
     readonly data: string;
-    readonly socket: string;
-    readonly adminSocket: string;
     readonly lines: string[];
     /** A new client of the general socket; closed when the test ends. */
     client(): Promise<RespClient>;
-    admin(): Promise<RespClient>;
+    /** An orderly end. */
     stop(): Promise<void>;
 }
 
@@ -22,19 +20,25 @@ export interface RunningServer {
 export async function startServer(argv: readonly string[] = [], directory = temporaryDirectory()): Promise<RunningServer> {
     const data = path.join(directory, "data");
     const socket = path.join(directory, "zdb.sock");
-    const adminSocket = path.join(directory, "admin.sock");
-    const lines: string[] = [];
-    const parsed = parseOptions(["--data", data, "--index", path.join(directory, "index"), "--socket", socket, ...argv]);
-    if (parsed.action !== "serve") throw new Error("no server asked for");
-    const server = new Server(parsed.options, "test", (line) => lines.push(line));
-    await server.start();
-    let stopped: Promise<void> | undefined;
-    const stop = (): Promise<void> => {
-        stopped ??= server.stop();
-        return stopped;
+    const { pid, lines, kill } = await startProcess([
+        "--data",
+        data,
+        "--index",
+        path.join(directory, "index"),
+        "--socket",
+        socket,
+        ...argv,
+    ]);
+    return {
+        pid,
+        data,
+        lines,
+        client: () => connect({ path: socket }),
+        async stop() {
+            const code = await kill("SIGTERM");
+            if (code !== 0) throw new Error(`the server ended with ${code}: ${lines.join(" | ")}`);
+        },
     };
-    onTestFinished(stop);
-    return { data, socket, adminSocket, lines, stop, client: () => connect({ path: socket }), admin: () => connect({ path: adminSocket }) };
 }
 
 /** A client that is closed when the test ends. */
