@@ -50,9 +50,27 @@ async function install(names, path) {
     // RUNLEVEL=1 keeps services from being started by their installation: this machine shall not listen because it was set up for tests.
     const env = { ...process.env, PATH: path, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
     const failure = `apt-get could not install ${list}: see its words above, or install them yourself and run this again`;
-    const known = await ask("apt-cache", ["show", "--no-all-versions", ...names], { env });
-    if (known === undefined) await step("apt-get update", "apt-get", ["update", "-q"], { env, failure });
-    await step(`apt-get install ${list}`, "apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names], { env, failure });
+    const update = () => step("apt-get update", "apt-get", ["update", "-q"], { env, failure });
+    const get = () =>
+        step(
+            `apt-get install ${list}`,
+            "apt-get",
+            ["install", "-y", "-q", "--no-install-recommends", "-o", "Acquire::Retries=1", ...names],
+            {
+                env,
+                failure,
+            },
+        );
+    if ((await ask("apt-cache", ["show", "--no-all-versions", ...names], { env })) === undefined) {
+        await update();
+        await get();
+    } else {
+        // The lists may be older than what the archive still has.
+        await get().catch(async () => {
+            await update();
+            await get();
+        });
+    }
     if (names.includes("openssh-server")) {
         await ask("systemctl", ["disable", "ssh.service", "ssh.socket"], { env });
         say("openssh-server is there for the test hosts; it is not enabled on this machine");
