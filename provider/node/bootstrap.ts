@@ -181,8 +181,12 @@ const RECEIVE: Script = `
     s=$(sha256sum "$t"); [ "\${s%% *}" = "$2" ] || exit ${DAMAGED_STATUS};
     chmod "$3" "$t"; sync "$t"; mv -f "$t" "$1"; sync "$d" "$(dirname "$d")"`;
 
-const send = async (connection: Connection, { what, path, sha256, mode, compressed }: Upload, work: Work): Promise<void> => {
-    work.progress(`packing the ${what}`);
+const send = async (
+    connection: Connection,
+    { what, path, sha256, mode, bytes: plainBytes, compressed }: Upload,
+    work: Work,
+): Promise<void> => {
+    if (plainBytes > MIB) work.progress(`packing the ${what}`);
     const { stream, bytes } = await compressed();
     const node = connection.target.alias;
     let sent = 0;

@@ -72,11 +72,15 @@ export const PROBE: Script = `
     fi;
     echo ${END}`;
 
-/** Speaks with the agent where there is one, else reports: one command, so that neither outcome costs another round trip. Arguments: session or empty, protocol, `write` or not. */
+/**
+ * Speaks with the agent where there is one, else reports: one command, so that neither outcome costs another round trip. A conversation ends
+ * with status 0, or with a signal when the caller is gone; any other status means that there was none, since the agent is silent or damaged.
+ * Arguments: session or empty, protocol, `write` or `look`.
+ */
 export const GREET_OR_PROBE: Script = `
     if [ -x ${LAUNCHER} ] && [ -S ${SOCKET} ]; then
         if [ -n "$1" ]; then ${LAUNCHER} rpc --session "$1" --protocol "$2"; else ${LAUNCHER} rpc --protocol "$2"; fi;
-        c=$?; [ $c = 3 ] || exit $c;
+        case $? in 0 | 129 | 141 | 143) exit;; esac;
     fi;
     shift 2;
     ${PROBE}`;

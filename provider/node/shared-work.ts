@@ -66,13 +66,13 @@ export class SharedWork<T> {
         }
     }
 
+    /** Whoever gives up is told what was in the way, since that is why; where nothing was, how far it had come. */
     #outOfTime(signal: AbortSignal): ZeroformError {
         const reason: unknown = signal.reason;
-        const isTimeout =
-            reason instanceof Error && (reason.name === "TimeoutError" || (reason instanceof ZeroformError && reason.code === "TIMEOUT"));
-        if (isTimeout && this.#hindrance) return this.#hindrance;
+        if (this.#hindrance) return this.#hindrance;
         if (reason instanceof ZeroformError) return reason;
-        if (!isTimeout) return new ZeroformError({ code: "CANCELLED", message: "cancelled" }, reason);
+        if (!(reason instanceof Error) || reason.name !== "TimeoutError")
+            return new ZeroformError({ code: "CANCELLED", message: "cancelled" }, reason);
         const during = this.#doing === "" ? "" : ` while ${this.#doing}`;
         return new ZeroformError({ code: "TIMEOUT", message: `time ran out${during}`, node: this.#name, retryable: true }, reason);
     }
