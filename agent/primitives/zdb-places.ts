@@ -21,7 +21,7 @@ export interface ZdbServer {
     readonly index: string;
     readonly unit: string;
     readonly config: string;
-    /** Digests of the passwords that were set last. */
+    /** Digests of the passwords that were set last; beside the data, with which they come and go. */
     readonly digests: string;
     readonly adminSocket: string;
 }
@@ -46,7 +46,7 @@ export const serverOf = (resource: Zdb): ZdbServer => {
         index: `${root}/${id}/index`,
         unit: `zeroform-zdb@${id}.service`,
         config: `${SERVICES}/zdb-${id}.json`,
-        digests: `${SERVICES}/zdb-${id}.digests`,
+        digests: `${root}/${id}/password-digests`,
         adminSocket: `${RUN}/zdb-${id}.sock`,
     };
 };

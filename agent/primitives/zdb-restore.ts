@@ -5,7 +5,7 @@ import type { Os } from "../os/os.ts";
 import type { Context, Trashed } from "./driver.ts";
 import { namespaceOf, placeNow, serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { parseInfo } from "./zdb-properties.ts";
-import { command, infoText } from "./zdb-server.ts";
+import { command, forgetPassword, infoText } from "./zdb-server.ts";
 
 /** Exchanges a namespace's data for trashed ones; its server runs. Cut off anywhere, it can be run again. */
 export const restoreNamespace = async (
@@ -29,6 +29,8 @@ export const restoreNamespace = async (
         await os.files.makeDirectory(own.slice(0, own.lastIndexOf("/")));
         await command(server, os, "NSDETACH", namespace, own);
     }
+    // The data come back with the password that they went with.
+    await forgetPassword(into.life, server, os);
     await command(server, os, "NSATTACH", namespace, place);
 };
 

@@ -1,9 +1,11 @@
 import { ZeroformError } from "../../protocol/errors.ts";
+import type { Life } from "../../protocol/ids.ts";
 import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
 import type { Reply } from "../os/redis.ts";
 import type { Context } from "./driver.ts";
 import type { ZdbServer } from "./zdb-places.ts";
+import { formatDigests, parseDigests } from "./zdb-properties.ts";
 import { configOf, unitsOf } from "./zdb-units.ts";
 
 /** How long a server may take to read its log and answer; a large one goes on, and is asked again by the next try. */
@@ -92,4 +94,10 @@ const untilAnswering = async (server: ZdbServer, os: Os, signal: AbortSignal): P
         }
         await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
     }
+};
+
+/** What a namespace's password is, is not known any more: the next apply sets it. */
+export const forgetPassword = async (life: Life, server: ZdbServer, { files }: Os): Promise<void> => {
+    const digests = new Map(parseDigests(await files.readText(server.digests)));
+    if (digests.delete(life)) await files.writeText(server.digests, formatDigests(digests));
 };

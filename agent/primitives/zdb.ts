@@ -9,7 +9,17 @@ import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb, type ZdbSe
 import { admitPort } from "./zdb-ports.ts";
 import { differing, digestOf, formatDigests, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
-import { command, dropServer, ensureServer, infoText, isAnswering, isRunning, requireMount, withServer } from "./zdb-server.ts";
+import {
+    command,
+    dropServer,
+    ensureServer,
+    forgetPassword,
+    infoText,
+    isAnswering,
+    isRunning,
+    requireMount,
+    withServer,
+} from "./zdb-server.ts";
 
 /** A Zdb is a namespace on the Zero-DB server of its tenant and mount. */
 export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
@@ -43,7 +53,7 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
                 (other) => other.life !== resource.life && serverOf(other).id === server.id,
             );
             if (others.length === 0) await dropServer(server, context.os);
-            else await forgetPassword(resource, server, context.os);
+            else await forgetPassword(resource.life, server, context.os);
         });
     },
 
@@ -128,9 +138,4 @@ const takeNamespace = async (resource: Zdb, server: ZdbServer, place: string | u
     const data = `${server.data}/${namespace}`;
     if (place !== undefined && (await files.stat(data)) !== undefined) await files.move(data, place);
     await files.remove(`${server.index}/${namespace}`);
-};
-
-const forgetPassword = async (resource: Zdb, server: ZdbServer, os: Os): Promise<void> => {
-    const digests = new Map(parseDigests(await os.files.readText(server.digests)));
-    if (digests.delete(resource.life)) await os.files.writeText(server.digests, formatDigests(digests));
 };

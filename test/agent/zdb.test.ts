@@ -1,0 +1,263 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Resource } from "../../agent/primitives/driver.ts";
+import { namespaceOf, serverOf, trashedNamespace, type Zdb } from "../../agent/primitives/zdb-places.ts";
+import { mountPointOf } from "../../agent/primitives/zmount-places.ts";
+import { powerOff, powerOn } from "../../dev/hosts/index.ts";
+import { mintLife, mintTenantId } from "../../protocol/ids.ts";
+import { changed, Rig } from "./driver/rig.ts";
+
+const asZdb = (resource: Resource): Zdb => resource as unknown as Zdb;
+
+describe("a Zdb on a real host", () => {
+    let rig: Rig;
+    let mount: Resource;
+    beforeAll(async () => {
+        rig = await Rig.start("zfd", 2 * 2 ** 30);
+        mount = rig.mount("disk", "256MiB");
+        await rig.run("apply", mount);
+    });
+    afterAll(() => rig?.stop());
+
+    /** Everything that is desired of the kind, as the agent would know it. */
+    let desired: Resource[] = [];
+    const run: Rig["run"] = (verb, resource, options = {}) => rig.run(verb, resource, { resources: desired, ...options });
+    const put = (resource: Resource) => {
+        desired = [...desired.filter(({ life }) => life !== resource.life), resource];
+        return resource;
+    };
+    const admitted = async (resource: Resource, old?: Resource): Promise<Resource> => {
+        const spec = await run("admit", resource, old === undefined ? {} : { old });
+        return put({ ...resource, spec: spec as Resource["spec"] });
+    };
+    const made = async (name: string, spec: Readonly<Record<string, unknown>>, on?: Resource): Promise<Resource> => {
+        const resource = await admitted(rig.zdb(name, { listen: rig.host.address, ...spec }, on));
+        await run("apply", resource);
+        await isReady(resource);
+        return resource;
+    };
+    const removed = async (resource: Resource, options: { readonly keep?: boolean } = {}) => {
+        desired = desired.filter(({ life }) => life !== resource.life);
+        await run("remove", resource, options);
+    };
+    const isReady = async (resource: Resource) =>
+        expect(await run("observe", resource)).toEqual({ state: "ready", outputs: { namespace: namespaceOf(asZdb(resource)) } });
+    const why = async (resource: Resource) => {
+        const seen = (await run("observe", resource)) as { readonly state: string; readonly why?: string };
+        return seen.why ?? seen.state;
+    };
+    const client = async <T>(
+        resource: Resource,
+        use: (redis: Redis) => Promise<T>,
+        given: { readonly password?: string } = {},
+    ): Promise<T> => {
+        const { port, password } = asZdb(resource).spec;
+        const redis = new Redis({
+            host: rig.host.address,
+            port: port ?? 0,
+            username: namespaceOf(asZdb(resource)),
+            password: given.password ?? password ?? "",
+            protocol: 2,
+            lazyConnect: true,
+            connectTimeout: 2_000,
+            maxRetriesPerRequest: 0,
+            retryStrategy: () => null,
+        });
+        redis.on("error", () => undefined);
+        try {
+            await redis.connect();
+            return await use(redis);
+        } finally {
+            redis.disconnect();
+        }
+    };
+    const get = (resource: Resource, key: string) => client(resource, (redis) => redis.get(key));
+
+    it("is made with a password and port of its own, and serves its namespace to those who know them", async () => {
+        const [one, two] = [await made("one", {}, mount), await made("two", { public: true }, mount)];
+        expect(asZdb(one).spec).toMatchObject({ port: 9900, password: expect.stringMatching(/^[A-Za-z0-9]{32}$/) });
+        expect(asZdb(two).spec.port).toBe(9900);
+        expect(serverOf(asZdb(one)).id).toBe(serverOf(asZdb(two)).id);
+        await client(one, (redis) => redis.set("key", "of one"));
+        expect(await get(one, "key")).toBe("of one");
+        expect(await get(two, "key")).toBeNull();
+        await expect(client(one, (redis) => redis.get("key"), { password: "wrong-password" })).rejects.toThrow();
+        const seen = await rig.sh(
+            "ps axww -o args; journalctl -o cat --no-pager; cat /etc/systemd/system/zeroform-zdb@.service /etc/systemd/system/zeroform-*/*.conf",
+        );
+        for (const each of [one, two]) expect(seen).not.toContain(asZdb(each).spec.password);
+        expect(await rig.sh("stat -c %a /var/lib/zeroform/services/*")).toMatch(/^(600\n?)+$/);
+        await removed(one);
+        await isReady(two);
+        await removed(two);
+    });
+
+    it("changes in place: password, quota, reach, publicity; never below what is used", async () => {
+        const before = await made("changing", {}, mount);
+        await client(before, (redis) => redis.set("key", "x".repeat(3 * 2 ** 20)));
+        const wanted = changed(before, { password: "rotated-password", size: "16MiB", listen: "0.0.0.0", public: true, port: undefined });
+        const after = await admitted(wanted, before);
+        expect(asZdb(after).spec.port).toBe(asZdb(before).spec.port);
+        await run("apply", after);
+        await isReady(after);
+        expect((await get(after, "key"))?.length).toBe(3 * 2 ** 20);
+        await expect(client(before, (redis) => redis.get("key"))).rejects.toThrow();
+        await expect(run("admit", changed(after, { size: "1MiB" }), { old: after })).rejects.toMatchObject({
+            code: "INVALID",
+            message: expect.stringMatching(/^size 1MiB is less than the \d+(B|KiB|MiB) that are used$/),
+        });
+        await removed(after);
+    });
+
+    it("is not given an address that another server has", async () => {
+        const holder = await made("holder", { port: 9955, listen: "0.0.0.0" });
+        const other = { ...rig.zdb("other", { port: 9955, listen: rig.host.address }), tenant: mintTenantId() };
+        await expect(run("admit", other)).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining('Zdb "holder"') });
+        await removed(holder);
+        await rig.sh(`systemd-run --quiet --unit=squatter python3 -m http.server 9955`);
+        await expect(untilRefused(() => run("admit", other))).resolves.toMatch(/held by python3 \(pid \d+\)/);
+        await rig.sh("systemctl stop squatter");
+        await run("admit", other);
+        const away = await admitted(rig.zdb("away", { listen: "192.0.2.1" }));
+        await run("apply", away);
+        expect(await why(away)).toMatch(/192\.0\.2\.1:\d+ cannot be listened on \(EADDRNOTAVAIL\).*this node has the addresses .*10\.199/);
+        await removed(away);
+    });
+
+    it("is healed: server killed, stopped, without parameters, without its mount", async () => {
+        const resource = await made("hurt", {}, mount);
+        const { unit, config, digests } = serverOf(asZdb(resource));
+        await client(resource, (redis) => redis.set("key", "kept"));
+        await rig.sh(`systemctl kill -s KILL ${unit}; sleep 0.2; while ! systemctl is-active -q ${unit}; do sleep 0.1; done`);
+        const drifts = [
+            { line: `systemctl stop ${unit}`, is: "its server does not run (dead)" },
+            { line: `rm ${config}; systemctl stop ${unit}`, is: "its server does not run" },
+            { line: `rm ${config}`, is: "unit or parameters are gone or changed" },
+            { line: `rm -r /etc/systemd/system/${unit}.d`, is: "unit or parameters are gone or changed" },
+            { line: `rm ${digests}`, is: "its password is not known to be set" },
+            { line: `systemctl kill -s STOP ${unit}`, is: "its server does not answer: no answer from the server" },
+            { line: `umount -l ${mountPointOf(mount.life)}`, is: "its ZMount is not mounted" },
+        ];
+        for (const { line, is } of drifts) {
+            await rig.sh(line);
+            expect(await why(resource), line).toContain(is);
+            if (is.includes("not mounted")) {
+                await expect(run("apply", resource)).rejects.toThrow("its ZMount is not mounted");
+                await rig.run("apply", mount);
+            }
+            if (is.includes("not answer")) await rig.sh(`systemctl kill -s CONT ${unit}`);
+            await run("apply", resource);
+            await isReady(resource);
+            expect(await get(resource, "key"), line).toBe("kept");
+        }
+        await removed(resource);
+    });
+
+    it("comes back with the power without any agent, on its mount", async () => {
+        const [here, there] = [await made("on-mount", {}, mount), await made("on-node", {})];
+        for (const each of [here, there]) await client(each, (redis) => redis.set("key", "kept"));
+        await rig.sh("sleep 1.2; sync");
+        await powerOff(rig.host);
+        await powerOn(rig.host);
+        for (const each of [here, there]) {
+            await isReady(each);
+            expect(await get(each, "key")).toBe("kept");
+            await removed(each);
+        }
+    });
+
+    it("goes to the trash and comes back into another, whose data go there; cut off anywhere", async () => {
+        const old = await made("old", {}, mount);
+        await client(old, (redis) =>
+            redis
+                .pipeline()
+                .set("key", "old")
+                .set("big", "x".repeat(2 ** 20))
+                .exec(),
+        );
+        const place = trashedNamespace(asZdb(old));
+        await removed(old);
+        await run("remove", old);
+        expect(await rig.sh(`systemctl list-units --all --plain --no-legend 'zeroform-zdb@*'`)).toBe("");
+        expect(await rig.sh("ls /run/zeroform /etc/systemd/system /var/lib/zeroform/services")).not.toMatch(/zdb-[0-9a-f]/);
+        expect(await run("trashed", old)).toBeGreaterThan(2 ** 20);
+
+        const into = await made("new", {}, mount);
+        await client(into, (redis) => redis.set("key", "new"));
+        const own = place.replace(old.life, mintLife());
+        const seq = changed(into, { mode: "seq" });
+        await expect(run("restore", seq, { from: old, own })).rejects.toMatchObject({
+            code: "INVALID",
+            message: expect.stringContaining("mode"),
+        });
+        const small = changed(into, { size: "512KiB" });
+        await expect(run("restore", small, { from: old, own })).rejects.toMatchObject({
+            code: "INVALID",
+            message: expect.stringContaining("more than the 512KiB"),
+        });
+        await isReady(into);
+        for (const cutAfterMs of [90, 120, 160]) await rig.cutOff("restore", into, cutAfterMs, { from: old, own, resources: desired });
+        await run("restore", into, { from: old, own });
+        await run("restore", into, { from: old, own });
+        await run("apply", into);
+        await isReady(into);
+        expect(await get(into, "key")).toBe("old");
+        expect(await run("trashed", old)).toBe(0);
+        const back = mintLife();
+        await run("restore", into, {
+            from: { ...old, life: own.slice(own.lastIndexOf("/") + 1) as Resource["life"] },
+            own: place.replace(old.life, back),
+        });
+        await run("apply", into);
+        expect(await get(into, "key")).toBe("new");
+        await removed(into);
+        await run("purge", into);
+        await run("purge", { ...old, life: back });
+        expect(await rig.sh(`find ${mountPointOf(mount.life)}/zdb -type f`)).toBe("");
+    });
+
+    it("is removed also while its server cannot run, and leaves what is to be kept", async () => {
+        const [dead, kept] = [await made("dead", {}), await made("kept", {})];
+        const { unit, data } = serverOf(asZdb(dead));
+        await client(kept, (redis) => redis.set("key", "kept"));
+        await rig.sh(`systemctl stop ${unit}`);
+        await removed(dead);
+        expect(await rig.sh(`ls ${trashedNamespace(asZdb(dead))}`)).toContain("d0");
+        await run("apply", kept);
+        await removed(kept, { keep: true });
+        expect(await rig.sh(`ls ${data}/${namespaceOf(asZdb(kept))}`)).toContain("d0");
+    });
+
+    it("serves hundreds of namespaces from one server, observed with one question", async () => {
+        const many = await Promise.all(
+            Array.from({ length: 200 }, (_, index) => put(changed(rig.zdb(`n${index}`, { password: "same-for-all" }), { port: 9911 }))),
+        );
+        for (const each of many.slice(0, 3)) await run("apply", each);
+        const { adminSocket } = serverOf(asZdb(many[0] ?? mount));
+        const names = many.map((each) => namespaceOf(asZdb(each)));
+        const lines = names.slice(3).map((name) => `*2\r\n$5\r\nNSNEW\r\n$${name.length}\r\n${name}\r\n`);
+        await rig.sh(
+            `python3 -c 'import socket,sys
+s=socket.socket(socket.AF_UNIX); s.connect("${adminSocket}"); s.sendall(sys.stdin.buffer.read())
+n=0
+while n < ${lines.length}: n += s.recv(65536).count(b"+OK")'`,
+            lines.join(""),
+        );
+        const [first, last] = [many[0] ?? mount, many.at(-1) ?? mount];
+        await isReady(first);
+        expect(await why(last)).toContain("maxsize");
+        for (const each of many) desired = desired.filter(({ life }) => life !== each.life);
+    });
+});
+
+/** What a call that comes to be refused says. */
+const untilRefused = async (call: () => Promise<unknown>): Promise<string> => {
+    for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+        try {
+            await call();
+        } catch (refusal) {
+            return refusal instanceof Error ? refusal.message : String(refusal);
+        }
+    }
+    return "never refused";
+};
