@@ -25,7 +25,7 @@ export const readResource = async (core: Core, { caller, life, digests }: Params
         blind = `it cannot be looked at: ${asZeroformError(failure).message}`;
     }
     if (core.reconciler.isGone(life)) return closed(core, life, call, waiting);
-    if (!core.reconciler.paused) await core.reconciler.settled(life, waiting);
+    if (!core.reconciler.paused && blind === undefined) await core.reconciler.settled(life, waiting);
     if (core.reconciler.isGone(life)) return closed(core, life, call, waiting);
 
     const row = ownLife(core, caller, life);
@@ -39,10 +39,9 @@ const closed = async (core: Core, life: LifeRow["life"], call: Call, waiting: Wa
     const { store, parts, reconciler } = core;
     const row = store.lives.get(life);
     if (!row) return ABSENT;
-    const standing = parts.inventory.standingOn(life).filter((each) => each.desired === "present");
-    for (const each of [...standing].reverse()) if (!reconciler.isGone(each.life)) await reconciler.check(each.life);
-    const lost = [...standing.filter((each) => reconciler.isGone(each.life)).reverse(), row];
-    for (const each of lost) wantRemoved(core, store.lives.get(each.life) ?? each, { keep: false, trashMs: 0 }, each.epoch);
+    const lost = parts.inventory.standingOn(life).filter((each) => reconciler.isGone(each.life));
+    for (const each of [...lost.reverse(), row])
+        wantRemoved(core, store.lives.get(each.life) ?? each, { keep: false, trashMs: 0 }, each.epoch);
     await reconciler.settled(life, waiting).catch(() => undefined);
     call.signal.throwIfAborted();
     return ABSENT;

@@ -1,13 +1,12 @@
 import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
-import { primitiveOf } from "../../schema/index.ts";
 import type { LifeRow } from "../store/lives.ts";
 import type { ResourceKind } from "../store/rows.ts";
 import type { Machinery } from "./machinery.ts";
 import type { Judge } from "./observer.ts";
 import { hasWork, markUnfinished } from "./progress.ts";
 import type { Outcome, Task } from "./task.ts";
-import { Worker } from "./worker.ts";
+import { canBeLost, ITS_GROUND, Worker } from "./worker.ts";
 
 /** How often everything is looked at when nothing calls for it. */
 const SWEEP_MS = 15_000;
@@ -196,20 +195,19 @@ export class Reconciler {
         if (row?.desired !== "present" || !this.#isQuiet(task, version)) return;
         const seen = judge(this.#parts.inventory.resource(row));
         const wasGone = task.gone;
+        if (canBeLost(row) && this.#parts.inventory.usedBy(row).some((used) => this.isGone(used.life)))
+            return this.#worker.lost(row, ITS_GROUND);
         task.gone = false;
         task.see(seen);
         if (seen.state === "ready") {
             // Not everything that is desired can be seen from outside: what was not done yet is done first.
             return row.work === "none" || row.work === "heal" ? this.#worker.ready(row) : this.#heal(task);
         }
-        const bearsData = row.made && primitiveOf(row.kind).bearsData;
-        if (bearsData && seen.state === "absent" && (wasGone || (await this.#isMissedAgain(row)))) {
+        if (canBeLost(row) && seen.state === "absent" && (wasGone || (await this.#isMissedAgain(row)))) {
             if (this.#isQuiet(task, version))
                 this.#worker.lost(row, "its data are gone from the node, and no operation of zeroform removed them");
             return;
         }
-        if (bearsData && this.#parts.inventory.usedBy(row).some((used) => this.isGone(used.life)))
-            return this.#worker.lost(row, "what its data were on is gone from the node");
         if (wasGone) task.forgive();
         markUnfinished(this.#parts, life, [seen.state === "drifted" ? seen.why : "it is not there any more"]);
         this.#heal(task);

@@ -1,5 +1,6 @@
 import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
+import { primitiveOf } from "../../schema/index.ts";
 import type { AnyPrimitive } from "../../schema/primitive.ts";
 import type { Work } from "../os/os.ts";
 import type { Observation } from "../primitives/driver.ts";
@@ -165,6 +166,8 @@ export class Worker {
         task.failure = new ZeroformError({ code: "NOT_READY", message: reason });
         if (markUnfinished(this.#parts, row.life, [reason])) this.#parts.tell("lost", `${called(row)}: ${why}`, row);
         task.settle({ state: "unfinished", failure: task.failure });
+        for (const each of this.#parts.store.lives.using(row.life))
+            if (canBeLost(each) && !this.isGone(each.life)) this.lost(each, ITS_GROUND);
     }
 
     /** Lets no one work on what stands on this one. */
@@ -216,6 +219,12 @@ export class Worker {
         return { why: `it waits for ${called(unready)}${final ? `, which is not ready: ${unready.reasons.join("; ")}` : ""}`, final };
     }
 }
+
+/** Why something is gone that stood on what is gone. */
+export const ITS_GROUND = "what its data were on is gone from the node";
+
+/** It was ready once, and has data: when they are not there, making it again would hide that. */
+export const canBeLost = (row: LifeRow): boolean => row.desired === "present" && row.made && primitiveOf(row.kind).bearsData;
 
 interface Blocked {
     readonly why: string;
