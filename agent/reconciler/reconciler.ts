@@ -193,7 +193,8 @@ export class Reconciler {
         const row = this.#parts.store.lives.get(life);
         const task = this.#worker.task(life);
         if (row?.desired !== "present" || !this.#isQuiet(task, version)) return;
-        const seen = judge(this.#parts.inventory.resource(row));
+        const seen = this.#seenBy(judge, row);
+        if (!seen) return;
         const wasGone = task.gone;
         if (canBeLost(row) && this.#parts.inventory.usedBy(row).some((used) => this.isGone(used.life)))
             return this.#worker.lost(row, ITS_GROUND);
@@ -209,8 +210,19 @@ export class Reconciler {
             return;
         }
         if (wasGone) task.forgive();
-        markUnfinished(this.#parts, life, [seen.state === "drifted" ? seen.why : "it is not there any more"]);
+        // While it is being tried again, why that fails says more than what is seen.
+        if (!task.failure) markUnfinished(this.#parts, life, [seen.state === "drifted" ? seen.why : "it is not there any more"]);
         this.#heal(task);
+    }
+
+    /** One resource that cannot be judged keeps no other from it. */
+    #seenBy(judge: Judge, row: LifeRow): ReturnType<Judge> | undefined {
+        try {
+            return judge(this.#parts.inventory.resource(row));
+        } catch (failure) {
+            markUnfinished(this.#parts, row.life, [`it cannot be judged: ${asZeroformError(failure).message}`]);
+            return undefined;
+        }
     }
 
     /** Data are called gone only when they are missed twice. */
