@@ -24,7 +24,7 @@ describe("server commands", () => {
         await follow(client, [
             [["PING"], { status: "PONG" }],
             [["ping", "extra"], { status: "PONG" }],
-            [["HELLO", "3"], error("Command not supported")],
+            [["HELLO", "3", "AUTH", "ns", "pw"], error("ERR unknown command 'HELLO'")],
             [["CLIENT", "SETINFO", "LIB-NAME", "x"], error("Command not supported")],
             [["COMMAND"], error("Command not supported")],
             [["CONFIG", "GET", "save"], error("Command not supported")],
