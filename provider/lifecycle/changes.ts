@@ -1,5 +1,5 @@
 import type { AnyPrimitive, Input } from "../../schema/primitive.ts";
-import { GIVEN, hasUnknown, type Properties, same, UNFINISHED, URN } from "./values.ts";
+import { GIVEN, hasUnknown, isRecord, type Properties, same, UNFINISHED, UNKNOWN, URN } from "./values.ts";
 
 /** Which fields differ between a resource's outputs and its new inputs, by what that means. */
 export interface FieldChanges {
@@ -39,7 +39,7 @@ const changeOf = (
     const value = news[field];
     const { rule } = input.change;
     if (hasUnknown(value)) {
-        if (rule === "client") return "unknownClient";
+        if (rule === "client") return sameWhereKnown(settled(input, olds[field]), value) ? "unknownClient" : "clientOnly";
         return rule === "replace" ? "replaced" : "inPlace";
     }
     if (input.generated && value === undefined) return wasGiven(field, olds) ? "clientOnly" : undefined;
@@ -49,6 +49,13 @@ const changeOf = (
     }
     if (rule === "client") return "clientOnly";
     return rule === "replace" ? "replaced" : "inPlace";
+};
+
+/** What is not known yet may turn out to be as it was; what is known and differs will not. */
+const sameWhereKnown = (old: unknown, value: unknown): boolean => {
+    if (value === UNKNOWN || !hasUnknown(value)) return value === UNKNOWN || same(old, value);
+    if (!isRecord(old) || !isRecord(value)) return true;
+    return [...new Set([...Object.keys(old), ...Object.keys(value)])].every((key) => sameWhereKnown(old[key], value[key]));
 };
 
 const wasGiven = (field: string, olds: Properties): boolean => Array.isArray(olds[GIVEN]) && olds[GIVEN].includes(field);

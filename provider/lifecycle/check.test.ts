@@ -56,6 +56,19 @@ describe("what check makes of inputs", () => {
     );
 });
 
+describe("a value that is unknown in part", () => {
+    it("is normalised around what is not known", () => {
+        const { inputs } = check("ZMount", {}, { ...written.ZMount, connection: { host: "10.0.0.11", hostKey: UNKNOWN, trash: "24h" } });
+        expect(inputs.connection).toEqual({
+            host: "10.0.0.11",
+            hostKey: UNKNOWN,
+            trash: "1d",
+            onUnreachable: "fail",
+            installPackages: true,
+        });
+    });
+});
+
 describe("what check refuses", () => {
     it.each<[Kind, Properties, string, string]>([
         ["Node", { host: undefined }, "host", "host is missing: write host as a name or an address"],

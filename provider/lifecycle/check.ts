@@ -37,7 +37,7 @@ export const check = (kind: Kind, olds: unknown, news: unknown): Checked => {
 
 /** A value as the schema makes it, or what is wrong with it. */
 const settle = (field: string, input: Input, value: unknown): { readonly value: unknown; readonly failure?: Failure } => {
-    if (hasUnknown(value)) return { value };
+    if (hasUnknown(value)) return { value: aroundUnknown(input, value) };
     try {
         const { success, data, error } = input.schema.safeParse(value);
         if (success) return { value: data };
@@ -49,6 +49,17 @@ const settle = (field: string, input: Input, value: unknown): { readonly value: 
         return { value, failure: shown(field, input, value === undefined ? `${path} is missing: ${reason}` : `${path}: ${reason}`) };
     } catch {
         return { value, failure: shown(field, input, `${field}: not a value of this field`) };
+    }
+};
+
+/** What is known of a value that is unknown in part is normalised like any other, so that a plan shows no change that is none. */
+const aroundUnknown = (input: Input, value: unknown): unknown => {
+    if (!isRecord(value)) return value;
+    try {
+        const { success, data } = input.schema.safeParse(value);
+        return success && hasUnknown(data) ? data : value;
+    } catch {
+        return value;
     }
 };
 

@@ -52,5 +52,6 @@ const putBack = ({ inputs }: AnyPrimitive, field: string, olds: Properties, news
             ? `keep the resource given as ${field}, which is made anew here`
             : `put ${field} back to the resource it was`;
     const old = olds[field];
-    return old === undefined || inputs[field]?.secret ? `put ${field} back to what it was` : `put ${field} back to ${JSON.stringify(old)}`;
+    if (old === undefined) return `leave ${field} out again`;
+    return inputs[field]?.secret ? `put ${field} back to what it was` : `put ${field} back to ${JSON.stringify(old)}`;
 };

@@ -82,7 +82,7 @@ describe("the real host of dynamic providers, with a node behind it", () => {
 
     it("tells an unknown client field from a change", async () => {
         const disk = await make(run, "ZMount", onNode(run, node.id, "ZMount", "other", { size: "20GiB" }));
-        const connection = { host: "127.0.0.1", hostKey: UNKNOWN };
+        const connection = { ...(disk.inputs.connection as object), hostKey: UNKNOWN };
         const diff = (more: object) => run.provider.diff("ZMount", disk.id, opened(disk.outs), { ...disk.inputs, connection, ...more });
         expect((await diff({})).changes).toBe("none");
         expect((await diff({ size: UNKNOWN })).changes).toBe("unknown");
