@@ -60,10 +60,18 @@ describe("asking a server", () => {
         server.close();
     });
 
+    it("ends when the server says nothing", async () => {
+        using server = await serve("");
+        await expect(redis.ask(server.path, [["PING"]], { silenceMs: 20 })).rejects.toMatchObject({
+            code: "TIMEOUT",
+            message: expect.stringContaining("silent for 0.02 s"),
+        });
+    });
+
     it("ends when nobody waits", async () => {
         using server = await serve("");
         const abort = new AbortController();
-        const asking = redis.ask(server.path, [["PING"]], abort.signal);
+        const asking = redis.ask(server.path, [["PING"]], { signal: abort.signal });
         abort.abort();
         await expect(asking).rejects.toThrow("nobody waits");
     });

@@ -4,19 +4,25 @@ import { ZeroformError } from "../../protocol/errors.ts";
 /** An answer in the Redis protocol; an error answer is an Error value, so that a pipeline can hold some of each. */
 export type Reply = string | number | null | Error | readonly Reply[];
 
+export interface AskOptions {
+    readonly signal?: AbortSignal;
+    /** How long it may say nothing. @default 5 s */
+    readonly silenceMs?: number;
+}
+
 /** Talks to servers of ours over their unix sockets. */
 export interface Redis {
-    /** Sends all commands at once, answers their replies in order. Throws when the server cannot be reached or is silent. */
-    ask(socket: string, commands: readonly (readonly string[])[], signal?: AbortSignal): Promise<readonly Reply[]>;
+    /** Sends all commands at once, answers their replies in order. Throws NOT_READY when the server cannot be reached, TIMEOUT when it says nothing. */
+    ask(socket: string, commands: readonly (readonly string[])[], options?: AskOptions): Promise<readonly Reply[]>;
 }
 
 /** A local server that says nothing for so long is not healthy. */
-const SILENCE_MS = 10_000;
+const SILENCE_MS = 5_000;
 /** Hundreds of namespaces fit many times; more is no server of ours. */
 const LONGEST_ANSWER_BYTES = 16 * 2 ** 20;
 
 export const redis: Redis = {
-    ask: (path, commands, signal) =>
+    ask: (path, commands, { signal, silenceMs = SILENCE_MS } = {}) =>
         new Promise((resolve, reject) => {
             if (commands.length === 0) return resolve([]);
             const replies: Reply[] = [];
@@ -27,11 +33,11 @@ export const redis: Redis = {
                 socket.destroy();
                 settle();
             };
-            const fail = (why: string) => end(() => reject(unreachable(path, why)));
+            const fail = (why: string, code: "NOT_READY" | "TIMEOUT" = "NOT_READY") => end(() => reject(unreachable(path, why, code)));
             const onAbort = () => fail("nobody waits for it any more");
             if (signal?.aborted) return onAbort();
             signal?.addEventListener("abort", onAbort, { once: true });
-            socket.setTimeout(SILENCE_MS, () => fail(`silent for ${SILENCE_MS / 1_000} s`));
+            socket.setTimeout(silenceMs, () => fail(`silent for ${silenceMs / 1_000} s`, "TIMEOUT"));
             socket.on("error", (failure) => fail(failure.message));
             socket.on("close", () => fail("it closed the connection"));
             socket.on("data", (chunk) => {
@@ -49,8 +55,8 @@ export const redis: Redis = {
         }),
 };
 
-const unreachable = (path: string, why: string) =>
-    new ZeroformError({ code: "NOT_READY", message: `no answer from the server at ${path}: ${why}`, retryable: true });
+const unreachable = (path: string, why: string, code: "NOT_READY" | "TIMEOUT") =>
+    new ZeroformError({ code, message: `no answer from the server at ${path}: ${why}`, retryable: true });
 
 const encode = (command: readonly string[]): Buffer =>
     Buffer.from(`*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join("")}`);

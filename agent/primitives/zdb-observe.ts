@@ -1,17 +1,16 @@
 import { asZeroformError } from "../../protocol/errors.ts";
 import type { zdb } from "../../schema/zdb.ts";
 import type { Os } from "../os/os.ts";
-import type { UnitState } from "../os/systemd.ts";
 import type { Observation } from "./driver.ts";
 import { namespaceOf, serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { type Digests, differing, type Info, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
-import { configOf, unitsOf } from "./zdb-units.ts";
+import { configOf, instanceOf, TEMPLATE } from "./zdb-units.ts";
 
 /** What the node shows about one server. */
 export interface ServerFacts {
     readonly mounted: boolean;
-    /** State of its unit, with the journal's last words when it does not run. */
-    readonly unit: Pick<UnitState, "active" | "sub"> & { readonly lastWords: string };
+    /** What its unit does instead of running, with the journal's last words. */
+    readonly down: { readonly sub: string; readonly lastWords: string } | undefined;
     readonly installed: boolean;
     /** What it says of the namespaces that were asked for; `undefined`: it has no such namespace. Or why it says nothing. */
     readonly answer: { readonly namespaces: ReadonlyMap<string, Info | undefined> } | { readonly silent: string };
@@ -26,33 +25,36 @@ export interface ZdbFacts {
 
 export const gatherZdbs = async (os: Os, resources: readonly Zdb[]): Promise<ZdbFacts> => {
     if (resources.length === 0) return { servers: new Map(), addresses: [] };
-    const [states, mounts] = await Promise.all([os.systemd.states(), os.mounts.list()]);
-    const byServer = Map.groupBy(resources, (resource) => serverOf(resource).id);
-    const servers = await Promise.all(
-        [...byServer].map(async ([id, own]): Promise<[string, ServerFacts][]> => {
-            const [first] = own;
+    const [mounts, template] = await Promise.all([os.mounts.list(), os.systemd.installed(TEMPLATE)]);
+    const groups = await Promise.all(
+        [...Map.groupBy(resources, (resource) => serverOf(resource).id)].flatMap(([, [first, ...rest]]) => {
             if (first === undefined) return [];
             const server = serverOf(first);
-            const state = states.get(server.unit) ?? { active: "inactive", sub: "dead" };
-            const running = state.active === "active";
-            const [config, units, digests, answer, lastWords] = await Promise.all([
+            return [ask(os, server, [first, ...rest].map(namespaceOf)).then((answer) => ({ server, answer }))];
+        }),
+    );
+    // Who answers runs; systemd is asked about the others only, because asking costs more than all the rest.
+    const states = groups.some(({ answer }) => "silent" in answer) ? await os.systemd.states() : undefined;
+    const servers = await Promise.all(
+        groups.map(async ({ server, answer }): Promise<[string, ServerFacts]> => {
+            const running = "namespaces" in answer || states?.get(server.unit)?.active === "active";
+            const [config, instance, digests, lastWords] = await Promise.all([
                 os.files.readText(server.config),
-                Promise.all(unitsOf(server).map(os.systemd.installed)),
+                os.systemd.installed(instanceOf(server)),
                 os.files.readText(server.digests),
-                running ? ask(os, server, own.map(namespaceOf)) : { silent: "it does not run" },
                 running ? "" : os.systemd.lastWords(server.unit),
             ]);
             const facts: ServerFacts = {
                 mounted: server.mountPoint === undefined || mounts.has(server.mountPoint),
-                unit: { active: state.active, sub: state.sub, lastWords },
-                installed: config === configOf(server) && units.every((installed) => installed),
+                down: running ? undefined : { sub: states?.get(server.unit)?.sub ?? "dead", lastWords },
+                installed: template && instance && config === configOf(server),
                 answer,
                 digests: parseDigests(digests),
             };
-            return [[id, facts]];
+            return [server.id, facts];
         }),
     );
-    return { servers: new Map(servers.flat()), addresses: os.ports.addresses() };
+    return { servers: new Map(servers), addresses: os.ports.addresses() };
 };
 
 const ask = async (os: Os, server: ZdbServer, names: readonly string[]): Promise<ServerFacts["answer"]> => {
@@ -78,7 +80,7 @@ export const observeZdb = (resource: Zdb, { servers, addresses }: ZdbFacts): Obs
     const drifted = (why: string) => ({ state: "drifted" as const, why, outputs });
 
     if (!facts.mounted) return drifted("its ZMount is not mounted");
-    if (facts.unit.active !== "active") return drifted(`its server does not run (${facts.unit.sub})${tail(facts.unit.lastWords)}`);
+    if (facts.down) return drifted(`its server does not run (${facts.down.sub})${tail(facts.down.lastWords)}`);
     if ("silent" in facts.answer) return drifted(`its server does not answer: ${facts.answer.silent}`);
     const info = facts.answer.namespaces.get(namespace);
     if (info === undefined) return { state: "absent" };

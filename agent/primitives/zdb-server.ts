@@ -6,11 +6,14 @@ import type { Reply } from "../os/redis.ts";
 import type { Context } from "./driver.ts";
 import type { ZdbServer } from "./zdb-places.ts";
 import { formatDigests, parseDigests } from "./zdb-properties.ts";
-import { configOf, unitsOf } from "./zdb-units.ts";
+import { configOf, instanceOf, TEMPLATE } from "./zdb-units.ts";
 
 /** How long a server may take to read its log and answer; a large one goes on, and is asked again by the next try. */
 const START_WAIT_MS = 60_000;
 const START_POLL_MS = 50;
+
+/** How long it may take to do something, such as reading the log of a namespace that comes back. */
+const COMMAND_MS = 120_000;
 
 /** Everything that changes a server, or what lies in its directories, one after the other. */
 export const withServer = <T>(server: ZdbServer, act: () => Promise<T>): Promise<T> => inTurn(`zdb ${server.id}`, act);
@@ -23,12 +26,14 @@ export const ensureServer = async (server: ZdbServer, { os, signal, progress }: 
     const config = configOf(server);
     const stale = (await files.readText(server.config)) !== config;
     if (stale) await files.writeText(server.config, config);
-    await systemd.install(unitsOf(server));
+    await systemd.install([TEMPLATE, instanceOf(server)]);
 
-    const active = (await systemd.states()).get(server.unit)?.active;
-    if (active === "active" && !stale && (await isAnswering(server, os))) return;
+    const active = (await systemd.states()).get(server.unit)?.active === "active";
+    const health = active ? await healthOf(server, os) : "unreachable";
+    if (health === "answering" && !stale) return;
     progress("starting its Zero-DB server");
-    await (active === "active" && stale ? systemd.restart(server.unit, signal) : systemd.start(server.unit, signal));
+    // One that is reached and says nothing hangs; one that is not reached yet is still reading its log.
+    await (active && (stale || health === "silent") ? systemd.restart(server.unit, signal) : systemd.start(server.unit, signal));
     await untilAnswering(server, os, signal);
 };
 
@@ -36,7 +41,7 @@ export const ensureServer = async (server: ZdbServer, { os, signal, progress }: 
 export const dropServer = async (server: ZdbServer, os: Os): Promise<void> => {
     const { files, systemd, mounts } = os;
     await systemd.stop(server.unit);
-    await systemd.uninstall(unitsOf(server).filter(({ name }) => name === server.unit));
+    await systemd.uninstall([instanceOf(server)]);
     for (const path of [server.config, server.digests, server.adminSocket]) await files.remove(path);
     if (server.mountPoint !== undefined && !(await mounts.list()).has(server.mountPoint)) return;
     const left = (await files.list(server.data)).filter((name) => name !== "default" && !name.startsWith("."));
@@ -50,17 +55,19 @@ export const isRunning = async (server: ZdbServer, os: Os): Promise<boolean> => 
     return active === "active" || active === "activating";
 };
 
-export const isAnswering = async (server: ZdbServer, os: Os): Promise<boolean> => {
+export const isAnswering = async (server: ZdbServer, os: Os): Promise<boolean> => (await healthOf(server, os)) === "answering";
+
+const healthOf = async (server: ZdbServer, os: Os): Promise<"answering" | "silent" | "unreachable"> => {
     try {
-        return (await os.redis.ask(server.adminSocket, [["PING"]]))[0] === "PONG";
-    } catch {
-        return false;
+        return (await os.redis.ask(server.adminSocket, [["PING"]]))[0] === "PONG" ? "answering" : "silent";
+    } catch (failure) {
+        return failure instanceof ZeroformError && failure.code === "TIMEOUT" ? "silent" : "unreachable";
     }
 };
 
 /** Asks one thing of a server as its administrator; its refusal is thrown in its own words. */
 export const command = async (server: ZdbServer, os: Os, ...words: readonly string[]): Promise<Reply> => {
-    const [reply] = await os.redis.ask(server.adminSocket, [words]);
+    const [reply] = await os.redis.ask(server.adminSocket, [words], { silenceMs: COMMAND_MS });
     if (!(reply instanceof Error)) return reply ?? null;
     throw new ZeroformError({
         code: "FAILED",

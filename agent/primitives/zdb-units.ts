@@ -4,7 +4,7 @@ import { STOPPED_MARK } from "../os/watch.ts";
 import type { ZdbServer } from "./zdb-places.ts";
 
 /** A server that falls is started again for ever: a store that gave up at night helps nobody. */
-const TEMPLATE: Unit = {
+export const TEMPLATE: Unit = {
     name: "zeroform-zdb@.service",
     text: `[Unit]
 Description=zeroform: Zero-DB server %i
@@ -35,16 +35,13 @@ LogRateLimitBurst=200
 };
 
 /** What systemd has to know to bring a server up at boot, on its mount and with it only. */
-export const unitsOf = ({ unit, mountUnit, mountPoint }: ZdbServer): readonly Unit[] => [
-    TEMPLATE,
-    {
-        name: unit,
-        wantedBy: "zeroform.target",
-        ...(mountUnit === undefined
-            ? {}
-            : { dropIn: `[Unit]\nBindsTo=${mountUnit}\nAfter=${mountUnit}\nAssertPathIsMountPoint=${mountPoint}\n` }),
-    },
-];
+export const instanceOf = ({ unit, mountUnit, mountPoint }: ZdbServer): Unit => ({
+    name: unit,
+    wantedBy: "zeroform.target",
+    ...(mountUnit === undefined
+        ? {}
+        : { dropIn: `[Unit]\nBindsTo=${mountUnit}\nAfter=${mountUnit}\nAssertPathIsMountPoint=${mountPoint}\n` }),
+});
 
 /** The parameters of a server. */
 export const configOf = ({ data, index, adminSocket }: ZdbServer): string =>

@@ -4,7 +4,7 @@ import type { Observation, Resource } from "./driver.ts";
 import { observeZdb, type ServerFacts, type ZdbFacts } from "./zdb-observe.ts";
 import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb } from "./zdb-places.ts";
 import { digestOf, formatDigests, parseDigests, parseInfo, propertiesOf, provesPassword } from "./zdb-properties.ts";
-import { configOf, unitsOf } from "./zdb-units.ts";
+import { configOf, instanceOf, TEMPLATE } from "./zdb-units.ts";
 
 const PASSWORD = "correct-horse-battery";
 
@@ -56,7 +56,7 @@ const facts = (resource: Zdb, changes: Partial<ServerFacts> = {}, info: string |
             serverOf(resource).id,
             {
                 mounted: true,
-                unit: { active: "active", sub: "running", lastWords: "" },
+                down: undefined,
                 installed: true,
                 answer: { namespaces: new Map([[namespaceOf(resource), info === undefined ? undefined : parseInfo(info)]]) },
                 digests: new Map([[resource.life, digestOf(PASSWORD)]]),
@@ -71,12 +71,12 @@ describe("a Zdb", () => {
         { when: "as desired", changes: {}, is: "ready" },
         {
             when: "its mount is gone",
-            changes: { mounted: false, unit: { active: "inactive", sub: "dead", lastWords: "" } },
+            changes: { mounted: false, down: { sub: "dead", lastWords: "" } },
             is: "its ZMount is not mounted",
         },
         {
             when: "its server falls again and again",
-            changes: { unit: { active: "activating", sub: "auto-restart", lastWords: "zdb: no room" } },
+            changes: { down: { sub: "auto-restart", lastWords: "zdb: no room" } },
             is: "its server does not run (auto-restart): zdb: no room",
         },
         { when: "its server is silent", changes: { answer: { silent: "silent for 10 s" } }, is: "does not answer: silent for 10 s" },
@@ -152,14 +152,14 @@ describe("a Zdb", () => {
     it("has a server whose unit and parameters hold neither a user's words nor a secret", () => {
         const resource = zdb({}, { name: "%i; $(reboot)", uses: { mount: zmount() } });
         const server = serverOf(resource);
-        const [template, instance] = unitsOf(server);
-        const all = JSON.stringify([template, instance, configOf(server)]);
+        const instance = instanceOf(server);
+        const all = JSON.stringify([TEMPLATE, instance, configOf(server)]);
         for (const hidden of [PASSWORD, "reboot", resource.life]) expect(all).not.toContain(hidden);
-        expect(template?.text).not.toContain(server.id);
-        expect(instance?.dropIn).toBe(
+        expect(TEMPLATE.text).not.toContain(server.id);
+        expect(instance.dropIn).toBe(
             `[Unit]\nBindsTo=${server.mountUnit}\nAfter=${server.mountUnit}\nAssertPathIsMountPoint=${server.mountPoint}\n`,
         );
-        expect(unitsOf(serverOf(zdb()))[1]).not.toHaveProperty("dropIn");
+        expect(instanceOf(serverOf(zdb()))).not.toHaveProperty("dropIn");
     });
 
     it("becomes reachable after everything else about it is set", () => {

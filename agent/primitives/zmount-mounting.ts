@@ -4,7 +4,7 @@ import type { Loop } from "../os/loops.ts";
 import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
 import type { Places } from "./zmount-places.ts";
-import { readRecord, unitsOf, writeRecord } from "./zmount-units.ts";
+import { CHECK, mountUnitFor, readRecord, writeRecord } from "./zmount-units.ts";
 
 /** How long a loop may take to let go of its file after the unmount, and a process that is about to end to do so. */
 const LETTING_GO_MS = 3_000;
@@ -22,7 +22,7 @@ export const ensureMounted = async (places: Places, context: Context): Promise<v
     }
     if ((await readRecord(places, os)) === undefined) await writeRecord(places, { grownTo: undefined, check: "quick" }, os);
     await mounts.preparePoint(places.mountPoint);
-    await systemd.install(unitsOf(places));
+    await systemd.install([CHECK, mountUnitFor(places)]);
 
     const mounted = (await mounts.list()).get(places.mountPoint);
     const isGood = mounted !== undefined && !mounted.readOnly && (await isOnImage(mounted.device, places, os));

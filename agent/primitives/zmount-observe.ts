@@ -4,7 +4,7 @@ import type { zmount } from "../../schema/zmount.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
 import { placesOf, type ZMount } from "./zmount-places.ts";
-import { parseRecord, unitsOf } from "./zmount-units.ts";
+import { CHECK, mountUnitFor, parseRecord } from "./zmount-units.ts";
 
 /** What the node shows about one ZMount. */
 export interface ZMountFacts {
@@ -27,18 +27,18 @@ export interface ZMountFacts {
 export type AllZMountFacts = ReadonlyMap<Life, ZMountFacts>;
 
 export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promise<AllZMountFacts> => {
-    const mounts = await os.mounts.list();
+    const [mounts, check] = await Promise.all([os.mounts.list(), os.systemd.installed(CHECK)]);
     return new Map(
         await Promise.all(
             resources.map(async (resource): Promise<[Life, ZMountFacts]> => {
                 const places = placesOf(resource);
                 const mounted = mounts.get(places.mountPoint);
-                const [marker, image, record, loop, units] = await Promise.all([
+                const [marker, image, record, loop, unit] = await Promise.all([
                     os.files.stat(places.marker),
                     os.files.stat(places.image),
                     os.files.readText(places.record),
                     mounted && os.loops.byNumber(mounted.device),
-                    Promise.all(unitsOf(places).map(os.systemd.installed)),
+                    os.systemd.installed(mountUnitFor(places)),
                 ]);
                 const backing = loop && (await os.files.stat(loop.backingFile));
                 return [
@@ -53,7 +53,7 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
                             bytes: loop?.bytes ?? 0,
                             discards: loop?.discards ?? false,
                         },
-                        unitsInstalled: units.every((installed) => installed),
+                        unitsInstalled: check && unit,
                     },
                 ];
             }),

@@ -7,7 +7,7 @@ import type { Places } from "./zmount-places.ts";
  * Checks an image before it is mounted, and makes its file system as large as the image where that could not be done in use.
  * Left out while a loop is on the image: then its file system is alive, and e2fsck would be a second writer.
  */
-const CHECK: Unit = {
+export const CHECK: Unit = {
     name: "zeroform-fsck@.service",
     text: `[Unit]
 Description=zeroform: check of ZMount %i
@@ -26,12 +26,10 @@ TimeoutStartSec=infinity
 };
 
 /** What systemd has to know to bring a ZMount up at boot. */
-export const unitsOf = ({ image, directory, mountPoint, mountUnit, checkUnit }: Places): readonly Unit[] => [
-    CHECK,
-    {
-        name: mountUnit,
-        // Without the default dependencies, which order mounts before local-fs.target and so before the check can run.
-        text: `[Unit]
+export const mountUnitFor = ({ image, directory, mountPoint, mountUnit, checkUnit }: Places): Unit => ({
+    name: mountUnit,
+    // Without the default dependencies, which order mounts before local-fs.target and so before the check can run.
+    text: `[Unit]
 Description=zeroform: ZMount at ${mountPoint}
 DefaultDependencies=no
 Conflicts=umount.target
@@ -47,9 +45,8 @@ Where=${mountPoint}
 Type=ext4
 Options=loop,nodev,nosuid,noinit_itable,errors=remount-ro
 `,
-        wantedBy: "zeroform.target",
-    },
-];
+    wantedBy: "zeroform.target",
+});
 
 /** What the check of an image is told, and what is known about it. */
 export interface ImageRecord {

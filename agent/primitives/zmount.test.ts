@@ -3,7 +3,7 @@ import { mintLife, mintTenantId } from "../../protocol/ids.ts";
 import type { Observation } from "./driver.ts";
 import { observeZMount, type ZMountFacts } from "./zmount-observe.ts";
 import { placesOf, trashedImage, type ZMount } from "./zmount-places.ts";
-import { formatRecord, parseRecord, unitsOf } from "./zmount-units.ts";
+import { CHECK, formatRecord, mountUnitFor, parseRecord } from "./zmount-units.ts";
 
 const MIB = 2 ** 20;
 
@@ -89,15 +89,15 @@ describe("a ZMount", () => {
     it("has units without a word of its user, after its check and before nothing of the machine's boot", () => {
         const zmount = resource();
         const places = placesOf(zmount);
-        const [check, mount] = unitsOf(places);
-        expect(check?.text).not.toContain(zmount.life);
-        expect(`${check?.text}${mount?.text}`).not.toContain("rm -rf");
+        const mount = mountUnitFor(places);
+        expect(CHECK.text).not.toContain(zmount.life);
+        expect(`${CHECK.text}${mount.text}`).not.toContain("rm -rf");
         expect(mount).toMatchObject({ name: `var-lib-zeroform-mounts-${zmount.life}.mount`, wantedBy: "zeroform.target" });
-        expect(mount?.text).toContain(`What=${places.image}\nWhere=${places.mountPoint}\nType=ext4\nOptions=loop,nodev,nosuid`);
-        expect(mount?.text).toContain(
+        expect(mount.text).toContain(`What=${places.image}\nWhere=${places.mountPoint}\nType=ext4\nOptions=loop,nodev,nosuid`);
+        expect(mount.text).toContain(
             `Requires=zeroform-fsck@${zmount.life}.service\nAfter=local-fs.target zeroform-fsck@${zmount.life}.service`,
         );
-        expect(mount?.text).not.toContain("Before=local-fs.target");
+        expect(mount.text).not.toContain("Before=local-fs.target");
     });
 
     it("remembers how far its file system has been grown", () => {

@@ -9,7 +9,7 @@ import { type AllZMountFacts, deletedWhileMounted, gatherZMounts, observeZMount,
 import { type Places, placesOf, trashedImage, type ZMount } from "./zmount-places.ts";
 import { restoreImage } from "./zmount-restore.ts";
 import { makeRoom, missingBytes, noRoom, requirePool, requireRoom, roomAt } from "./zmount-room.ts";
-import { unitsOf, writeRecord } from "./zmount-units.ts";
+import { mountUnitFor, writeRecord } from "./zmount-units.ts";
 
 /** A ZMount is an image file in the pool, the file system in it, and a systemd mount unit that brings it up at boot. */
 export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
@@ -48,7 +48,7 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
         await requireUnused(places, context.os);
         await unmount(places, context.os);
         if (place !== undefined && (await files.stat(places.image)) !== undefined) await files.move(places.image, place);
-        await systemd.uninstall(unitsOf(places).filter(({ name }) => name === places.mountUnit));
+        await systemd.uninstall([mountUnitFor(places)]);
         await files.remove(places.record);
         await mounts.removePoint(places.mountPoint);
         await tidyPool(resource, places, context);
