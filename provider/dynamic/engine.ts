@@ -61,6 +61,7 @@ export const connectEngine = async (address: string | undefined): Promise<Watche
     return {
         gone,
         say: lines.say,
+        inform: (urn, text) => log(LogSeverity.INFO, urn, text, false),
         warn: (urn, text) => log(LogSeverity.WARNING, urn, text, false),
         async assertAlive() {
             if ((await hasAncestors()) && (await answers())) return;

@@ -83,6 +83,7 @@ export const fakeSurroundings = (machines: Record<string, FakeMachine>, onUnreac
                 if (!isAlive) throw new ZeroformError({ code: "ENGINE_GONE", message: "the engine is gone" });
             },
             say: (_urn, doing) => said.push(doing),
+            inform: (_urn, text) => said.push(text),
             warn: (_urn, text) => warned.push(text),
         },
         nodes: {

@@ -99,6 +99,7 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
                         link.request("node.delete", { caller, trashMs: trashMsOf(reach) }, callOptions(attempt)),
                     );
                     if (removal.kept.length > 0) surroundings.engine.warn(patience.urn, keptOn(reach.host, removal.kept));
+                    if (removal.agent === "trash") surroundings.engine.inform(patience.urn, trashOn(reach.host));
                 },
             });
         },
@@ -134,6 +135,9 @@ const wantedVersion = (outputs: Properties, { agentVersion }: NodeReport): Prope
     const wanted = text(outputs.agentVersion);
     return wanted !== undefined && compareVersions(agentVersion, wanted) > 0 ? { agentVersion: wanted } : {};
 };
+
+const trashOn = (host: string): string =>
+    `removed data wait in the trash of ${host} (zeroform trash list --host ${host}); the agent leaves with the last of them.`;
 
 const keptOn = (host: string, kept: readonly NamedLife[]): string => {
     const names = kept.map(({ kind, urn, life }) => `${kind} "${nameOf(urn)}" (${life})`).join(", ");

@@ -43,6 +43,8 @@ export interface Engine {
     /** A status line on a resource; replaces the one before. */
     say(urn: string, doing: string): void;
     /** A line on a resource that stays. */
+    inform(urn: string, text: string): void;
+    /** The same for what somebody should look at. */
     warn(urn: string, text: string): void;
 }
 

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { Redis } from "ioredis";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parseResourceId } from "../../protocol/ids.ts";
 import { AgentSession } from "./agent.ts";
-import { fresh, host, type Machine, machineOf, sh } from "./hosts.ts";
+import { host, type Machine, machineOf, sh } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
 interface Values {
@@ -20,9 +20,6 @@ const program: Program<Values> = ({ zeroform }, { machine, mode, replaceData = f
     const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: machine.host, mode, replaceData });
     return { url: db.url };
 };
-
-// What these tests leave in the trash is nobody else's business.
-afterEach(async () => fresh(await host()));
 
 describe("data", () => {
     it("is not lost by a replacement that nobody asked for, goes to the trash by one that was, and comes back from there", async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { exec, type HostInfo, powerOff, powerOn, reinstall, up } from "../../dev/hosts/index.ts";
+import { exec, type HostInfo, reinstall, up } from "../../dev/hosts/index.ts";
 
 /** The set of hosts that all end-to-end tests share; taken away by the global tear-down. */
 export const PREFIX = "zfe";
@@ -21,10 +21,13 @@ export const machineOf = ({ address, port, user, identityFile, hostKey }: HostIn
     hostKey,
 });
 
-/** The first `count` hosts of the set, running and joined. */
-export const hosts = async (count: number): Promise<readonly HostInfo[]> => (await up({ prefix: PREFIX, count })).slice(0, count);
+/** The first `count` hosts of the set, running, joined, and with nothing on them: what a test that failed left there is gone. */
+export const hosts = async (count: number): Promise<readonly HostInfo[]> => {
+    const all = (await up({ prefix: PREFIX, count })).slice(0, count);
+    return Promise.all(all.map(async (each) => ((await footprint(each)) === "" ? each : reinstall(each))));
+};
 
-/** One host, running and joined. */
+/** One host, as `hosts` gives them. */
 export const host = async (): Promise<HostInfo> => {
     const [first] = await hosts(1);
     if (!first) throw new Error("no test host");
@@ -48,22 +51,17 @@ const FOOTPRINT = [
     "losetup --list --noheadings --output BACK-FILE | grep zeroform/pool",
 ].join("; ");
 
+const footprint = (on: HostInfo): Promise<string> => sh(on, `{ ${FOOTPRINT}; } 2>/dev/null; true`);
+
 /** The agent takes itself away once the last Node's removal is answered: waits for that, and fails with what stays. */
 export const expectNothingLeft = async (on: HostInfo): Promise<void> => {
     let left = "";
     await until(async () => {
-        left = await sh(on, `{ ${FOOTPRINT}; } 2>/dev/null; true`);
+        left = await footprint(on);
         return left === "" ? true : undefined;
     }, 20_000).catch(() => {
         throw new Error(`left on ${on.name}:\n${left}`);
     });
-};
-
-/** The same machine with a fresh disk and system. */
-export const fresh = async ({ name }: HostInfo): Promise<void> => {
-    await powerOff(name);
-    await reinstall(name);
-    await powerOn(name);
 };
 
 /** Looks until there is something to see. */
