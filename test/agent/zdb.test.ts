@@ -213,7 +213,8 @@ describe("a Zdb on a real host", () => {
         await removed(into);
         await run("purge", into);
         await run("purge", { ...old, life: back });
-        expect(await rig.sh(`find ${mountPointOf(mount.life)}/zdb -type f`)).toBe("");
+        const left = await rig.sh(`find ${mountPointOf(mount.life)}/zdb`);
+        for (const life of [old.life, into.life, back, own]) expect(left).not.toContain(life);
     });
 
     it("is removed also while its server cannot run, and leaves what is to be kept", async () => {

@@ -31,13 +31,14 @@ export class Bench implements AsyncDisposable {
     agent: Agent;
     left = 0;
 
-    constructor(from?: Bench) {
+    /** `from`: what was left of another one. */
+    constructor(from?: { readonly directory: string; readonly node: ReturnType<FakeNode["copy"]> }) {
         this.directory = mkdtempSync(`${tmpdir()}/zfa-unit-`);
-        this.clock = from?.clock ?? new ManualClock();
+        this.clock = new ManualClock();
         this.node = new FakeNode();
         if (from) {
             cpSync(from.directory, this.directory, { recursive: true });
-            Object.assign(this.node, from.node.copy());
+            Object.assign(this.node, from.node);
         }
         this.agent = this.#boot();
     }

@@ -19,6 +19,8 @@ interface Piece {
 export class FakeNode {
     pieces = new Map<string, Piece>();
     trash = new Map<string, string>();
+    /** The mount that a piece of trash lies on, and goes with. */
+    liesOn = new Map<string, string>();
     /** What is wrong with a resource, by life; applying mends it. */
     readonly drift = new Map<string, string>();
     /** Errors that the next attempts on a resource of this name end with; `always` never runs out. */
@@ -71,8 +73,8 @@ export class FakeNode {
         this.failures.set(name, { error, times });
     }
 
-    copy(): { readonly pieces: FakeNode["pieces"]; readonly trash: FakeNode["trash"] } {
-        return { pieces: new Map(this.pieces), trash: new Map(this.trash) };
+    copy(): Pick<FakeNode, "pieces" | "trash" | "liesOn"> {
+        return { pieces: new Map(this.pieces), trash: new Map(this.trash), liesOn: new Map(this.liesOn) };
     }
 
     #driver(kind: ResourceKind): AnyDriver {
@@ -119,7 +121,7 @@ export class FakeNode {
             async remove(resource, place, context) {
                 await node.#attempt("remove", resource, context);
                 const data = node.pieces.get(resource.life)?.data;
-                if (place !== undefined && data !== undefined) node.trash.set(place, data);
+                if (place !== undefined && data !== undefined) node.#discard(place, data, resource);
                 if (place !== undefined) node.pieces.delete(resource.life);
                 node.step();
             },
@@ -127,6 +129,7 @@ export class FakeNode {
             async purge(trashed, context) {
                 await node.#attempt("purge", trashed.resource, context);
                 node.trash.delete(trashed.place);
+                for (const [place, mount] of node.liesOn) if (mount === trashed.resource.life) node.trash.delete(place);
                 node.step();
             },
             async restore(trashed: Trashed, into, own, context) {
@@ -134,13 +137,19 @@ export class FakeNode {
                 const piece = node.pieces.get(into.life);
                 const back = node.trash.get(trashed.place);
                 if (back === undefined) return;
-                if (piece) node.trash.set(own, piece.data);
+                if (piece) node.#discard(own, piece.data, into);
                 node.trash.delete(trashed.place);
+                for (const [place, mount] of node.liesOn) if (mount === trashed.resource.life) node.liesOn.set(place, into.life);
                 node.pieces.set(into.life, { kind, spec: into.spec, data: back });
                 node.step();
             },
         };
         return driver as unknown as AnyDriver;
+    }
+
+    #discard(place: string, data: string, { uses }: Resource): void {
+        this.trash.set(place, data);
+        if (uses.mount) this.liesOn.set(place, uses.mount.life);
     }
 
     async #attempt(verb: string, { name }: Resource, { signal, progress }: Context): Promise<void> {

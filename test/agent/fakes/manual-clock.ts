@@ -26,6 +26,13 @@ export class ManualClock implements Clock {
         };
     }
 
+    /** Time passes while nothing happens, as on a machine that was asleep; then what is due happens once. */
+    async leap(ms: number): Promise<void> {
+        await settle();
+        this.#now += ms;
+        await this.advance(0);
+    }
+
     /** Lets time pass, everything that is due happening in its order. */
     async advance(ms: number): Promise<void> {
         const end = this.#now + ms;
