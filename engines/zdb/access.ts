@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { formatAddress } from "./listen-address.ts";
 import type { Namespace } from "./namespace.ts";
-import { DEFAULT_NAMESPACE } from "./namespaces.ts";
+import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
 

@@ -3,7 +3,7 @@ import { challengeAnswer, isReachable, isSamePassword } from "./access.ts";
 import { argument, type Call, type Command, textArgument } from "./command.ts";
 import { FAILED_LOGIN_DELAY_MS, MAX_ADMIN_PASSWORD_BYTES, MAX_SELECT_PASSWORD_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
-import { DEFAULT_NAMESPACE } from "./namespaces.ts";
+import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import { Refusal } from "./refusal.ts";
 
 const NONCE_BYTES = 8;
@@ -61,7 +61,7 @@ function select(call: Call): undefined | Promise<void> {
     if (args.length > 4) throw new Refusal("Too many arguments");
     const namespace = context.namespaces.get(textArgument(call, 1));
     if (!namespace || !mayEnter(call, namespace)) throw new Refusal("Namespace not found");
-    if (namespace.closedReason !== undefined) throw new Refusal(`Namespace is closed: ${namespace.closedReason}`);
+    if (namespace.closedReason !== undefined && !session.admin) throw new Refusal(`Namespace is closed: ${namespace.closedReason}`);
 
     const { password } = namespace.properties;
     if (password === "" || session.entrance.kind === "admin") return enter(call, namespace, true);

@@ -3,7 +3,7 @@ import { argument, type Call, type Command, textArgument } from "./command.ts";
 import { MAX_LISTEN_VALUE_BYTES, MAX_NAMESPACE_NAME_BYTES, MAX_PROPERTY_NAME_BYTES, MAX_PROPERTY_VALUE_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
 import { namespaceInfo } from "./namespace-info.ts";
-import { DEFAULT_NAMESPACE } from "./namespaces.ts";
+import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import { propertyChange } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
 

@@ -2,6 +2,7 @@ import * as path from "node:path";
 import type { Disk } from "./disk.ts";
 import { type ReadLog, readLog } from "./log-reader.ts";
 import { Namespace } from "./namespace.ts";
+import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import { createSegment, newSegmentHeader } from "./segment-files.ts";
 import { segmentName } from "./segment-header.ts";
@@ -29,8 +30,13 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
         },
     });
     const failure = failureOf(read.damage, problems);
-    if (failure) parts.log(`namespace ${name} is read-only: ${failure}`);
-    else mendEnd(parts, name, directory, read);
+    if (failure) {
+        parts.log(`namespace ${name} is read-only: ${failure}`);
+        // Fail shut: the lost records may have held the password. `default` never has one.
+        if (namespace.properties.password === "" && name !== DEFAULT_NAMESPACE) {
+            namespace.closedReason ??= "its log is damaged and may have lost its password";
+        }
+    } else mendEnd(parts, name, directory, read);
 
     if (!read.last) {
         const header = newSegmentHeader(0, 0, 1, 0, namespace.segmentBytes());

@@ -98,8 +98,9 @@ export class Namespace implements LogOwner {
 
     /** What keeps the namespace from full service. */
     get disturbance(): string | undefined {
-        if (this.closedReason) return `closed (${this.closedReason})`;
-        return this.log.failure ? `read-only (${this.log.failure})` : undefined;
+        const closed = this.closedReason === undefined ? [] : [`closed (${this.closedReason})`];
+        const readOnly = this.log.failure === undefined ? [] : [`read-only (${this.log.failure})`];
+        return [...closed, ...readOnly].join(", ") || undefined;
     }
 
     find(key: Uint8Array): Position | undefined {

@@ -1,15 +1,13 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
 import { errorCode, moveDirectory } from "./disk.ts";
-import { MAX_NAMESPACE_NAME_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
+import { DEFAULT_NAMESPACE, isNamespaceName } from "./namespace-name.ts";
 import { beginNamespace, openNamespace } from "./namespace-opening.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import type { Mode } from "./properties.ts";
 import { Refusal, StartError } from "./refusal.ts";
 import { segmentNumber } from "./segment-header.ts";
-
-export const DEFAULT_NAMESPACE = "default";
 
 /** Directories with these prefixes are on their way in or out; what a crash leaves of them is removed at start. */
 const NEW_PREFIX = ".new-";
@@ -226,11 +224,6 @@ export class Namespaces {
         this.removals.add(removal);
         void removal.then(() => this.removals.delete(removal));
     }
-}
-
-/** Letters, digits, `_`, `.`, `-`, not beginning with a dot: safe as a directory, a line of NSINFO and a user name in a URL. */
-export function isNamespaceName(name: string): boolean {
-    return name !== DEFAULT_NAMESPACE && name.length <= MAX_NAMESPACE_NAME_BYTES && /^[A-Za-z0-9_-][A-Za-z0-9_.-]*$/.test(name);
 }
 
 const isLeftover = (name: string): boolean => name.startsWith(NEW_PREFIX) || name.startsWith(DELETED_PREFIX);

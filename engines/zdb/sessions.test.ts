@@ -303,13 +303,14 @@ describe("sealed passwords", () => {
         expect(await (await same.client()).call(...words("SELECT one correct-horse"))).toEqual(ok);
         await same.stop();
 
-        const other = await startServer(["--seal-key-file", keyFile(keys, "other")], path.dirname(server.data));
-        const client = await other.client();
+        const other = await startServer(["--seal-key-file", keyFile(keys, "other"), "--admin", "a"], path.dirname(server.data));
+        const [client, keeper] = [await other.client(), await other.client()];
+        expect(await keeper.call("AUTH", "a")).toEqual(ok);
         const closed = error("Namespace is closed: its password was sealed with another key; an admin must set it anew");
         expect(await client.call("SELECT", "one")).toEqual(closed);
         expect(await client.call(...words("SELECT one correct-horse"))).toEqual(closed);
-        expect(await client.call("NSINFO", "one")).toContain("state: closed (its password was sealed with another key;");
-        expect(await client.call(...words("NSSET one password new"))).toEqual(ok);
+        expect(await keeper.call("NSINFO", "one")).toContain("state: closed (its password was sealed with another key;");
+        expect(await keeper.call(...words("NSSET one password new"))).toEqual(ok);
         expect(await client.call(...words("SELECT one new"))).toEqual(ok);
         expect(await client.call("GET", "k")).toBe("v");
     });
