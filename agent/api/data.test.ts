@@ -32,7 +32,9 @@ describe("a removal", () => {
             { life: disk.life, name: "disk" },
         ]);
         expect(await session.read(db.life)).toEqual({ found: false });
-        await bench.clock.advance(2 * DAY_MS + 15_000);
+        await bench.clock.leap(DAY_MS - 1);
+        expect(bench.store.trash.all()).toHaveLength(2);
+        await bench.clock.leap(DAY_MS + 1);
         expect(bench.node.trash.has(`/trash/${disk.life}`)).toBe(false);
         expect(await session.ask("trash.list", {})).toEqual([]);
     });
