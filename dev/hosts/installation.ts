@@ -7,6 +7,8 @@ import { BASE, type HostPlaces, type SetPlaces } from "./places.ts";
 import { switchOff } from "./power.ts";
 import { type HostRecord, writeRecord } from "./records.ts";
 
+const LOGIN_SCRIPTS = [".bashrc", ".bash_profile", ".profile", ".zshenv"] as const;
+
 /** Units that make no sense in a namespace, would touch the machine's kernel settings, or wait for udev, which is not there. */
 const MASKED_UNITS = [
     "systemd-udevd.service",
@@ -159,6 +161,8 @@ async function writeAccounts(set: SetPlaces, root: string): Promise<void> {
     await add("shadow", ({ name }) => `${name}:*:19000:0:99999:7:::`);
     const publicKey = await readFile(`${set.identityFile}.pub`, "utf8");
     await authorize(`${root}/root`, publicKey, 0);
+    // What the machine's owner runs at each login (version managers ...) would run in each host too.
+    for (const script of LOGIN_SCRIPTS) await writeFile(`${root}/root/${script}`, "");
     for (const { name, id } of ACCOUNTS) {
         const home = `${root}/home/${name}`;
         await rm(home, { recursive: true, force: true });

@@ -6,11 +6,11 @@ import { type Program, Stack } from "./stack.ts";
 interface Values {
     readonly machine: Machine;
     readonly size: string;
-    readonly installPackages?: boolean;
+    readonly nodeTimeout?: string;
 }
 
-const program: Program<Values> = ({ zeroform }, { machine, size, installPackages = true }) => {
-    const node = new zeroform.Node("node", { ...machine, trash: "0s", installPackages });
+const program: Program<Values> = ({ zeroform }, { machine, size, nodeTimeout = "5m" }) => {
+    const node = new zeroform.Node("node", { ...machine, trash: "0s", timeouts: { create: nodeTimeout } });
     const disk = new zeroform.ZMount("disk", { node, size });
     const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB" });
     return { path: disk.path, url: db.url };
@@ -34,7 +34,7 @@ describe("growth", () => {
         await stack.program(program, { machine, size: "32MiB" });
         const refused = await stack.fails(["preview"]);
         expect(refused).toMatch(/size only grows and is 64MiB/);
-        await stack.program(program, { machine, size: "64MiB", installPackages: false });
+        await stack.program(program, { machine, size: "64MiB", nodeTimeout: "10m" });
         expect(await stack.plan()).toMatchObject({ node: "update", disk: "same", events: "same" });
         await stack.destroy();
     });
