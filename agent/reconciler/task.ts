@@ -64,6 +64,11 @@ export class Task {
         for (const hear of this.#listening) hear(doing);
     }
 
+    /** A new step begins: what the last one said is no longer being done. */
+    stepBegins(): void {
+        this.#doing = undefined;
+    }
+
     /** Hears at once what is being done, when something is. */
     listen(hear: (doing: string) => void): () => void {
         this.#listening.add(hear);

@@ -110,6 +110,7 @@ export class Worker {
             const abort = new AbortController();
             const late = AbortSignal.timeout(LONGEST_ATTEMPT_MS);
             task.abort = abort;
+            task.stepBegins();
             try {
                 const signal = AbortSignal.any([abort.signal, this.#stopped.signal, late]);
                 await this.#step(row, task, { signal, progress: (doing) => task.progress(doing) });
@@ -133,6 +134,7 @@ export class Worker {
             return;
         }
         if (row.desired === "removed") {
+            work.progress(`taking ${called(row)} away`);
             await takeAway(this.#parts, row, work);
             for (const used of inventory.usedBy(row)) if (used.desired === "removed") this.begin(used.life);
             this.#events.onRemoved();
