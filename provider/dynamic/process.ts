@@ -1,7 +1,7 @@
 import type { Kind } from "../../schema/index.ts";
 import { type Lifecycle, lifecycle } from "../lifecycle/lifecycle.ts";
 import { Session } from "../lifecycle/session.ts";
-import type { Nodes, Surroundings } from "../lifecycle/surroundings.ts";
+import type { Engine, Nodes, Surroundings } from "../lifecycle/surroundings.ts";
 import type { NodePool } from "../node/pool.ts";
 import { systemClock } from "./clock.ts";
 import { connectEngine } from "./engine.ts";
@@ -13,7 +13,7 @@ const ORDERLY_END_MS = 2_000;
 export const startProcess = async (): Promise<(kind: Kind) => Lifecycle> => {
     const session = new Session();
     const engine = await connectEngine(process.argv.at(-1));
-    const pool = nodesWhenNeeded(session);
+    const pool = nodesWhenNeeded(session, engine);
     const surroundings: Surroundings = {
         session,
         nodes: pool,
@@ -35,11 +35,11 @@ export const startProcess = async (): Promise<(kind: Kind) => Lifecycle> => {
 };
 
 /** SSH and its cryptography cost more to load than the rest of a preview, which contacts nobody. */
-const nodesWhenNeeded = (session: Session): Nodes => {
+const nodesWhenNeeded = (session: Session, engine: Engine): Nodes => {
     let pool: Promise<NodePool> | undefined;
     const started = async () => {
         const { NodePool } = await import("../node/pool.ts");
-        return new NodePool({ session: session.id });
+        return new NodePool({ session: session.id, beforeHello: () => engine.assertAlive() });
     };
     return {
         async link(reach, options) {

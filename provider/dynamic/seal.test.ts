@@ -10,9 +10,9 @@ it("marks secret inputs and outputs, and nothing else", () => {
     expect(rest).toEqual({ ...checked("Zdb"), password: undefined, host: "10.0.0.11", url: secret("redis://x") });
 });
 
-it("marks a connection with a key in it as a whole", () => {
+it("marks the key in a connection: in an input the key alone, as the program's inputs have it, in an output the whole", () => {
     const connection = { host: "10.0.0.11", privateKey: "key" };
-    expect(seal("ZMount", { connection })).toEqual({ connection: secret(connection) });
+    expect(seal("ZMount", { connection })).toEqual({ connection: { host: "10.0.0.11", privateKey: secret("key") } });
     expect(seal("Node", { connection, privateKey: "key" })).toEqual({ connection: secret(connection), privateKey: secret("key") });
     expect(seal("Node", { connection: { host: "10.0.0.11" } })).toEqual({ connection: { host: "10.0.0.11" } });
 });

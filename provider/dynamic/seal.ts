@@ -10,11 +10,12 @@ export const seal = (kind: Kind, properties: Properties): Properties => {
     const { inputs, outputs } = primitiveOf(kind);
     return Object.fromEntries(
         Object.entries(properties).map(([name, value]) => {
-            // The SDK of the program makes a value secret as a whole when a part of it is, and the engine compares shapes.
-            const isSecret = inputs[name]?.secret || outputs[name]?.secret || holdsKey(value);
-            return [name, isSecret ? { [SIGNATURE]: SECRET, value } : value];
+            if (inputs[name]?.secret || outputs[name]?.secret) return [name, secret(value)];
+            if (!isRecord(value) || typeof value.privateKey !== "string") return [name, value];
+            // The engine compares shapes: an input is secret where the program made it so, an output is one value.
+            return [name, outputs[name] ? secret(value) : { ...value, privateKey: secret(value.privateKey) }];
         }),
     );
 };
 
-const holdsKey = (value: unknown): boolean => isRecord(value) && typeof value.privateKey === "string";
+const secret = (value: unknown) => ({ [SIGNATURE]: SECRET, value });

@@ -77,6 +77,8 @@ describe("a node that cannot be reached", () => {
         await removal;
         expect(warned).toEqual([`abandoned on ${HOST}, where it may still be: ${HOST} refused SSH.`]);
         expect(now()).toBe(20_000);
+        await zmount.delete(resourceId, { ...outputs, connection: { host: HOST, onUnreachable } });
+        expect(now()).toBe(23_000);
     });
 
     it("is not abandoned by a word that means nothing", async () => {

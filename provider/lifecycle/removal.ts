@@ -16,6 +16,8 @@ export interface Removal {
 
 /** With leave to abandon, a node that may only be starting is given this long. */
 const ABANDON_AFTER_MS = 20_000;
+/** The next removal from a node that was waited for in vain looks once more, and no longer. */
+const ABANDON_AGAIN_AFTER_MS = 3_000;
 const QUESTION_MS = 30_000;
 
 /** Nobody can say what is on the node: it is not there, does not let us in, or is not the one that is meant. */
@@ -35,11 +37,12 @@ const GONE: ReadonlySet<ErrorCode> = new Set(["LIFE_UNKNOWN", "TENANT_UNKNOWN"])
 
 /** Removes something from a node. Absent is success; what cannot be reached is abandoned only by leave, and never in silence. */
 export const remove = async (surroundings: Surroundings, removal: Removal): Promise<void> => {
-    const { engine, clock } = surroundings;
+    const { engine, clock, session } = surroundings;
     const { address, reach, patience } = removal;
     const policy = policyOf(surroundings, reach);
     const impatient = new AbortController();
-    const takeBack = policy === "abandon" ? clock.after(ABANDON_AFTER_MS, () => impatient.abort()) : () => undefined;
+    const patienceMs = session.abandoned.has(address.machine) ? ABANDON_AGAIN_AFTER_MS : ABANDON_AFTER_MS;
+    const takeBack = policy === "abandon" ? clock.after(patienceMs, () => impatient.abort()) : () => undefined;
     let [linked, asked] = [false, false];
     try {
         await persist(patience, async (attempt) => {
@@ -69,6 +72,7 @@ export const remove = async (surroundings: Surroundings, removal: Removal): Prom
         const unreachable = UNREACHABLE.has(thrown.code) || (thrown.code === "TIMEOUT" && !linked);
         if (!unreachable) throw thrown;
         if (policy === "fail") throw withWayOut(thrown);
+        session.abandoned.add(address.machine);
         engine.warn(patience.urn, `abandoned on ${reach.host}, where it may still be: ${thrown.message}.`);
     } finally {
         takeBack();

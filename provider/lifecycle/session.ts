@@ -27,6 +27,8 @@ export class Session {
     readonly #nodes = new Map<string, KnownNode>();
     readonly #nodesByUrn = new Map<string, KnownNode>();
     readonly #links = new Map<MachineId, NodeLink>();
+    /** Machines that something was abandoned on, since they could not be reached. */
+    readonly abandoned = new Set<MachineId>();
 
     /** An id that came from the engine's state: proof that the engine has saved it, unless this process made it. */
     noticed(id: string): void {

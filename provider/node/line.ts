@@ -39,6 +39,8 @@ export interface LineContext {
     readonly release: Release;
     /** One handshake at a time with the same address. */
     readonly handshakes: Turns;
+    /** Asked before every hello. */
+    readonly beforeHello?: (() => Promise<void>) | undefined;
 }
 
 /** One way to one machine: at most one SSH connection, at most one channel to its agent, both made when needed and made again when lost. */
@@ -123,6 +125,7 @@ export class Line {
         const { session, release } = this.#context;
         const open = this.#link;
         if (open && !open.isClosed && (await suits(open.welcome, want, release, this.#target.alias))) return open;
+        await this.#context.beforeHello?.();
         const link = new OpenLink(await reachAgent(connection, session, want, release, work), connection);
         // What is still open is the channel to the agent that was just replaced.
         open?.close();

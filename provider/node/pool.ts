@@ -13,6 +13,8 @@ export type { AgentWanted } from "./reach-agent.ts";
 export interface PoolOptions extends ReleaseOptions {
     /** Left out by an observer, which changes nothing. */
     readonly session?: SessionId | undefined;
+    /** Asked before every hello; rejects when nobody is there any more who would save what is done. */
+    readonly beforeHello?: (() => Promise<void>) | undefined;
 }
 
 /** The connections of a process to its nodes: one SSH connection a machine and way to reach it, shared by all who ask. */
@@ -20,12 +22,14 @@ export class NodePool {
     readonly #session: SessionId | undefined;
     readonly #env: NodeJS.ProcessEnv;
     readonly #release: Release;
+    readonly #beforeHello: (() => Promise<void>) | undefined;
     readonly #lines = new Map<string, PooledLine[]>();
     readonly #handshakes = new Map<string, Turns>();
     #isEnded = false;
 
-    constructor({ session, env = process.env, agentBundle }: PoolOptions = {}) {
+    constructor({ session, beforeHello, env = process.env, agentBundle }: PoolOptions = {}) {
         this.#session = session;
+        this.#beforeHello = beforeHello;
         this.#env = env;
         this.#release = new Release({ env, agentBundle });
     }
@@ -70,7 +74,12 @@ export class NodePool {
 
     #addLine(target: Target, privateKey: string | undefined): Line {
         const way = wayTo(target, privateKey);
-        const line = new Line(target, privateKey, { session: this.#session, release: this.#release, handshakes: this.#queueOf(target) });
+        const line = new Line(target, privateKey, {
+            session: this.#session,
+            release: this.#release,
+            handshakes: this.#queueOf(target),
+            beforeHello: this.#beforeHello,
+        });
         this.#lines.set(way, [...(this.#lines.get(way) ?? []), { given: target.hostKey, line }]);
         return line;
     }
