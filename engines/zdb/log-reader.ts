@@ -16,11 +16,11 @@ export interface StoredSegment {
     readonly end: number;
 }
 
-/** A record of the log with what reading its payload needs. */
-export interface StoredRecord extends ScannedRecord {
+/** The segment a record was found in. */
+export interface RecordSource {
     readonly segment: number;
-    /** The payload, or undefined when it is not what was written. */
-    payload(): Buffer | undefined;
+    /** The payload of one of its records, or undefined when it is not what was written. */
+    payload(record: ScannedRecord): Buffer | undefined;
 }
 
 export interface ReadLog {
@@ -38,7 +38,7 @@ export interface ReadLog {
 
 export interface LogVisitor {
     segment(header: SegmentHeader): void;
-    record(record: StoredRecord): void;
+    record(record: ScannedRecord, source: RecordSource): void;
 }
 
 /** Reads a whole log in order of LSNs, hands it to the visitor, and judges its end. Changes nothing on disk. */
@@ -72,9 +72,10 @@ async function readSegments(disk: Disk, { segments, damage, unfinished }: Opened
         }
         const end = isLast && damage.length === 0 ? endOfSoundPayloads(disk, segment) : segment.end;
         const scanner = new SegmentScanner(disk, fd, end, header);
+        const source = sourceOf(disk, segment);
         for (let record = scanner.next(); record; record = scanner.next()) {
             closedInOrder = record.head.kind === RECORD_KINDS.mark;
-            visitor.record(stored(disk, fd, header.number, record));
+            visitor.record(record, source);
             if (slice.isOver()) await slice.pause();
         }
         damage.push(...scanner.damage);
@@ -134,23 +135,22 @@ function endOfSoundPayloads(disk: Disk, segment: StoredSegment): number {
         else unsure.push(record);
     }
     if (scanner.damage.length > 0) return segment.end;
+    const source = sourceOf(disk, segment);
     let end = segment.end;
     for (const record of unsure.reverse()) {
-        if (stored(disk, segment.fd, segment.header.number, record).payload()) break;
+        if (source.payload(record)) break;
         end = record.offset;
     }
     return end;
 }
 
-function stored(disk: Disk, fd: number, segment: number, record: ScannedRecord): StoredRecord {
+function sourceOf(disk: Disk, { fd, header }: StoredSegment): RecordSource {
     return {
-        ...record,
-        segment,
-        payload() {
-            const { payloadLength, payloadChecksum: checksum } = record.head;
-            const bytes = Buffer.allocUnsafe(Math.min(payloadLength, MAX_PAYLOAD_BYTES));
-            if (disk.read(fd, bytes, 0, bytes.length, record.payloadOffset) < payloadLength) return undefined;
-            return payloadChecksum(bytes) === checksum ? bytes : undefined;
+        segment: header.number,
+        payload({ head, payloadOffset }) {
+            const bytes = Buffer.allocUnsafe(Math.min(head.payloadLength, MAX_PAYLOAD_BYTES));
+            if (disk.read(fd, bytes, 0, bytes.length, payloadOffset) < head.payloadLength) return undefined;
+            return payloadChecksum(bytes) === head.payloadChecksum ? bytes : undefined;
         },
     };
 }

@@ -1,5 +1,5 @@
 import { HELP, parseOptions } from "./options.ts";
-import { StartError } from "./refusal.ts";
+import { Refusal, StartError } from "./refusal.ts";
 import { Server } from "./server.ts";
 
 /** The version INFO and --version tell; the same as the package's. */
@@ -31,6 +31,12 @@ export async function runZdb(argv: readonly string[]): Promise<number> {
         );
         return 1;
     }
+}
+
+/** One sentence for what the operator or the system caused; the whole stack for what only a bug can cause. */
+function wordsOf(error: Error): string {
+    if (error instanceof StartError || error instanceof Refusal) return error.message;
+    return "code" in error ? `stopped by the system (${error.message})` : `stopped by an error: ${error.stack ?? error.message}`;
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {

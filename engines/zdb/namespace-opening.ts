@@ -24,8 +24,8 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
     const problems: string[] = [];
     const read = await readLog(disk, directory, {
         segment: (header) => namespace.raiseNextId(header.nextId),
-        record(record) {
-            const problem = namespace.replay(record);
+        record(record, source) {
+            const problem = namespace.replay(record, source);
             if (problem) problems.push(problem);
         },
     });

@@ -3,7 +3,7 @@ import { type KeyIndex, MapIndex, type Position } from "./key-index.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
 import { Log } from "./log.ts";
 import type { LogEnd, LogOwner } from "./log-owner.ts";
-import type { StoredRecord } from "./log-reader.ts";
+import type { RecordSource } from "./log-reader.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import {
     applyProperty,
@@ -16,6 +16,7 @@ import {
 } from "./properties.ts";
 import { ENCODINGS, payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
 import { Refusal } from "./refusal.ts";
+import type { ScannedRecord } from "./segment-scanner.ts";
 import { SequentialIds } from "./sequential-ids.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -196,11 +197,12 @@ export class Namespace implements LogOwner {
     }
 
     /** Takes over one record while the log is read. Returns what is wrong with it, if anything. */
-    replay({ head, key, payloadOffset, segment, payload }: StoredRecord): string | undefined {
+    replay(record: ScannedRecord, source: RecordSource): string | undefined {
+        const { head, key, payloadOffset } = record;
         switch (head.kind) {
             case RECORD_KINDS.value: {
                 const { payloadLength: length, payloadChecksum: checksum, lsn } = head;
-                this.replayChange(indexKey(key), { segment, offset: payloadOffset, length, checksum, lsn });
+                this.replayChange(indexKey(key), { segment: source.segment, offset: payloadOffset, length, checksum, lsn });
                 this.ids.take();
                 return undefined;
             }
@@ -208,7 +210,7 @@ export class Namespace implements LogOwner {
                 this.replayChange(indexKey(key), undefined);
                 return undefined;
             case RECORD_KINDS.property:
-                return this.replayProperty(key.toString("latin1"), head.encoding, head.lsn, payload());
+                return this.replayProperty(key.toString("latin1"), head.encoding, head.lsn, source.payload(record));
             case RECORD_KINDS.mark:
                 return undefined;
         }

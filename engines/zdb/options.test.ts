@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import { formatDurability, parseDurability } from "./durability.ts";
 import { formatAddress, formatListen, parseAddress, parseListen } from "./listen-address.ts";
+import { ZDB_VERSION } from "./main.ts";
 import { parseOptions, type ServerOptions } from "./options.ts";
 
 function options(...argv: string[]): ServerOptions {
@@ -11,6 +12,11 @@ function options(...argv: string[]): ServerOptions {
     if (parsed.action !== "serve") throw new Error(parsed.action);
     return parsed.options;
 }
+
+test("the version told is the package's", () => {
+    const { version } = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    expect(ZDB_VERSION).toBe(version);
+});
 
 describe("options", () => {
     test("defaults: loopback, interval 1s, directories of the original", () => {
