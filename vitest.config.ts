@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Three projects: quick unit tests beside the source, tests of Bun programs, and the ones that need test hosts and the Pulumi CLI. */
+/** Two projects: quick tests beside the source, and the ones that need test hosts and the Pulumi CLI, one file at a time. */
 export default defineConfig({
     test: {
         projects: [
@@ -18,6 +18,7 @@ export default defineConfig({
                     testTimeout: 300_000,
                     hookTimeout: 300_000,
                     fileParallelism: false,
+                    globalSetup: "test/e2e/tear-down.ts",
                 },
             },
         ],

@@ -41,7 +41,9 @@ describe("drift", () => {
         await withClient(url, (client) => client.set("key", "kept"));
         for (const { what, break: line } of drifts) {
             await sh(on, line(path));
-            const value = await until(() => withClient(url, (client) => client.get("key")).catch(() => undefined), 45_000);
+            const value = await until(() => withClient(url, (client) => client.get("key")).catch(() => undefined), 45_000).catch(
+                async () => sh(on, "systemctl list-units --all --no-pager 'zeroform*' '*zeroform*mount'; journalctl --no-pager | tail -40"),
+            );
             expect(value, what).toBe("kept");
             expect(await sh(on, `findmnt -no FSTYPE ${path}`), what).toBe("ext4");
         }
