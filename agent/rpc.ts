@@ -18,9 +18,9 @@ export const rpc = (introduction: { readonly protocol: number; readonly session?
             process.stdout.write(RPC_MARKER);
             process.stdin.pipe(socket);
             socket.pipe(process.stdout, { end: false });
+            // The other end of the SSH channel is gone.
+            process.stdout.on("error", () => socket.destroy());
         });
-        // The other end of the SSH channel is gone.
-        process.stdout.on("error", () => socket.destroy());
         socket.on("error", (failure) => {
             if (connected) return;
             if (waitedMs < LONGEST_WAIT_MS) return void setTimeout(() => resolve(rpc(introduction, waitedMs + LOOK_MS)), LOOK_MS);
