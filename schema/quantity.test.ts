@@ -45,7 +45,9 @@ describe("a duration", () => {
 
     it("comes back from every number of milliseconds", () => {
         fc.assert(
-            fc.property(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), (ms) => expect(millisecondsOf(formatDuration(ms))).toBe(ms)),
+            fc.property(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), (ms) => {
+                expect(millisecondsOf(formatDuration(ms))).toBe(ms);
+            }),
         );
     });
 });
