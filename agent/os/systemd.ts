@@ -52,7 +52,7 @@ export const systemd: Systemd = {
             for (const unit of [ZEROFORM_TARGET, ...units]) outcomes.push({ name: unit.name, how: await writeUnit(unit) });
             return outcomes;
         });
-        await reloadIfKnown(written);
+        await reloadIfStale(written);
     },
 
     installed: unitMatches,
@@ -125,15 +125,20 @@ interface Written {
     readonly how: Awaited<ReturnType<typeof writeUnit>>;
 }
 
-/** A unit that systemd has not loaded yet is read when it is first used; one that it has loaded needs telling. */
-const reloadIfKnown = async (written: readonly Written[]): Promise<void> => {
+/**
+ * A unit that systemd has not loaded yet is read when it is first used; one that it has loaded needs telling. It is asked each time, not
+ * only after a write: a crash may have come between the two. A mount whose unit file was taken away is known to it from the kernel alone.
+ */
+const reloadIfStale = async (written: readonly Written[]): Promise<void> => {
     const isTemplate = ({ name }: Written) => name.includes("@.");
     if (written.some((unit) => isTemplate(unit) && unit.how === "changed")) return reload();
-    const asked = written.filter((unit) => !isTemplate(unit) && unit.how !== "as it was").map(({ name }) => name);
-    if (asked.length === 0) return;
-    const { stdout } = await run("systemctl", ["show", "--property=NeedDaemonReload", "--value", ...asked]);
-    if (stdout.includes("yes")) await reload();
+    const names = written.filter((unit) => !isTemplate(unit)).map(({ name }) => name);
+    const { stdout } = await run("systemctl", ["show", "--property=NeedDaemonReload,LoadState,FragmentPath", ...names]);
+    if (stdout.trim().split("\n\n").some(isStale)) await reload();
 };
+
+const isStale = (properties: string): boolean =>
+    properties.includes("NeedDaemonReload=yes") || (properties.includes("LoadState=loaded") && /^FragmentPath=$/m.test(properties));
 
 let running: Promise<void> = Promise.resolve();
 let next: Promise<void> | undefined;
