@@ -11,6 +11,8 @@ const PREFIX = "zfbench";
 const MOUNTS = 20;
 const STORES = 80;
 const CREATE_LIMIT_MS = 120_000;
+/** Clock ticks are 10 ms on every Linux that systemd runs on. */
+const TICK_MS = 10;
 
 const { values: options } = parseArgs({
     options: {
@@ -114,9 +116,6 @@ async function outerPid(pid: number, init: number): Promise<number> {
     }
     throw new Error(`process ${pid} of the host is not found`);
 }
-
-/** Clock ticks are 10 ms on every Linux that systemd runs on. */
-const TICK_MS = 10;
 
 async function statOf(pid: number): Promise<readonly number[]> {
     const text = await readFile(`/proc/${pid}/stat`, "utf8");
