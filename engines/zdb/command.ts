@@ -22,6 +22,8 @@ export interface CommandContext {
     /** `default` is shut and namespaces are behind their own listeners only. */
     readonly closed: boolean;
     readonly indexDirectory: string;
+    /** One line for the operator. */
+    log(line: string): void;
     /** The namespaces or their listeners changed: opens and closes listeners, and parts with clients that came in where they no longer may. */
     rearrange(): Promise<void>;
 }

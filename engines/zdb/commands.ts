@@ -4,6 +4,7 @@ import { DATA_COMMANDS } from "./commands-data.ts";
 import { NAMESPACE_COMMANDS } from "./commands-namespace.ts";
 import { SERVER_COMMANDS } from "./commands-server.ts";
 import type { AnswerStream, Connection } from "./connection.ts";
+import { errorCode, UNKNOWN_ERROR } from "./disk.ts";
 import { Refusal } from "./refusal.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map(
@@ -46,8 +47,15 @@ function checkArguments({ argc, argcError, refusesEmpty }: Command, args: readon
     if (refusesEmpty && args.some((argument) => argument.length === 0)) throw new Refusal("Invalid argument");
 }
 
-function countAndThrow({ statistics }: CommandContext, error: unknown): never {
+/** What the system refused one client must not end the server for all; anything else that is no Refusal is a bug and does. */
+function countAndThrow({ statistics, log }: CommandContext, error: unknown): never {
     statistics.failed++;
-    if (error instanceof Refusal && error.message === "Permission denied") statistics.unauthorized++;
-    throw error;
+    if (error instanceof Refusal) {
+        if (error.message === "Permission denied") statistics.unauthorized++;
+        throw error;
+    }
+    const code = errorCode(error);
+    if (code === UNKNOWN_ERROR) throw error;
+    log(`a command failed: ${String(error)}`);
+    throw new Refusal(`Internal Error (${code})`);
 }

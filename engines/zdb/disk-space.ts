@@ -55,7 +55,11 @@ export class DiskSpace {
     wrote(): void {
         if (this.reserveBytes >= this.fullReserveBytes || this.nowMs() < this.nextRefillMs) return;
         this.nextRefillMs = this.nowMs() + REFILL_PAUSE_MS;
-        if (this.disk.freeBytes(path.dirname(this.file)) >= ROOM_FOR_REFILL_BYTES) this.fill();
+        try {
+            if (this.disk.freeBytes(path.dirname(this.file)) >= ROOM_FOR_REFILL_BYTES) this.fill();
+        } catch {
+            // The write it follows succeeded; without a reserve a full disk refuses deletions, no more.
+        }
     }
 
     private fill(): void {

@@ -92,7 +92,9 @@ export function isNoSpace(error: unknown): boolean {
     return errorCode(error) === "ENOSPC" || errorCode(error) === "EDQUOT";
 }
 
+export const UNKNOWN_ERROR = "unknown error";
+
 /** The system's name of an error, such as ENOSPC, or "unknown error". */
 export function errorCode(error: unknown): string {
-    return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "unknown error";
+    return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : UNKNOWN_ERROR;
 }

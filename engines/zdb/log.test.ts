@@ -144,6 +144,24 @@ describe("a disk that fails", () => {
     });
 });
 
+describe("a namespace that is removed", () => {
+    test("in the turn of a write: nothing goes to closed descriptors, whose numbers others may have", async () => {
+        const disk = new MemoryDisk("/data");
+        const { namespaces } = await openStore("/data", { disk, timers: new ManualTimers() });
+        const doomed = await namespaces.create("doomed");
+        const gate = set(doomed, "a", "1");
+        const open = disk.openFiles;
+        await namespaces.remove("doomed");
+        expect(disk.openFiles).toBe(open - 1);
+        doomed.log.write();
+        expect(verdict(doomed, gate)).toEqual({ failure: "Cannot write data right now: the namespace is removed" });
+        expect(doomed.log.failure).toBe("the namespace is removed");
+        await namespaces.close();
+        expect(disk.openFiles).toBe(0);
+        expect(disk.list("/data").filter((name) => name !== ".reserve")).toEqual(["default"]);
+    });
+});
+
 describe("a disk that is full", () => {
     const RESERVE = 1024 * 1024;
 

@@ -36,6 +36,8 @@ export class Log implements GateKeeper {
     private batchHoldsValues = false;
     private endsWithMark: boolean;
     private bytesSinceSync = 0;
+    /** The descriptors are closed; their numbers may belong to other files by now. */
+    private isClosed = false;
 
     constructor(parts: LogParts, owner: LogOwner, durability: Durability, end: LogEnd) {
         this.parts = parts;
@@ -139,6 +141,7 @@ export class Log implements GateKeeper {
 
     /** Reads a payload into `target`; false when it cannot be read or is not what was written. */
     readInto(position: Position, target: Buffer, at: number): boolean {
+        if (this.isClosed) return false;
         try {
             const fd = position.segment === this.header.number ? this.fd : this.readers.fd(position.segment);
             if (this.parts.disk.read(fd, target, at, position.length, position.offset) < position.length) return false;
@@ -163,26 +166,33 @@ export class Log implements GateKeeper {
         try {
             if (this.failure === undefined) {
                 await this.commit();
-                if (!this.endsWithMark) {
-                    this.append({ kind: RECORD_KINDS.mark, key: EMPTY, payload: EMPTY, previousLsn: 0, timestamp: unixSeconds() });
-                    await this.commit();
-                }
+                if (!this.endsWithMark) await this.mark();
             }
         } finally {
-            await this.syncer.stop();
-            this.failure ??= "the namespace is closed";
-            this.closeFiles();
+            await this.release("the namespace is closed");
         }
     }
 
     /** Closes the files of a log that is being removed; what was not written is gone. */
-    async abandon(): Promise<void> {
-        this.failure ??= "the namespace is removed";
-        await this.syncer.stop();
-        this.closeFiles();
+    abandon(): Promise<void> {
+        return this.release("the namespace is removed");
     }
 
-    private closeFiles(): void {
+    /** Helps the next start to know a torn tail from damage; a full disk does without. */
+    private async mark(): Promise<void> {
+        try {
+            this.append({ kind: RECORD_KINDS.mark, key: EMPTY, payload: EMPTY, previousLsn: 0, timestamp: unixSeconds() });
+            await this.commit();
+        } catch (error) {
+            if (!this.parts.space.refusesValues) throw error;
+        }
+    }
+
+    private async release(reason: string): Promise<void> {
+        this.failure ??= reason;
+        await this.syncer.stop();
+        this.isClosed = true;
+        this.write();
         this.readers.close();
         this.parts.disk.close(this.fd);
     }
@@ -215,6 +225,7 @@ export class Log implements GateKeeper {
         this.buffer = undefined;
         this.buffered = 0;
         try {
+            if (this.isClosed) throw new Refusal(`Cannot write data right now: ${this.failure}`);
             this.withReserve(this.batchHoldsValues, () => this.writeAtEnd(buffer, length, tail));
         } catch (error) {
             this.dropBatch(batch, error);
@@ -242,6 +253,10 @@ export class Log implements GateKeeper {
         this.lastLsn = this.writtenLsn;
         this.endsWithMark = false;
         this.owner.batchFailed();
+        if (error instanceof Refusal) {
+            batch.failure = error.message;
+            return;
+        }
         batch.failure = isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`;
         if (isNoSpace(error)) this.parts.space.sawFull();
         else this.fail(`a write to the log failed (${errorCode(error)})`);

@@ -26,9 +26,7 @@ export async function runZdb(argv: readonly string[]): Promise<number> {
         return 0;
     } catch (error) {
         if (!(error instanceof Error)) throw error;
-        process.stderr.write(
-            `zdb: ${error instanceof StartError ? error.message : `stopped by an error: ${error.stack ?? error.message}`}\n`,
-        );
+        process.stderr.write(`zdb: ${wordsOf(error)}\n`);
         return 1;
     }
 }

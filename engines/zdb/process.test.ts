@@ -42,6 +42,48 @@ describe("the process", () => {
     });
 });
 
+describe("namespaces that come and go under load", () => {
+    test("harm nobody else", async () => {
+        const directory = temporaryDirectory();
+        const socket = path.join(directory, "s");
+        await startProcess([...directories(directory), "--socket", socket]);
+        const admin = await connect({ path: socket });
+        const written = new Map<string, string>();
+        let isRunning = true;
+        const steady = async (): Promise<void> => {
+            const client = await connect({ path: socket });
+            for (let round = 0; isRunning; round++) {
+                const [key, value] = [`key-${round % 300}`, `${round}-${"v".repeat(round % 900)}`];
+                expect(await client.call("SET", key, value)).toBe(key);
+                written.set(key, value);
+            }
+        };
+        const visitor = async (): Promise<void> => {
+            while (isRunning) {
+                const client = await connect({ path: socket });
+                await client.call("SELECT", "brief");
+                client.send(Buffer.concat(Array.from({ length: 50 }, (_, place) => encodeRequest(["SET", `${place}`, "x".repeat(3000)]))));
+                await client.replies(50).catch(() => undefined);
+                client.close();
+            }
+        };
+        const clients = [steady(), visitor(), visitor(), visitor()];
+        for (let round = 0; round < 60; round++) {
+            expect(await admin.call("NSNEW", "brief")).toEqual(ok);
+            await new Promise((resolve) => setTimeout(resolve, 10));
+            expect(await admin.call("NSDEL", "brief")).toEqual(ok);
+        }
+        isRunning = false;
+        await Promise.all(clients);
+        for (const [key, value] of written) {
+            const found = await admin.call("GET", key);
+            // Visitors who came between two namespaces wrote into default, under keys of their own.
+            expect(found).toBe(value);
+        }
+        expect(await admin.call("NSLIST")).toEqual(["default"]);
+    });
+});
+
 describe("kill -9 under load", () => {
     /** One client that writes as fast as it is answered and remembers what it was promised. */
     async function writer(socket: string, name: string, promised: Map<string, string>, pipeline: number): Promise<void> {

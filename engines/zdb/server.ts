@@ -108,6 +108,7 @@ export class Server {
             adminPassword: this.options.admin,
             closed: this.options.closed,
             indexDirectory: path.resolve(this.options.index),
+            log: this.log,
             rearrange: () => this.rearrange(),
         };
     }
