@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { link, lstat, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { link, lstat, mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { inTurn } from "./in-turn.ts";
 import { mountOf, readMounts } from "./mountinfo.ts";
@@ -75,7 +75,7 @@ export const files: Files = {
             await makeDirectory(dirname(path), 0o700);
             const temporary = `${path}.new`;
             await rm(temporary, { force: true });
-            await writeFile(temporary, text, { mode, flag: "wx", flush: true });
+            await writeDurably(temporary, text, mode);
             await rename(temporary, path);
             await syncDirectory(dirname(path));
         }),
@@ -121,6 +121,16 @@ async function diskUsage(path: string): Promise<number> {
     for (const name of await files.list(path)) total += await diskUsage(`${path}/${name}`);
     return total;
 }
+
+const writeDurably = async (path: string, text: string, mode: number): Promise<void> => {
+    const handle = await open(path, "wx", mode);
+    try {
+        await handle.writeFile(text);
+        await handle.sync();
+    } finally {
+        await handle.close();
+    }
+};
 
 const makeDirectory = async (path: string, mode: number): Promise<void> => {
     const first = await mkdir(path, { recursive: true, mode });

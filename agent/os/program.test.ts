@@ -17,16 +17,22 @@ describe("a program", () => {
     });
 
     it("that is not there fails as any other", async () => {
-        await expect(run("no-such-program", [])).rejects.toMatchObject({ status: undefined });
+        await expect(run("no-such-program", [])).rejects.toMatchObject({ status: undefined, words: "it is not installed" });
     });
 
     it("ends at its deadline and when nobody waits", async () => {
-        await expect(run("sleep", ["60"], { timeoutMs: 20 })).rejects.toThrow(/sleep failed/);
+        await expect(run("sleep", ["60"], { timeoutMs: 20 })).rejects.toThrow("sleep failed: no end after 0.02 s");
         const abort = new AbortController();
         const running = run("sleep", ["60"], { signal: abort.signal });
         abort.abort();
         await expect(running).rejects.toMatchObject({ code: "CANCELLED" });
         await expect(run("sleep", ["60"], { signal: abort.signal })).rejects.toMatchObject({ code: "CANCELLED" });
+    });
+
+    it("that says nothing fails without its command line, which may hold what nobody shall read", async () => {
+        const failure = await run("sh", ["-c", "exit 1", "secret"]).catch((thrown: unknown) => thrown);
+        expect(String(failure)).not.toContain("secret");
+        expect(failure).toMatchObject({ status: 1, words: "it said nothing" });
     });
 
     it("that prints without end is stopped", async () => {

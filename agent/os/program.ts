@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { type ExecFileException, execFile } from "node:child_process";
 import { ZeroformError } from "../../protocol/errors.ts";
 
 /** No program of ours prints more than a megabyte or so; more is a defect of it, and would be memory of the agent. */
@@ -8,6 +8,9 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 const LAST_WAIT_MS = 5_000;
 /** Programs of the system are found here, whatever environment the agent was started in. */
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** So many lines of what it said tell why. */
+const LAST_LINES = 5;
 
 export interface RunOptions {
     readonly signal?: AbortSignal | undefined;
@@ -44,6 +47,7 @@ export const run = (program: string, args: readonly string[], options: RunOption
     const { signal, timeoutMs = DEFAULT_TIMEOUT_MS, env = {}, accept = [0] } = options;
     return new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(cancelled(program));
+        let killed: Error | undefined;
         let late: NodeJS.Timeout | undefined;
         const child = execFile(
             program,
@@ -52,13 +56,14 @@ export const run = (program: string, args: readonly string[], options: RunOption
             (failure, stdout, stderr) => {
                 settle();
                 const status = failure === null ? 0 : failure.code;
-                if (signal?.aborted) return reject(cancelled(program));
+                if (killed !== undefined) return reject(killed);
                 if (typeof status === "number" && accept.includes(status)) return resolve({ status, stdout, stderr });
                 reject(new ProgramFailure(program, typeof status === "number" ? status : undefined, wordsOf(stderr, stdout, failure)));
             },
         );
         child.stdin?.end();
         const kill = (why: Error) => {
+            killed ??= why;
             child.kill("SIGTERM");
             late ??= setTimeout(() => {
                 child.kill("SIGKILL");
@@ -67,7 +72,8 @@ export const run = (program: string, args: readonly string[], options: RunOption
             }, LAST_WAIT_MS);
         };
         const onAbort = () => kill(cancelled(program));
-        const deadline = setTimeout(() => kill(new ProgramFailure(program, undefined, `no end after ${timeoutMs / 1_000} s`)), timeoutMs);
+        const onDeadline = () => kill(new ProgramFailure(program, undefined, `no end after ${timeoutMs / 1_000} s`));
+        const deadline = setTimeout(onDeadline, timeoutMs);
         signal?.addEventListener("abort", onAbort, { once: true });
         const settle = () => {
             clearTimeout(deadline);
@@ -80,10 +86,15 @@ export const run = (program: string, args: readonly string[], options: RunOption
 const cancelled = (program: string) =>
     new ZeroformError({ code: "CANCELLED", message: `${program} was stopped because nobody waits for it` });
 
-const wordsOf = (stderr: string, stdout: string, failure: Error | null): string => {
-    const said = [stderr, stdout].map((text) => text.trim()).find((text) => text !== "") ?? failure?.message ?? "no reason given";
-    return said
-        .split(/\s*\n\s*/)
-        .slice(-5)
-        .join("; ");
+/** Its own words; never what Node or Bun make of it, which is the command line. */
+const wordsOf = (stderr: string, stdout: string, failure: ExecFileException | null): string => {
+    if (failure?.code === "ENOENT") return "it is not installed";
+    if (failure?.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return "it printed far too much";
+    const said = [stderr, stdout].map((text) => text.trim()).find((text) => text !== "");
+    if (said !== undefined)
+        return said
+            .split(/\s*\n\s*/)
+            .slice(-LAST_LINES)
+            .join("; ");
+    return failure?.signal ? `it was killed (${failure.signal})` : "it said nothing";
 };

@@ -57,7 +57,6 @@ describe("a Zdb on a real host", () => {
             port: port ?? 0,
             username: namespaceOf(asZdb(resource)),
             password: given.password ?? password ?? "",
-            protocol: 2,
             lazyConnect: true,
             connectTimeout: 2_000,
             maxRetriesPerRequest: 0,
@@ -150,6 +149,31 @@ describe("a Zdb on a real host", () => {
             await isReady(resource);
             expect(await get(resource, "key"), line).toBe("kept");
         }
+        await removed(resource);
+    });
+
+    it("is noticed at once when it or its mount goes away", async () => {
+        const resource = await made("watched", {}, mount);
+        const waits = "while [ ! -e /run/zfd-watching ]; do sleep 0.05; done; rm /run/zfd-watching;";
+        for (const line of [`systemctl stop ${serverOf(asZdb(resource)).unit}`, `umount -l ${mountPointOf(mount.life)}`]) {
+            const watching = run("watch", resource);
+            const began = rig.sh(`${waits} ${line}`).then(() => Date.now());
+            expect(await watching).toBe("noticed");
+            expect(Date.now() - (await began), line).toBeLessThan(3_000);
+            await rig.run("apply", mount);
+            await run("apply", resource);
+        }
+        await removed(resource);
+    });
+
+    it("is there again after its mount has grown", async () => {
+        const resource = await made("on-growing", {}, mount);
+        await client(resource, (redis) => redis.set("key", "kept"));
+        mount = changed(mount, { size: "320MiB" });
+        await rig.run("apply", mount);
+        await run("apply", resource);
+        await isReady(resource);
+        expect(await get(resource, "key")).toBe("kept");
         await removed(resource);
     });
 

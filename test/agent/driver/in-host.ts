@@ -48,8 +48,19 @@ const answer = async (): Promise<unknown> => {
             return driver.purge(trashedOf(resource), context);
         case "restore":
             return driver.restore(trashedOf(request.from ?? resource), resource, request.own ?? "", context);
+        case "watch":
+            return watched();
     }
 };
+
+/** The first change that is noticed; that it can be is told by a file. */
+const watched = (): Promise<string> =>
+    new Promise((resolve, reject) => {
+        setTimeout(() => reject(new Error("nothing was noticed")), 20_000);
+        os.systemd.watch(() => resolve("noticed"));
+        // The first poll takes what has been before.
+        setTimeout(() => void os.files.writeText("/run/zfd-watching", ""), 2_000);
+    });
 
 const trashedOf = (resource: Resource): Trashed => ({ resource, place: driver.trashPlace(resource) ?? "" });
 
