@@ -29,12 +29,16 @@ export interface AgentParts {
     readonly leave: () => void;
 }
 
+/** Who was greeted by the name that this machine had before is greeted anew, after the answer that says so. */
+const RENAMED_MS = 250;
+
 /** The agent on its machine: whether it may work, and with what. */
 export class Agent {
     readonly parts: AgentParts;
     /** Sessions with an open channel, by channel. */
     readonly #channels = new Map<object, SessionId>();
     readonly #leaveSession = new Map<object, () => void>();
+    readonly #hangUp = new Map<object, () => void>();
     #core: Core | undefined;
 
     constructor(parts: AgentParts) {
@@ -66,14 +70,16 @@ export class Agent {
         };
     }
 
-    /** A channel has opened; the answer is called when it has closed. */
-    opened(channel: object, session: SessionId | undefined): () => void {
+    /** A channel has opened, and can be closed from here; the answer is called when it has closed. */
+    opened(channel: object, session: SessionId | undefined, hangUp: () => void): () => void {
+        this.#hangUp.set(channel, hangUp);
         if (session) {
             this.#channels.set(channel, session);
             this.#join(channel, session);
         }
         return () => {
             this.#channels.delete(channel);
+            this.#hangUp.delete(channel);
             this.#leaveSession.get(channel)?.();
             this.#leaveSession.delete(channel);
             this.#core?.reconciler.resume(channel);
@@ -88,7 +94,7 @@ export class Agent {
 
     /** A Node may begin anew where the store was lost; then this machine is another one. */
     coreForNewNode(): Core {
-        if (this.parts.custody.held.state === "lost") this.#begin(this.parts.custody.startEmpty());
+        if (this.parts.custody.held.state === "lost") this.#beginAnew();
         return this.core;
     }
 
@@ -97,7 +103,7 @@ export class Agent {
         const { custody } = this.parts;
         if (custody.held.state !== "copied") return;
         if (as === "new") {
-            this.#begin(custody.startEmpty());
+            this.#beginAnew();
             return;
         }
         const held = custody.claimSame();
@@ -111,6 +117,15 @@ export class Agent {
         if (this.#core?.store.sessions.hasEnded(session))
             throw new ZeroformError({ code: "SUPERSEDED", message: "this session has ended, and does nothing any more" });
         return { session, signal, progress };
+    }
+
+    #beginAnew(): void {
+        const { custody, clock } = this.parts;
+        this.#begin(custody.startEmpty());
+        const greeted = [...this.#hangUp.values()];
+        clock.after(RENAMED_MS, () => {
+            for (const hangUp of greeted) hangUp();
+        });
     }
 
     #begin(store: Store): void {

@@ -33,7 +33,7 @@ export const register = (program: Command): void => {
                 ({ answer }) =>
                     answer instanceof ZeroformError ||
                     answer.welcome.store !== "ok" ||
-                    answer.resources.some(({ state }) => state !== "ready"),
+                    answer.resources.some(({ state }) => state !== "ready" && state !== "kept"),
             );
             process.exitCode = wrong ? 1 : 0;
         });

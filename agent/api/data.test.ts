@@ -135,7 +135,7 @@ describe("trash", () => {
         };
         await session.create("ZMount", "large");
         expect(bench.store.trash.all()).toEqual([]);
-        expect(bench.store.events.latest(9).map(({ detail }) => detail)).toContain('Zdb "db": its room was needed');
+        expect(bench.store.events.latest(9).map(({ detail }) => detail)).toContain("Zdb: its room was needed");
     });
 });
 

@@ -56,7 +56,7 @@ const converse = async (agent: Agent, socket: Socket): Promise<void> => {
     if (!introduction) return void socket.destroy();
     const channel = {};
     const peer = { protocol: introduction.protocol, session: introduction.session, channel };
-    const closed = agent.opened(channel, introduction.session);
+    const closed = agent.opened(channel, introduction.session, () => socket.end());
     const messages = socket.pipe(limitMessages());
     messages.on("error", () => socket.destroy());
     const server = openServerChannel(messages, socket, agent.welcome(introduction.session), handlersFor(agent, peer));

@@ -22,14 +22,16 @@ export interface Machinery {
     readonly trash: TrashKeeper;
     /** What a driver is given. */
     context(work: Work): Context;
-    /** Writes down what happened, with the resource it happened to. */
-    tell(what: string, detail: string, about?: Pick<LifeRow, "life" | "name">): void;
+    /** Writes down what happened, and to which resource. */
+    tell(what: string, words: string, about?: Pick<LifeRow, "life" | "kind" | "name">): void;
 }
 
 export const machinery = (store: Store, os: Os, drivers: Drivers, clock: Clock): Machinery => {
     const inventory = new Inventory(store);
-    const tell: Machinery["tell"] = (what, detail, about) =>
-        store.events.add({ at: clock.now(), what, detail, ...(about ? { life: about.life, name: about.name } : {}) });
+    const tell: Machinery["tell"] = (what, words, about) => {
+        const subject = about ? { life: about.life, name: about.name } : {};
+        store.events.add({ at: clock.now(), what, detail: [about?.kind, words].filter(Boolean).join(": "), ...subject });
+    };
     const context = (work: Work): Context => ({
         os,
         signal: work.signal,

@@ -1,5 +1,4 @@
 import type { LifeRow } from "../store/lives.ts";
-import { called } from "./inventory.ts";
 import type { Machinery } from "./machinery.ts";
 
 /** What an event calls the end of each kind of work. */
@@ -19,10 +18,9 @@ export const hasWork = (row: LifeRow): boolean =>
 export const markReady = ({ store, clock, tell }: Machinery, row: LifeRow): boolean => {
     if (row.state === "ready" && row.work === "none" && row.made) return false;
     const since = row.state === "ready" ? row.since : clock.now();
-    const before = row.work === "heal" && row.reasons.length > 0 ? `: ${row.reasons.join("; ")}` : "";
     store.transaction(() => {
         store.lives.change(row.life, { state: "ready", since, reasons: [], made: true, work: "none" });
-        tell(EVENT[row.work], `${called(row)}${before}`, row);
+        tell(EVENT[row.work], row.work === "heal" ? row.reasons.join("; ") : "", row);
     });
     return true;
 };

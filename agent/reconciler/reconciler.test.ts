@@ -22,7 +22,7 @@ describe("the reconciler", () => {
         bench.node.drift.set(disk.life, "not mounted");
         await bench.clock.advance(15_000);
         expect(bench.store.lives.get(disk.life)).toMatchObject({ state: "ready", reasons: [] });
-        expect(bench.store.events.latest(1)).toMatchObject([{ what: "healed", detail: 'ZMount "disk": not mounted', life: disk.life }]);
+        expect(bench.store.events.latest(1)).toMatchObject([{ what: "healed", detail: "ZMount: not mounted", life: disk.life }]);
     });
 
     it("heals at once when the machine says that something has changed", async () => {

@@ -40,15 +40,15 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
         if (keep) store.lives.put({ ...row, desired: "kept", state: "kept", since: now, reasons: [], work: "none" });
         else if (!isInTrash) trash.forgetOn(row.life, `it lay on ${called(row)}, whose data are gone`);
         else store.trash.put({ ...row, place, removedAt: now, purgeAt: now + trashMs });
-        tell("removed", described(row, isInTrash, keep), row);
+        tell("removed", described(isInTrash, keep), row);
         closeTenant(parts, row);
     });
     if (isInTrash && trashMs === 0) await trash.purgeDue(work);
 };
 
-const described = (row: LifeRow, isInTrash: boolean, keep: boolean): string => {
-    if (keep) return `${called(row)}: its data stay on the node`;
-    return isInTrash ? `${called(row)}: its data are in the trash` : called(row);
+const described = (isInTrash: boolean, keep: boolean): string => {
+    if (keep) return "its data stay on the node";
+    return isInTrash ? "its data are in the trash" : "";
 };
 
 /** A tenant whose Node is gone stays only as long as something of it does. */
@@ -81,7 +81,7 @@ export const exchange = async (parts: Machinery, row: LifeRow, work: Work): Prom
         store.lives.change(row.life, { restore: undefined, made: false });
         // Their data were on what is in the trash now: they begin anew on what has come back.
         for (const each of inventory.standingOn(row.life).filter(({ desired }) => desired === "present"))
-            store.lives.change(each.life, { made: false, work: "restore", state: "unfinished", since: now });
+            store.lives.change(each.life, { made: false, work: "make", state: "unfinished", since: now });
     });
 };
 

@@ -36,7 +36,7 @@ export class TrashKeeper {
             store.transaction(() => {
                 this.forgetOn(life, `purged with ${called(row)}`);
                 store.trash.remove(life);
-                tell("purged", `${called(row)}: ${because}`, row);
+                tell("purged", because, row);
             });
             this.#notBefore.delete(life);
         });
@@ -47,7 +47,7 @@ export class TrashKeeper {
         const { store, tell } = this.#parts;
         for (const row of store.trash.using(life)) {
             store.trash.remove(row.life);
-            tell("purged", `${called(row)}: ${why}`, row);
+            tell("purged", why, row);
         }
     }
 
@@ -61,7 +61,7 @@ export class TrashKeeper {
                 await this.purge(row.life, "its time in the trash was over", work);
             } catch (failure) {
                 this.#notBefore.set(row.life, now + RETRY_MS);
-                tell("broken", `${called(row)} could not be purged: ${asZeroformError(failure).message}`, row);
+                tell("broken", `it could not be purged: ${asZeroformError(failure).message}`, row);
             }
         }
     }

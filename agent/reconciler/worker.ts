@@ -126,11 +126,10 @@ export class Worker {
 
     /** One step towards what is desired. */
     async #step(row: LifeRow, task: Task, work: Work): Promise<void> {
-        const { store, inventory, tell } = this.#parts;
+        const { store, inventory } = this.#parts;
         if (row.restore) {
             await this.#quiet(row);
             await exchange(this.#parts, row, work);
-            tell("restored", `${called(row)}: data of ${row.restore.from} are in its place`, row);
             return;
         }
         if (row.desired === "removed") {
@@ -166,7 +165,7 @@ export class Worker {
         task.gone = true;
         task.seen = undefined;
         task.failure = new ZeroformError({ code: "NOT_READY", message: reason });
-        if (markUnfinished(this.#parts, row.life, [reason])) this.#parts.tell("lost", `${called(row)}: ${why}`, row);
+        if (markUnfinished(this.#parts, row.life, [reason])) this.#parts.tell("lost", why, row);
         task.settle({ state: "unfinished", failure: task.failure });
         for (const each of this.#parts.store.lives.using(row.life))
             if (canBeLost(each) && !this.isGone(each.life)) this.lost(each, ITS_GROUND);
@@ -191,7 +190,7 @@ export class Worker {
             const refused = row?.restore !== undefined && task.failures === 1 && REFUSALS.includes(failure.code);
             if (refused) store.lives.change(task.life, { restore: undefined, work: "heal" });
             const words = [failure.message, failure.hint].filter(Boolean).join(" ");
-            if (markUnfinished(this.#parts, task.life, [words]) && row) tell("broken", `${called(row)}: ${words}`, row);
+            if (markUnfinished(this.#parts, task.life, [words]) && row) tell("broken", words, row);
         } catch (unwritten) {
             // The store may be what is broken; then the journal is the only place left.
             console.error(`${task.life}: ${failure.message}; and that could not be written down: ${asZeroformError(unwritten).message}`);

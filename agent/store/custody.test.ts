@@ -62,6 +62,9 @@ describe("a machine", () => {
         const next = session.next();
         await next.nodeOf();
         expect(next.machine).not.toBe(session.machine);
+        // It was greeted by the old name.
+        await bench.clock.advance(1_000);
+        expect(next.isHungUp).toBe(true);
         expect(readMachine(bench.places.machineFile)?.machine).toBe(next.machine);
         expect((await next.create("ZMount", "disk")).state).toBe("ready");
         expect(readFileSync(data, "utf8")).toBe("data");

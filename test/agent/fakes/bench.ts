@@ -112,6 +112,8 @@ export class Session {
     tenant = "" as TenantId;
     machine: MachineId;
     seen: (Life | TenantId)[] = [];
+    /** The agent has closed the channel. */
+    isHungUp = false;
     readonly #closed = new AbortController();
     readonly #close: () => void;
     readonly #handlers: ReturnType<typeof handlersFor>;
@@ -120,7 +122,9 @@ export class Session {
         this.bench = bench;
         this.id = id;
         this.machine = bench.machine;
-        this.#close = bench.agent.opened(this.channel, id);
+        this.#close = bench.agent.opened(this.channel, id, () => {
+            this.isHungUp = true;
+        });
         this.#handlers = handlersFor(bench.agent, { protocol: PROTOCOL, session: id, channel: this.channel });
     }
 
