@@ -33,7 +33,7 @@ describe("the real host of dynamic providers, with a node behind it", () => {
     it("makes, changes, reads and removes a resource; status lines arrive on it", async () => {
         const disk = await make(run, "ZMount", onNode(run, node.id, "ZMount", "disk", { size: "20GiB" }));
         expect(disk.id.startsWith(`${node.id}/l`)).toBe(true);
-        expect(disk.outs).toMatchObject({ size: "20GiB", filesystem: "ext4", connection: SECRET });
+        expect(disk.outs).toMatchObject({ size: "20GiB", filesystem: "ext4", connection: { privateKey: SECRET } });
         expect(run.engine.lines).toContainEqual(
             expect.objectContaining({ urn: urnOf("ZMount", "disk"), message: "reserving the space", ephemeral: true }),
         );
