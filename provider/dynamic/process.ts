@@ -30,7 +30,8 @@ export const startProcess = async (): Promise<(kind: Kind) => Lifecycle> => {
         void session.end(AbortSignal.timeout(ORDERLY_END_MS)).finally(() => process.exit(0));
     };
     process.on("SIGINT", end);
-    process.on("SIGTERM", end);
+    // Whoever sends this is not an engine that has saved everything: it only says SIGINT.
+    process.on("SIGTERM", () => process.exit(1));
     return (kind) => lifecycle(kind, surroundings);
 };
 

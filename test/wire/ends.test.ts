@@ -88,8 +88,16 @@ describe("a provider process", () => {
         const run = await started();
         await make(run, "Node", nodeInputs(run));
         run.node.answers["session.end"] = () => new Promise(() => undefined);
-        run.provider.child.kill("SIGTERM");
+        run.provider.child.kill("SIGINT");
         expect(await timeToEnd(run.provider.ended)).toBeLessThan(3_000);
+    });
+
+    it("confirms nothing when somebody else than the engine ends it", async () => {
+        const run = await started();
+        await make(run, "Node", nodeInputs(run));
+        run.provider.child.kill("SIGTERM");
+        expect(await timeToEnd(run.provider.ended)).toBeLessThan(1_000);
+        expect(run.node.calls.map(({ method }) => method)).not.toContain("session.end");
     });
 
     it("ends at once when it has spoken to no node", async () => {
