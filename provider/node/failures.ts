@@ -31,8 +31,18 @@ export const dialFailure = (thrown: unknown, stage: Stage, target: Target): Zero
         case "EHOSTDOWN":
         case "ENETDOWN":
             return silent(target, `cannot be reached (${code})`, thrown);
-        case "ENOTFOUND":
         case "EAI_AGAIN":
+            return new ZeroformError(
+                {
+                    ...facts,
+                    code: "NAME_UNKNOWN",
+                    message: `no name server says where ${target.address} is`,
+                    hint: "Check the network and the name servers of this computer.",
+                    retryable: true,
+                },
+                thrown,
+            );
+        case "ENOTFOUND":
         case "EAI_NONAME":
         case "ENODATA":
             return new ZeroformError(

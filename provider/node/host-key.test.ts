@@ -21,7 +21,7 @@ describe("a presented host key", () => {
     it("is refused when another is pinned, whatever known_hosts says, with the way to accept it", () => {
         const refusal = judgeHostKey(theirs, { pinned: ours, known: [knownIn(theirs)] }, target);
         expect(refusal).toMatchObject({ code: "SSH_HOST_KEY", retryable: false, node: "10.0.0.1" });
-        for (const words of [fingerprint(ours), fingerprint(theirs), `hostKey to "${theirs}"`])
+        for (const words of [fingerprint(ours), fingerprint(theirs), `hostKey to "${theirs}"`, "change the Node's machine"])
             expect(refusal?.sentence()).toContain(words);
         expect(refusal?.sentence()).not.toContain("ssh-keygen");
     });

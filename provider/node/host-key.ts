@@ -53,7 +53,9 @@ const changed = (old: HostKey, presented: HostKey, target: Target, file?: string
         message:
             `the host key of ${describeTarget(target)} is ${fingerprint(presented)} (${typeOf(presented)}), ` +
             `not ${expectation}, ${fingerprint(old)} (${typeOf(old)})`,
-        hint: `If you know why it changed, set the Node's hostKey to "${presented}"${forget}; otherwise somebody may be listening in between.`,
+        hint:
+            `If you know why it changed, set the Node's hostKey to "${presented}"${forget}; if the machine was reinstalled, also change ` +
+            'the Node\'s machine (such as machine: "2"); otherwise somebody may be listening in between.',
     });
 };
 
