@@ -162,6 +162,17 @@ describe("a machine with resources", () => {
         expect(events.filter(({ what }) => what === "healed").map(({ name }) => name)).toContain("disk");
     });
 
+    it("keeps its stores running through an upgrade of the agent, and says which ones run the older program", async () => {
+        const unit = await storeUnit();
+        const server = await pidOf(unit);
+        await rig.install(await bundled("upgraded"));
+        await resume();
+        expect(await pidOf(unit)).toBe(server);
+        expect((await channel.ask("status", {})).awaitingRestart).toEqual([unit]);
+        await rig.sh(`systemctl restart '${unit}'`);
+        await eventually(async () => (await channel.ask("status", {})).awaitingRestart).toEqual([]);
+    });
+
     it("stops its agent within a moment, with everything else untouched", async () => {
         const server = await pidOf(await storeUnit());
         const began = Date.now();

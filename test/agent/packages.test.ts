@@ -1,0 +1,84 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { exec } from "../../dev/hosts/index.ts";
+import type { ErrorFacts } from "../../protocol/errors.ts";
+import { AgentRig } from "./core/rig.ts";
+
+const BUN = fileURLToPath(new URL("../../node_modules/.bin/bun", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("./core/packages-in-host.ts", import.meta.url));
+
+interface Outcome {
+    readonly missing: readonly string[];
+    readonly said: readonly string[];
+    readonly left?: readonly string[];
+    readonly error?: ErrorFacts;
+}
+
+let rig: AgentRig;
+
+beforeAll(async () => {
+    rig = await AgentRig.start("zfap");
+    // A package source of the host's own: the test needs no network, and the machine's sources are not asked.
+    await rig.sh("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*; mkdir -p /srv/repo");
+    await publish("zf-tool", "1");
+    await rig.sh('echo "deb [trusted=yes] file:/srv/repo ./" > /etc/apt/sources.list.d/test.list');
+});
+afterAll(async () => {
+    await rig?.stop();
+});
+
+/** Builds a package with one program and puts it into the source. */
+const publish = (name: string, version: string) =>
+    rig.sh(`
+        d=$(mktemp -d); chmod 755 $d; mkdir -p $d/DEBIAN $d/usr/bin
+        printf 'Package: ${name}\\nVersion: ${version}\\nArchitecture: all\\nMaintainer: test\\nDescription: test\\n' > $d/DEBIAN/control
+        printf '#!/bin/sh\\necho ${version}\\n' > $d/usr/bin/${name}; chmod 755 $d/usr/bin/${name}
+        f=${name}_${version}.deb; dpkg-deb --build $d /srv/repo/$f >/dev/null
+        { cat $d/DEBIAN/control; echo "Filename: ./$f"; echo "Size: $(stat -c %s /srv/repo/$f)"; echo "SHA256: $(sha256sum /srv/repo/$f | cut -d' ' -f1)"; echo; } >> /srv/repo/Packages
+        rm -r $d`);
+
+const ensure = async (needed: Readonly<Record<string, string>>): Promise<Outcome> => {
+    const { stdout, stderr } = await exec(rig.host, [BUN, SCRIPT, JSON.stringify(needed)], { timeoutMs: 90_000 });
+    if (stdout === "") throw new Error(stderr);
+    return JSON.parse(stdout) as Outcome;
+};
+
+describe("OS packages", () => {
+    it("that are there are left alone", async () => {
+        expect(await ensure({ mount: "mount", e2fsprogs: "mke2fs" })).toEqual({ missing: [], said: [], left: [] });
+    });
+
+    it("that are missing are installed, with the lists updated when those are too old", async () => {
+        expect(await ensure({ "zf-tool": "zf-tool" })).toEqual({
+            missing: ["zf-tool"],
+            said: ["updating the lists of OS packages"],
+            left: [],
+        });
+    });
+
+    it("that are installed are never upgraded", async () => {
+        await publish("zf-tool", "2");
+        await publish("zf-other", "1");
+        await rig.sh("apt-get -q update");
+        expect(await ensure({ "zf-tool": "zf-tool", "zf-other": "zf-other" })).toMatchObject({ missing: ["zf-other"], left: [] });
+        expect(await rig.sh("zf-tool")).toBe("1");
+    });
+
+    it("wait for another user of the package manager, and say so", async () => {
+        await publish("zf-late", "1");
+        await rig.sh("apt-get -q update");
+        // A lock of the kind that dpkg takes: struct flock of fcntl(2), with its padding.
+        const lock = "my $l = pack(q(s s x4 q q l x4), F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die";
+        const holder = `use Fcntl; open(F, q(>), q(/var/lib/dpkg/lock-frontend)); ${lock}; open(G, q(>), q(/run/held)); sleep 5`;
+        await rig.sh(`setsid perl -e '${holder}' >/dev/null 2>&1 </dev/null & until [ -e /run/held ]; do sleep 0.05; done`);
+        const outcome = await ensure({ "zf-late": "zf-late" });
+        expect(outcome).toMatchObject({ missing: ["zf-late"], left: [] });
+        expect(outcome.said).toContain("waiting for another user of the package manager");
+    });
+
+    it("that nobody has are named, with the command and apt's own words", async () => {
+        const { error } = await ensure({ "zf-nowhere": "zf-nowhere" });
+        expect(error).toMatchObject({ code: "PACKAGE_MISSING", hint: expect.stringContaining("apt-get install zf-nowhere") });
+        expect(error?.message).toMatch(/zf-nowhere could not be installed: Unable to locate package zf-nowhere/);
+    });
+});
