@@ -97,5 +97,4 @@ const unavailable = (names: readonly string[], why: string) =>
         code: "PACKAGE_MISSING",
         message: `the OS package ${names.join(", ")} could not be installed: ${why}`,
         hint: `Run \`apt-get install ${names.join(" ")}\` on the node and try again.`,
-        retryable: true,
     });

@@ -158,6 +158,15 @@ describe("the reconciler", () => {
         expect(bench.node.did).toEqual(["apply disk", "apply db"]);
     });
 
+    it("sweeps and heals when asked while it is paused", async () => {
+        await using bench = new Bench();
+        const { session, disk } = await made(bench);
+        await session.ask("reconciler.pause", {});
+        bench.node.drift.set(disk.life, "not mounted");
+        await session.ask("reconciler.sweep", {});
+        expect(bench.node.did).toEqual(["apply disk"]);
+    });
+
     it("heals what a read finds drifted, and answers after it", async () => {
         await using bench = new Bench();
         const { session, db } = await made(bench);

@@ -33,6 +33,8 @@ export class Reconciler {
     #unwatch: (() => void) | undefined;
     #sweeping: Promise<void> | undefined;
     #sweptAt = 0;
+    /** Sweeps under way that somebody asked for: they heal even while the reconciler is paused. */
+    #healing = 0;
 
     /** `onRemoved` hears whenever something may have left the machine for good. */
     constructor(parts: Machinery, random: () => number, onRemoved: () => void) {
@@ -134,7 +136,8 @@ export class Reconciler {
         await this.#sweeping;
         this.#worker.forgiveAll();
         for (const row of this.#parts.store.lives.where(hasWork)) this.#worker.begin(row.life);
-        await this.#sweep(true);
+        this.#healing++;
+        await this.#sweep(true).finally(() => this.#healing--);
         while (this.#worker.running().length > 0) await Promise.all(this.#worker.running());
     }
 
@@ -232,7 +235,7 @@ export class Reconciler {
     }
 
     #heal(task: Task): void {
-        if (!this.paused && !task.callOffRetry) this.#worker.begin(task.life);
+        if ((!this.paused || this.#healing > 0) && !task.callOffRetry) this.#worker.begin(task.life);
     }
 
     /** What waited for it, or went down with it, is looked at now. */

@@ -98,9 +98,18 @@ export class Custody {
         if (existsSync(storeFile)) return this.#adopt();
         const machine = mintMachineId();
         const data = this.#dataFound().at(0);
-        if (data === undefined) return { machine, held: { state: "ok", store: this.#begin(machine) } };
+        if (data === undefined) return { machine, held: this.#first(machine) };
         this.#record(machine);
         return { machine, held: { state: "lost", reason: `${storeFile} is missing beside data such as ${data}` } };
+    }
+
+    #first(machine: MachineId): Held {
+        try {
+            return { state: "ok", store: this.#begin(machine) };
+        } catch (failure) {
+            if (failure instanceof CorruptStore) return corrupt(failure.message);
+            throw failure;
+        }
     }
 
     /** The store of the machine that machine.json names. */

@@ -126,6 +126,8 @@ export class Database {
 const checked = (db: DatabaseSync): DatabaseSync => {
     db.exec("pragma journal_mode = wal");
     db.exec("pragma synchronous = full");
+    // Somebody may look into it with a tool of their own.
+    db.exec("pragma busy_timeout = 5000");
     // A few hundred rows: the cache that SQLite takes by default would be the agent's largest one.
     db.exec("pragma cache_size = -256");
     const found = db.prepare("pragma integrity_check").all() as readonly Row[];
