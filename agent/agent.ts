@@ -1,6 +1,6 @@
 import type { Welcome } from "../protocol/api.ts";
 import type { ServerCall } from "../protocol/channel.ts";
-import { ZeroformError } from "../protocol/errors.ts";
+import { asZeroformError, ZeroformError } from "../protocol/errors.ts";
 import type { SessionId } from "../protocol/ids.ts";
 import { PROTOCOLS_UNDERSTOOD, VERSION } from "../protocol/version.ts";
 import type { Call, Core } from "./api/core.ts";
@@ -56,18 +56,31 @@ export class Agent {
     }
 
     /** What a channel hears first. */
-    welcome(session: SessionId | undefined): Welcome {
+    welcome(session: SessionId | undefined, protocol?: number): Welcome {
         const { custody, agentHash } = this.parts;
         const { held } = custody;
         return {
             machine: custody.machine,
             protocols: PROTOCOLS_UNDERSTOOD,
+            ...(protocol === undefined ? {} : { protocol }),
             agentVersion: VERSION,
             agentHash,
-            epoch: held.state === "ok" && session ? held.store.sessions.epoch(session) : 0,
+            epoch: this.#epochOf(session),
             store: held.state,
             ...(held.state === "ok" ? {} : { storeReason: held.reason }),
         };
+    }
+
+    /** A session that cannot be written down can still look; every operation of it says why it cannot do more. */
+    #epochOf(session: SessionId | undefined): number {
+        const { held } = this.parts.custody;
+        if (held.state !== "ok" || session === undefined) return 0;
+        try {
+            return held.store.sessions.epoch(session);
+        } catch (failure) {
+            console.error(`a session cannot be written down: ${asZeroformError(failure).message}`);
+            return 0;
+        }
     }
 
     /** A channel has opened, and can be closed from here; the answer is called when it has closed. */

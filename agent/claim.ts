@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { openClientChannel } from "../protocol/channel.ts";
 import { mintSessionId } from "../protocol/ids.ts";
 import { SOCKET } from "../protocol/layout.ts";
-import { PROTOCOL } from "../protocol/version.ts";
+import { PROTOCOLS_UNDERSTOOD } from "../protocol/version.ts";
 
 /** Tells the agent what a machine with a copied disk is. Answers an exit status. */
 export const claim = async (as: string | undefined): Promise<number> => {
@@ -12,7 +12,7 @@ export const claim = async (as: string | undefined): Promise<number> => {
     }
     const socket = connect(SOCKET);
     const channel = openClientChannel(socket, socket);
-    socket.write(`${JSON.stringify({ protocol: PROTOCOL, session: mintSessionId() })}\n`);
+    socket.write(`${JSON.stringify({ protocols: PROTOCOLS_UNDERSTOOD, session: mintSessionId() })}\n`);
     const { machine } = await channel.request("machine.claim", { as });
     console.log(`this machine is ${machine}`);
     channel.close();

@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
-import { PROTOCOL, VERSION } from "../protocol/version.ts";
+import { PROTOCOLS_UNDERSTOOD, VERSION } from "../protocol/version.ts";
 
 const USAGE = `zeroform-agent ${VERSION}: keeps what a Pulumi program with zeroform wants on this machine.
 
 zeroform-agent serve                      run the agent (zeroform-agent.service does)
-zeroform-agent rpc [--session <id>] [--protocol <n>]
+zeroform-agent rpc [--session <id>] [--protocol <n,...>]
                                           join standard input and output to the agent
 zeroform-agent install                    make this agent the machine's and start it
 zeroform-agent uninstall [--if-unused]    take the agent off the machine when nothing is left for it to do
@@ -44,8 +44,9 @@ const main = async ([command, ...rest]: readonly string[]): Promise<number> => {
 const rpc = async (args: readonly string[]): Promise<number> => {
     const { values } = parseArgs({ args: [...args], options: { session: { type: "string" }, protocol: { type: "string" } } });
     const { session, protocol } = values;
+    const protocols = protocol?.split(",").map(Number) ?? PROTOCOLS_UNDERSTOOD;
     const join = (await import("./rpc.ts")).rpc;
-    return join({ protocol: Number(protocol ?? PROTOCOL), ...(session === undefined ? {} : { session }) });
+    return join({ protocols, ...(session === undefined ? {} : { session }) });
 };
 
 try {

@@ -8,7 +8,7 @@ const LONGEST_WAIT_MS = 5_000;
 const LOOK_MS = 50;
 
 /** Joins standard input and output to the agent's socket, after introducing the process at the other end. Answers an exit status. */
-export const rpc = (introduction: { readonly protocol: number; readonly session?: string }, waitedMs = 0): Promise<number> =>
+export const rpc = (introduction: { readonly protocols: readonly number[]; readonly session?: string }, waitedMs = 0): Promise<number> =>
     new Promise((resolve) => {
         const socket = connect(SOCKET);
         let connected = false;

@@ -6,7 +6,10 @@ import type { Life, MachineId, SessionId, TenantId } from "./ids.ts";
 /** What the agent says first on every channel, unasked: so that a channel costs no round trip of its own. */
 export interface Welcome {
     readonly machine: MachineId;
+    /** All protocols that the agent speaks. */
     readonly protocols: readonly number[];
+    /** The newest of those that the other end speaks too, which this channel is in; left out when there is none, and every call is refused. */
+    readonly protocol?: number;
     readonly agentVersion: string;
     /** Content hash of the running agent bundle. */
     readonly agentHash: string;
@@ -19,7 +22,8 @@ export interface Welcome {
 
 /** What `zeroform-agent rpc` says to the agent first, for the process at the other end of the SSH channel. */
 export interface Introduction {
-    readonly protocol: number;
+    /** All that it speaks. */
+    readonly protocols: readonly number[];
     /** Left out by an observer, which may not change anything. */
     readonly session?: SessionId;
 }
@@ -115,7 +119,10 @@ export interface TenantStatus {
 export interface TrashStatus extends NamedLife {
     readonly tenant: TenantId;
     readonly name: string;
+    /** 0 when it cannot be told. */
     readonly bytes: number;
+    /** Why the data cannot be reached at this moment. */
+    readonly unreachable?: string;
     readonly removedAt: number;
     readonly purgeAt: number;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 import { formatNodeId, formatResourceId, isLife, mintLife, mintMachineId, mintTenantId, parseNodeId, parseResourceId } from "./ids.ts";
-import { compareVersions, VERSION } from "./version.ts";
+import { agreedProtocol, compareVersions, VERSION } from "./version.ts";
 
 describe("ids", () => {
     it("come back from the Pulumi id", () => {
@@ -31,5 +31,11 @@ describe("versions", () => {
         expect(compareVersions("0.10.0", "0.9.9")).toBe(1);
         expect(compareVersions("1.0.0", "1.0.0")).toBe(0);
         expect(compareVersions("0.1.9", "0.2.0")).toBe(-1);
+    });
+
+    it("of the protocol: the newest that both ends speak", () => {
+        expect(agreedProtocol([1, 2], [2, 3])).toBe(2);
+        expect(agreedProtocol([3, 2, 1], [1, 2])).toBe(2);
+        expect(agreedProtocol([4], [2, 3])).toBeUndefined();
     });
 });

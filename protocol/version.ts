@@ -1,9 +1,16 @@
 /** Version of this package, and of the agent it brings. A test compares it with package.json. */
 export const VERSION = "0.1.0";
 
-/** Version of the RPC protocol spoken by this release; the one before is understood too. */
+/** Version of the RPC protocol that this release was written for. */
 export const PROTOCOL = 1;
-export const PROTOCOLS_UNDERSTOOD: readonly number[] = [1];
+/** All that it speaks: this one, and the one before. */
+export const PROTOCOLS_UNDERSTOOD: readonly number[] = [PROTOCOL];
+
+/** The newest protocol that both ends speak; undefined when there is none. */
+export const agreedProtocol = (theirs: readonly number[], ours = PROTOCOLS_UNDERSTOOD): number | undefined => {
+    const common = ours.filter((protocol) => theirs.includes(protocol));
+    return common.length === 0 ? undefined : Math.max(...common);
+};
 
 /** -1, 0 or 1 as `a` is older than, equal to or newer than `b`. */
 export const compareVersions = (a: string, b: string): number => {

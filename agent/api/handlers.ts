@@ -16,7 +16,8 @@ import { updateResource } from "./update-resource.ts";
 
 /** Who is at the other end of a channel. */
 export interface Peer {
-    readonly protocol: number;
+    /** What both ends speak; undefined when there is nothing. */
+    readonly protocol: number | undefined;
     readonly session: SessionId | undefined;
     /** What tells this channel from the others. */
     readonly channel: object;
@@ -87,9 +88,9 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
 };
 
 /** A machine that may do nothing still says what it is and why. */
-const status = async (agent: Agent, { session }: Peer, { events }: Params<"status">): Promise<Result<"status">> => {
+const status = async (agent: Agent, { session, protocol }: Peer, { events }: Params<"status">): Promise<Result<"status">> => {
     const { custody, os, awaitingRestart } = agent.parts;
-    const welcome = agent.welcome(session);
+    const welcome = agent.welcome(session, protocol);
     if (custody.held.state === "ok") return statusOf(agent.core, welcome, await awaitingRestart(), events);
     return {
         welcome,
@@ -113,10 +114,10 @@ const named = async <T>(about: { readonly kind: string; readonly name: string } 
 };
 
 const understood = async <T>({ protocol }: Peer, act: () => Promise<T>): Promise<T> => {
-    if (PROTOCOLS_UNDERSTOOD.includes(protocol)) return act();
+    if (protocol !== undefined) return act();
     throw new ZeroformError({
         code: "PROTOCOL_MISMATCH",
-        message: `the agent does not speak protocol ${protocol}, only ${PROTOCOLS_UNDERSTOOD.join(" and ")}`,
+        message: `the agent speaks protocol ${PROTOCOLS_UNDERSTOOD.join(" and ")}, and the zeroform package that calls it does not`,
         hint: "Update the zeroform package, or the agent with it by `pulumi up`.",
     });
 };

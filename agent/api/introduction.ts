@@ -35,11 +35,14 @@ export const readIntroduction = (socket: Socket): Promise<Introduction | undefin
 const parse = (line: string): Introduction | undefined => {
     try {
         const said: unknown = JSON.parse(line);
-        if (typeof said !== "object" || said === null || !("protocol" in said) || typeof said.protocol !== "number") return undefined;
+        if (typeof said !== "object" || said === null || !("protocols" in said) || !areNumbers(said.protocols)) return undefined;
+        const { protocols } = said;
         const session = "session" in said ? said.session : undefined;
-        if (session === undefined) return { protocol: said.protocol };
-        return typeof session === "string" && isSessionId(session) ? { protocol: said.protocol, session } : undefined;
+        if (session === undefined) return { protocols };
+        return typeof session === "string" && isSessionId(session) ? { protocols, session } : undefined;
     } catch {
         return undefined;
     }
 };
+
+const areNumbers = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every((each) => typeof each === "number");

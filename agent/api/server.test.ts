@@ -47,36 +47,45 @@ describe("the agent's socket", () => {
     });
 
     it("greets whoever introduces itself, and answers", async () => {
-        const { client } = channel({ protocol: 1, session: mintSessionId() });
+        const { client } = channel({ protocols: [1], session: mintSessionId() });
         expect(await client.welcome).toMatchObject({ machine: bench.machine, epoch: 1, store: "ok" });
         expect(await client.request("status", {})).toMatchObject({ resources: [] });
         client.close();
     });
 
     it("lets an observer look and change nothing", async () => {
-        const { client } = channel({ protocol: 1 });
+        const { client } = channel({ protocols: [1] });
         expect(await client.welcome).toMatchObject({ epoch: 0 });
         await expect(client.request("reconciler.sweep", {})).rejects.toMatchObject({ code: "INVALID" });
         client.close();
     });
 
     it("says which protocols it speaks to one that speaks another", async () => {
-        const { client } = channel({ protocol: 99, session: mintSessionId() });
-        expect(await client.welcome).toMatchObject({ protocols: [1] });
+        const { client } = channel({ protocols: [99, 98], session: mintSessionId() });
+        const welcome = await client.welcome;
+        expect(welcome).toMatchObject({ protocols: [1] });
+        expect(welcome).not.toHaveProperty("protocol");
         await expect(client.request("status", {})).rejects.toMatchObject({ code: "PROTOCOL_MISMATCH" });
+        client.close();
+    });
+
+    it("speaks the newest protocol that both ends speak, and says which", async () => {
+        const { client } = channel({ protocols: [1, 2], session: mintSessionId() });
+        expect(await client.welcome).toMatchObject({ protocol: 1 });
+        expect(await client.request("status", {})).toMatchObject({ welcome: { protocol: 1 } });
         client.close();
     });
 
     it.each([
         ["says something else first", "GET / HTTP/1.1\r\n\r\n\n"],
         ["introduces itself at endless length", "x".repeat(10_000)],
-        ["has no valid session", '{"protocol":1,"session":"root"}\n'],
+        ["has no valid session", '{"protocols":[1],"session":"root"}\n'],
     ])("hangs up on one that %s", async (_, words) => {
         await ended(dial(words));
     });
 
     it("hangs up on a message that is too large, before it has come", async () => {
-        const { socket, client } = channel({ protocol: 1 });
+        const { socket, client } = channel({ protocols: [1] });
         await client.welcome;
         const closed = ended(socket);
         socket.write(`Content-Length: ${LARGEST_MESSAGE_BYTES + 1}\r\n\r\n`);
@@ -84,7 +93,7 @@ describe("the agent's socket", () => {
     });
 
     it("takes messages that come in pieces, and several at once", async () => {
-        const { client, socket } = channel({ protocol: 1 });
+        const { client, socket } = channel({ protocols: [1] });
         await client.welcome;
         const text = (id: number) => JSON.stringify({ jsonrpc: "2.0", id, method: "trash.list", params: [{ params: {} }] });
         const message = (id: number) => `Content-Length: ${text(id).length}\r\n\r\n${text(id)}`;
@@ -102,7 +111,7 @@ describe("the agent's socket", () => {
 
     it("notices that a session is gone when its connection breaks", async () => {
         const session = mintSessionId();
-        const { socket, client } = channel({ protocol: 1, session });
+        const { socket, client } = channel({ protocols: [1], session });
         await client.welcome;
         await bench.clock.advance(10_000);
         expect(bench.agent.core.sessions.hasEnded(session)).toBe(false);
@@ -111,7 +120,7 @@ describe("the agent's socket", () => {
     });
 
     it("drops everybody when it is closed", async () => {
-        const { socket, client } = channel({ protocol: 1 });
+        const { socket, client } = channel({ protocols: [1] });
         await client.welcome;
         const closed = ended(socket);
         await server.close();

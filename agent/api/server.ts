@@ -2,6 +2,8 @@ import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { openServerChannel } from "../../protocol/channel.ts";
+import { asZeroformError } from "../../protocol/errors.ts";
+import { agreedProtocol } from "../../protocol/version.ts";
 import type { Agent } from "../agent.ts";
 import { handlersFor } from "./handlers.ts";
 import { readIntroduction } from "./introduction.ts";
@@ -27,7 +29,10 @@ export const listen = async (agent: Agent, path: string): Promise<ApiServer> => 
         // A peer that goes away in the middle of something is an end like any other.
         socket.on("error", () => socket.destroy());
         if (sockets.size > MOST_CONNECTIONS) return void socket.destroy();
-        void converse(agent, socket);
+        converse(agent, socket).catch((failure: unknown) => {
+            console.error(`a conversation failed: ${asZeroformError(failure).message}`);
+            socket.destroy();
+        });
     });
     await bound(server, path);
     chmodSync(path, 0o600);
@@ -55,11 +60,12 @@ const converse = async (agent: Agent, socket: Socket): Promise<void> => {
     const introduction = await readIntroduction(socket);
     if (!introduction) return void socket.destroy();
     const channel = {};
-    const peer = { protocol: introduction.protocol, session: introduction.session, channel };
-    const closed = agent.opened(channel, introduction.session, () => socket.end());
+    const { session, protocols } = introduction;
+    const peer = { protocol: agreedProtocol(protocols), session, channel };
+    const closed = agent.opened(channel, session, () => socket.end());
     const messages = socket.pipe(limitMessages());
     messages.on("error", () => socket.destroy());
-    const server = openServerChannel(messages, socket, agent.welcome(introduction.session), handlersFor(agent, peer));
+    const server = openServerChannel(messages, socket, agent.welcome(session, peer.protocol), handlersFor(agent, peer));
     socket.once("close", () => server.close());
     await server.closed;
     closed();

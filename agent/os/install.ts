@@ -7,7 +7,7 @@ import type { Welcome } from "../../protocol/api.ts";
 import { openClientChannel } from "../../protocol/channel.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { AGENTS, CURRENT, LAUNCHER, ROOT, SOCKET } from "../../protocol/layout.ts";
-import { PROTOCOL } from "../../protocol/version.ts";
+import { PROTOCOLS_UNDERSTOOD } from "../../protocol/version.ts";
 import { files, syncDirectory } from "./files.ts";
 import { ownDirectory, ownHash, removeUnused } from "./installation.ts";
 import { systemd } from "./systemd.ts";
@@ -103,7 +103,7 @@ const greeting = (): Promise<Welcome | undefined> =>
         const socket = connect(SOCKET);
         socket.on("error", () => resolve(undefined));
         socket.on("connect", () => {
-            socket.write(`${JSON.stringify({ protocol: PROTOCOL })}\n`);
+            socket.write(`${JSON.stringify({ protocols: PROTOCOLS_UNDERSTOOD })}\n`);
             const channel = openClientChannel(socket, socket);
             const end = (welcome?: Welcome) => {
                 resolve(welcome);

@@ -5,7 +5,7 @@ import { type ClientChannel, openClientChannel } from "../../protocol/channel.ts
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { RPC_MARKER } from "../../protocol/layout.ts";
-import { PROTOCOL } from "../../protocol/version.ts";
+import { PROTOCOLS_UNDERSTOOD } from "../../protocol/version.ts";
 import { skipNoise } from "./after-noise.ts";
 import type { Connection } from "./connection.ts";
 import { connectionLost } from "./failures.ts";
@@ -35,7 +35,7 @@ const SUDO_WORDS_MAX = 200;
 
 /** Opens the agent's channel in two round trips, or learns why there is none. */
 export const askAgent = async (connection: Connection, { session, tryWriting, signal }: Asking): Promise<Answer> => {
-    const command = rootCommand(connection.target, GREET_OR_PROBE, [session ?? "", String(PROTOCOL), ...trial(tryWriting)]);
+    const command = rootCommand(connection.target, GREET_OR_PROBE, [session ?? "", PROTOCOLS_UNDERSTOOD.join(","), ...trial(tryWriting)]);
     const answer = await exchange(connection, command, signal);
     // The agent said that it is there and then nothing: ask the machine alone.
     return answer ?? { kind: "report", report: await probe(connection, { tryWriting, signal }) };

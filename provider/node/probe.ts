@@ -75,7 +75,7 @@ export const PROBE: Script = `
 /**
  * Speaks with the agent where there is one, else reports: one command, so that neither outcome costs another round trip. A conversation ends
  * with status 0, or with a signal when the caller is gone; any other status means that there was none, since the agent is silent or damaged.
- * Arguments: session or empty, protocol, `write` or `look`.
+ * Arguments: session or empty, protocols with commas between, `write` or `look`.
  */
 export const GREET_OR_PROBE: Script = `
     if [ -x ${LAUNCHER} ] && [ -S ${SOCKET} ]; then

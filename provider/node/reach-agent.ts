@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Welcome } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { SessionId } from "../../protocol/ids.ts";
-import { compareVersions, PROTOCOL, PROTOCOLS_UNDERSTOOD, VERSION } from "../../protocol/version.ts";
+import { agreedProtocol, compareVersions, VERSION } from "../../protocol/version.ts";
 import { type Answer, askAgent, type GreetedChannel, probe } from "./agent-channel.ts";
 import { bootstrap } from "./bootstrap.ts";
 import type { Connection } from "./connection.ts";
@@ -83,7 +83,6 @@ const starting = async (connection: Connection, asking: Parameters<typeof askAge
 export const suits = async (welcome: Welcome, want: Want, release: Release, node: string): Promise<boolean> => {
     const { protocols, agentVersion, agentHash } = welcome;
     const age = compareVersions(agentVersion, VERSION);
-    const isUnderstood = protocols.includes(PROTOCOL) || protocols.some((protocol) => PROTOCOLS_UNDERSTOOD.includes(protocol));
     if (want.agent === "current") {
         if (want.version !== undefined && want.version !== agentVersion && (want.version !== VERSION || age > 0))
             throw otherVersion(node, want.version, agentVersion);
@@ -91,7 +90,7 @@ export const suits = async (welcome: Welcome, want: Want, release: Release, node
             if (age < 0 || (age === 0 && agentHash !== (await release.agent()).sha256)) return false;
         }
     }
-    if (isUnderstood) return true;
+    if (agreedProtocol(protocols) !== undefined) return true;
     throw new ZeroformError({
         code: age > 0 ? "AGENT_NEWER" : "PROTOCOL_MISMATCH",
         node,
