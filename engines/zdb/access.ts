@@ -18,7 +18,8 @@ export function isReachable(namespace: Namespace, session: Session, closedServer
 export function isVisible(namespace: Namespace, session: Session, closedServer: boolean): boolean {
     if (session.admin) return true;
     if (!isReachable(namespace, session, closedServer)) return false;
-    return namespace.properties.public || namespace === session.namespace;
+    // A closed one may have lost that it is private.
+    return (namespace.properties.public && namespace.closedReason === undefined) || namespace === session.namespace;
 }
 
 /** `default` is for clients of the server's own listeners, and for nobody on a closed server. */

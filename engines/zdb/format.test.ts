@@ -95,17 +95,3 @@ describe("a store of a later version", () => {
         expect(fs.readFileSync(file)).toEqual(log);
     });
 });
-
-describe("damage", () => {
-    test("that may have taken the password shuts the namespace", async () => {
-        const directory = temporaryDirectory();
-        fs.cpSync(FIXTURE, directory, { recursive: true });
-        const file = `${directory}/sequence/d0`;
-        const log = fs.readFileSync(file);
-        log[150] = (log[150] ?? 0) ^ 1;
-        fs.writeFileSync(file, log);
-        const store = await openStore(directory);
-        expect(namespace(store, "sequence").disturbance).toMatch(/^closed \(.*password\), read-only \(the log is damaged at d0 offset 128/);
-        await store.namespaces.close();
-    });
-});

@@ -91,16 +91,23 @@ async function readSegments(disk: Disk, { segments, damage, unfinished }: Opened
 }
 
 function openSegments(disk: Disk, directory: string): OpenedSegments {
+    const segments: StoredSegment[] = [];
+    try {
+        return readHeaders(disk, directory, segments);
+    } catch (error) {
+        // Opening is tried again: what stays open now would be missing then.
+        for (const { fd } of segments) disk.close(fd);
+        throw error;
+    }
+}
+
+function readHeaders(disk: Disk, directory: string, segments: StoredSegment[]): OpenedSegments {
     const numbers = disk.list(directory).flatMap((name) => segmentNumber(name) ?? []);
     numbers.sort((a, b) => a - b);
-    const segments: StoredSegment[] = [];
     const damage: Damage[] = [];
     let unfinished: string | undefined;
     for (const number of numbers) {
-        const fd = disk.openForRead(path.join(directory, segmentName(number)));
-        const end = disk.size(fd);
-        const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-        const header = decodeSegmentHeader(bytes.subarray(0, disk.read(fd, bytes, 0, SEGMENT_HEADER_BYTES, 0)));
+        const { header, fd, end } = readHeader(disk, path.join(directory, segmentName(number)));
         if (!("problem" in header)) {
             segments.push({ header, fd, end });
             continue;
@@ -111,6 +118,18 @@ function openSegments(disk: Disk, directory: string): OpenedSegments {
     }
     segments.sort((a, b) => a.header.firstLsn - b.header.firstLsn);
     return { segments: ofNewestEpoch(disk, segments), damage, unfinished };
+}
+
+function readHeader(disk: Disk, file: string) {
+    const fd = disk.openForRead(file);
+    try {
+        const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+        const header = decodeSegmentHeader(bytes.subarray(0, disk.read(fd, bytes, 0, SEGMENT_HEADER_BYTES, 0)));
+        return { header, fd, end: disk.size(fd) };
+    } catch (error) {
+        disk.close(fd);
+        throw error;
+    }
 }
 
 /** Segments of an older epoch are what is left of a namespace that was emptied. */

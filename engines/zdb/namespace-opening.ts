@@ -1,12 +1,12 @@
 import * as path from "node:path";
 import type { Disk } from "./disk.ts";
 import { type ReadLog, readLog } from "./log-reader.ts";
+import { LostRecords } from "./lost-records.ts";
 import { Namespace } from "./namespace.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import { createSegment, newSegmentHeader } from "./segment-files.ts";
 import { segmentName } from "./segment-header.ts";
-import type { Damage } from "./segment-scanner.ts";
 
 /** Makes the log of a new namespace in an empty directory. */
 export function beginNamespace(parts: NamespaceParts, name: string, directory: string): Namespace {
@@ -22,33 +22,40 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
     const { disk } = parts;
     const namespace = new Namespace(parts, name, directory);
     const problems: string[] = [];
+    const lost = new LostRecords();
     const read = await readLog(disk, directory, {
         segment: (header) => namespace.raiseNextId(header.nextId),
         record(record, source) {
+            lost.saw(record.head);
             const problem = namespace.replay(record, source);
             if (problem) problems.push(problem);
         },
     });
-    const failure = failureOf(read.damage, problems);
+    const failure = failureOf(read, problems);
     if (failure) {
         parts.log(`namespace ${name} is read-only: ${failure}`);
-        // Fail shut: the lost records may have held the password. `default` never has one.
-        if (namespace.properties.password === "" && name !== DEFAULT_NAMESPACE) {
-            namespace.closedReason ??= "its log is damaged and may have lost its password";
+        // Fail shut: what is lost may have said who may come in. `default` is open to whoever reaches it, never with a password.
+        if (name !== DEFAULT_NAMESPACE && (problems.length > 0 || mayLackProperties(read, lost))) {
+            namespace.closedReason ??= "its log is damaged and may have lost its password or that it is private";
         }
     } else mendEnd(parts, name, directory, read);
 
     if (!read.last) {
         const header = newSegmentHeader(0, 0, 1, 0, namespace.segmentBytes());
         const fd = disk.openForRead(directory);
-        namespace.begin({ header, fd, endOffset: 0, lastLsn: 0, closedInOrder: false, failure: failure ?? "its log has no segment" });
+        namespace.begin({ header, fd, endOffset: 0, lastLsn: 0, closedInOrder: false, failure });
         return namespace;
     }
     const { header } = read.last;
     const file = path.join(directory, segmentName(header.number));
     const fd = failure ? disk.openForRead(file) : disk.openForAppend(file);
-    // What a killed process left in the page cache is promised from here on.
-    if (!failure) disk.syncNow(fd);
+    try {
+        // What a killed process left in the page cache is promised from here on.
+        if (!failure) disk.syncNow(fd);
+    } catch (error) {
+        disk.close(fd);
+        throw error;
+    }
     namespace.begin({ header, fd, endOffset: read.endOffset, lastLsn: read.lastLsn, closedInOrder: read.closedInOrder, failure });
     return namespace;
 }
@@ -75,11 +82,18 @@ function truncateFile(disk: Disk, file: string, length: number): void {
     }
 }
 
-function failureOf(damage: readonly Damage[], problems: readonly string[]): string | undefined {
+function failureOf({ damage, last }: ReadLog, problems: readonly string[]): string | undefined {
     const [first] = damage;
     if (first) {
         const more = damage.length > 1 ? ` and ${damage.length - 1} more places` : "";
         return `the log is damaged at ${segmentName(first.segment)} offset ${first.offset}, record ${first.expectedLsn}: ${first.why}${more}`;
     }
-    return problems[0] ? `the log cannot be understood: ${problems[0]}` : undefined;
+    if (problems[0]) return `the log cannot be understood: ${problems[0]}`;
+    return last ? undefined : "its log has no segment";
+}
+
+/** Whether a damaged log may have held a property that cannot be read any more: behind an unreadable header or end, or among lost records. */
+function mayLackProperties({ damage, last, lastLsn, tornBytes }: ReadLog, lost: LostRecords): boolean {
+    if (!last || tornBytes > 0 || damage.some(({ expectedLsn }) => expectedLsn === 0)) return true;
+    return !lost.wereValues(lastLsn + 1);
 }
