@@ -39,7 +39,8 @@ const closed = async (core: Core, life: LifeRow["life"], call: Call, waiting: Wa
     const { store, parts, reconciler } = core;
     const row = store.lives.get(life);
     if (!row) return ABSENT;
-    const lost = parts.inventory.standingOn(life).filter((each) => reconciler.isGone(each.life));
+    // Kept data that stood on it are gone as well.
+    const lost = parts.inventory.standingOn(life).filter((each) => each.desired === "kept" || reconciler.isGone(each.life));
     for (const each of [...lost.reverse(), row])
         wantRemoved(core, store.lives.get(each.life) ?? each, { keep: false, trashMs: 0 }, each.epoch);
     await reconciler.settled(life, waiting).catch(() => undefined);

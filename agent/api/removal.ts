@@ -11,8 +11,8 @@ export const removalOf = (core: Core, row: LifeRow, wish: { readonly keep: boole
 };
 
 /** Writes down that it is to go, and begins. One that is going already keeps the first wish. */
-export const wantRemoved = ({ store, reconciler, clock }: Core, row: LifeRow, removal: Removal, epoch: number): void => {
-    if (row.desired !== "present") return;
+export const wantRemoved = ({ store, parts, reconciler, clock }: Core, row: LifeRow, removal: Removal, epoch: number): void => {
+    if (row.desired === "removed") return;
     store.lives.put({
         ...row,
         desired: "removed",
@@ -23,6 +23,8 @@ export const wantRemoved = ({ store, reconciler, clock }: Core, row: LifeRow, re
         reasons: [],
     });
     reconciler.desiredChanged(row.life);
+    // What stands on it and is going too no longer waits for it to come back.
+    for (const each of parts.inventory.standingOn(row.life)) if (each.desired === "removed") reconciler.desiredChanged(each.life);
 };
 
 /** Waits until it is gone. Throws with the agent's own words when that fails or takes too long; it goes on being removed all the same. */

@@ -1,5 +1,5 @@
 import type { Params, Result, TrashStatus } from "../../protocol/api.ts";
-import { ZeroformError } from "../../protocol/errors.ts";
+import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
 import { mintLife } from "../../protocol/ids.ts";
 import { called } from "../reconciler/inventory.ts";
 import type { LifeRow } from "../store/lives.ts";
@@ -10,19 +10,24 @@ import type { Call, Core } from "./core.ts";
 /** How long a restore is waited for: it moves data on one file system and starts what stands on them again. */
 const RESTORE_MS = 5 * 60_000;
 
-export const listTrash = (core: Core): Promise<readonly TrashStatus[]> =>
-    Promise.all(
+export const listTrash = (core: Core): Promise<readonly TrashStatus[]> => {
+    const context = core.parts.context({ signal: new AbortController().signal, progress: () => undefined });
+    return Promise.all(
         core.store.trash.all().map(async (row) => ({
             life: row.life,
             kind: row.kind,
             urn: row.urn,
             tenant: row.tenant,
             name: row.name,
-            bytes: await core.parts.drivers[row.kind].trashedBytes(core.parts.inventory.trashed(row), core.parts.os),
+            ...(await core.parts.drivers[row.kind].trashedBytes(core.parts.inventory.trashed(row), context).then(
+                (bytes) => ({ bytes }),
+                (failure: unknown) => ({ bytes: 0, unreachable: asZeroformError(failure).message }),
+            )),
             removedAt: row.removedAt,
             purgeAt: row.purgeAt,
         })),
     );
+};
 
 /** Puts data of the trash in the place of a live resource's own. */
 export const restoreTrash = async (core: Core, { life, into }: Params<"trash.restore">, call: Call): Promise<Result<"trash.restore">> => {

@@ -4,22 +4,13 @@ import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import { zdb } from "../../schema/zdb.ts";
 import type { Os } from "../os/os.ts";
 import type { Context, Driver } from "./driver.ts";
+import { hasGround } from "./zdb-ground.ts";
 import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
 import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { admitPort } from "./zdb-ports.ts";
 import { differing, digestOf, formatDigests, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
-import {
-    command,
-    dropServer,
-    ensureServer,
-    forgetPassword,
-    infoText,
-    isAnswering,
-    isRunning,
-    requireMount,
-    withServer,
-} from "./zdb-server.ts";
+import { command, dropServer, ensureServer, forgetPassword, infoText, isAnswering, isRunning, withServer } from "./zdb-server.ts";
 
 /** A Zdb is a namespace on the Zero-DB server of its tenant and mount. */
 export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
@@ -57,12 +48,12 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
         });
     },
 
-    async trashedBytes(trashed, os) {
-        return os.files.diskUsage(placeNow(trashed));
+    async trashedBytes(trashed, context) {
+        return (await hasGround(trashed.resource, context)) ? context.os.files.diskUsage(placeNow(trashed)) : 0;
     },
 
-    async purge(trashed, { os }) {
-        await os.files.remove(placeNow(trashed));
+    async purge(trashed, context) {
+        if (await hasGround(trashed.resource, context)) await context.os.files.remove(placeNow(trashed));
     },
 
     restore(trashed, into, own, context) {
@@ -120,12 +111,8 @@ const isClosed = (info: ReadonlyMap<string, string>): boolean => info.get("state
 /** Takes a namespace off its server, its data to `place`; without a place they stay, and nobody reaches them. */
 const takeNamespace = async (resource: Zdb, server: ZdbServer, place: string | undefined, context: Context): Promise<void> => {
     const { os } = context;
-    const { files, mounts, systemd } = os;
-    if (server.mountPoint !== undefined && !(await mounts.list()).has(server.mountPoint)) {
-        // Where the mount is gone for good, so are the data; otherwise it is waited for.
-        if (resource.uses.mount !== undefined && (await files.stat(server.mountPoint)) !== undefined) await requireMount(server, os);
-        return;
-    }
+    const { files, systemd } = os;
+    if (!(await hasGround(resource, context))) return;
     const namespace = namespaceOf(resource);
     if (await isAnswering(server, os)) {
         if ((await infoText(server, os, namespace)) === undefined) return;

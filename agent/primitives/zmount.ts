@@ -54,7 +54,7 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
         await tidyPool(resource, places, context);
     },
 
-    async trashedBytes({ place }, os) {
+    async trashedBytes({ place }, { os }) {
         return os.files.diskUsage(place);
     },
 

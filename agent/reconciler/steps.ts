@@ -28,11 +28,12 @@ export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Prom
 
 /** Takes a resource away, its data to where its removal says, and closes its row. */
 export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Promise<void> => {
-    const { store, drivers, inventory, clock, os, trash, tell } = parts;
+    const { store, drivers, inventory, clock, trash, tell } = parts;
     const { place, trashMs, keep } = row.removal ?? { place: undefined, trashMs: 0, keep: false };
     const resource = inventory.resource(row);
-    await drivers[row.kind].remove(resource, place, parts.context(work));
-    const isInTrash = place !== undefined && (await drivers[row.kind].trashedBytes({ resource, place }, os)) > 0;
+    const context = parts.context(work);
+    await drivers[row.kind].remove(resource, place, context);
+    const isInTrash = place !== undefined && (await drivers[row.kind].trashedBytes({ resource, place }, context)) > 0;
 
     store.transaction(() => {
         const now = clock.now();
@@ -60,7 +61,7 @@ const closeTenant = ({ store }: Machinery, row: LifeRow): void => {
 
 /** Puts data of the trash in the place of a resource's own, which go to the trash. What stands on it is made again afterwards. */
 export const exchange = async (parts: Machinery, row: LifeRow, work: Work): Promise<void> => {
-    const { store, drivers, inventory, clock, os } = parts;
+    const { store, drivers, inventory, clock } = parts;
     const plan = row.restore;
     if (!plan) return;
     const driver = drivers[row.kind];
@@ -69,7 +70,7 @@ export const exchange = async (parts: Machinery, row: LifeRow, work: Work): Prom
 
     const from = store.trash.get(plan.from);
     if (from) await driver.restore(inventory.trashed(from), into, plan.place, parts.context(work));
-    const ownBytes = await driver.trashedBytes(own, os);
+    const ownBytes = await driver.trashedBytes(own, parts.context(work));
 
     store.transaction(() => {
         const now = clock.now();

@@ -43,7 +43,7 @@ const answer = async (): Promise<unknown> => {
         case "remove":
             return driver.remove(resource, request.keep ? undefined : driver.trashPlace(resource), context);
         case "trashed":
-            return driver.trashedBytes(trashedOf(resource), os);
+            return driver.trashedBytes(trashedOf(resource), context);
         case "purge":
             return driver.purge(trashedOf(resource), context);
         case "restore":

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { mintLife, mintTenantId } from "../../protocol/ids.ts";
+import { FakeOs } from "../../test/agent/fakes/fake-os.ts";
+import type { Resource } from "./driver.ts";
+import { zdbDriver } from "./zdb.ts";
+import { namespaceOf, serverOf, trashedNamespace, type Zdb } from "./zdb-places.ts";
+import { mountPointOf, placesOf } from "./zmount-places.ts";
+
+const tenant = mintTenantId();
+
+const onMount = () => {
+    const os = new FakeOs();
+    const mount = { life: mintLife(), tenant, kind: "ZMount", name: "disk", spec: {}, uses: {} } as unknown as Resource;
+    const db = { life: mintLife(), tenant, kind: "Zdb", name: "db", spec: { mode: "user" }, uses: { mount } } as unknown as Zdb;
+    const places = placesOf(mount as never);
+    os.files.set(places.marker, "").set(places.image, "image");
+    return { os, mount, db, places, place: trashedNamespace(db) };
+};
+
+describe("a Zdb whose mount is not there", () => {
+    it("is not removed while the mount is wanted: its data would be lost without a row", async () => {
+        const { os, mount, db, place } = onMount();
+        await expect(zdbDriver.remove(db, place, os.context([mount]))).rejects.toMatchObject({ code: "NOT_READY", retryable: true });
+        await expect(zdbDriver.remove(db, undefined, os.context([mount]))).rejects.toMatchObject({ code: "NOT_READY" });
+    });
+
+    it("is removed when the mount is being removed too: nobody mounts it again", async () => {
+        const { os, db, place } = onMount();
+        await zdbDriver.remove(db, place, os.context());
+        expect(await zdbDriver.trashedBytes({ resource: db, place }, os.context())).toBe(0);
+    });
+
+    it("is removed when the mount's image is gone from its pool", async () => {
+        const { os, mount, db, places, place } = onMount();
+        os.files.delete(places.image);
+        await zdbDriver.remove(db, place, os.context([mount]));
+        expect(await zdbDriver.trashedBytes({ resource: db, place }, os.context([mount]))).toBe(0);
+    });
+
+    it("keeps its trash until the mount is back", async () => {
+        const { os, mount, db, place } = onMount();
+        const trashed = { resource: db, place };
+        await expect(zdbDriver.purge(trashed, os.context([mount]))).rejects.toMatchObject({ code: "NOT_READY", retryable: true });
+        await expect(zdbDriver.trashedBytes(trashed, os.context([mount]))).rejects.toMatchObject({ code: "NOT_READY" });
+        os.mounted.add(mountPointOf(mount.life));
+        os.files.set(`${place}/log`, "keys");
+        expect(await zdbDriver.trashedBytes(trashed, os.context([mount]))).toBeGreaterThan(0);
+        await zdbDriver.purge(trashed, os.context([mount]));
+        expect(os.has(place)).toBe(false);
+    });
+
+    it("goes to the trash when it is back", async () => {
+        const { os, mount, db, place } = onMount();
+        os.mounted.add(mountPointOf(mount.life));
+        os.files.set(`${serverOf(db).data}/${namespaceOf(db)}/log`, "keys");
+        await zdbDriver.remove(db, place, os.context([mount]));
+        expect(os.files.get(`${place}/log`)).toBe("keys");
+    });
+});

@@ -1,0 +1,98 @@
+import type { FileStat } from "../../../agent/os/files.ts";
+import type { Os } from "../../../agent/os/os.ts";
+import type { Context, Resource, Trashed } from "../../../agent/primitives/driver.ts";
+
+type Replies = (words: readonly string[]) => unknown;
+
+/** The seam over files, mounts and servers in memory, for the verbs of a driver that only move things about. */
+export class FakeOs {
+    /** Text by path; a directory is what other paths begin with. */
+    readonly files = new Map<string, string>();
+    readonly mounted = new Set<string>();
+    readonly running = new Set<string>();
+    /** What a server answers to each command of its administrator; undefined: nobody answers. */
+    server: Replies | undefined;
+    /** Called when a unit is started. */
+    started: (unit: string) => void = () => undefined;
+    readonly asked: string[] = [];
+
+    has(path: string): boolean {
+        return this.files.has(path) || this.#under(path).length > 0;
+    }
+
+    context(resources: readonly Resource[] = [], trash: readonly Trashed[] = []): Context {
+        return {
+            os: this.os,
+            signal: new AbortController().signal,
+            progress: () => undefined,
+            resources: (kind) => resources.filter((each) => each.kind === kind),
+            trash: (kind) => trash.filter(({ resource }) => resource.kind === kind),
+            purgeNow: () => Promise.reject(new Error("nothing is purged here")),
+        };
+    }
+
+    readonly os: Os = {
+        files: {
+            stat: async (path: string) => this.#stat(path),
+            readText: async (path: string) => this.files.get(path),
+            list: async (directory: string) => [
+                ...new Set(this.#under(directory).map((path) => path.slice(directory.length + 1).split("/")[0])),
+            ],
+            writeText: async (path: string, text: string) => void this.files.set(path, text),
+            makeDirectory: async () => undefined,
+            move: async (from: string, to: string) => this.#move(from, to),
+            link: async (existing: string, name: string) => void this.files.set(name, this.files.get(existing) ?? ""),
+            remove: async (path: string) => {
+                for (const each of [path, ...this.#under(path)]) this.files.delete(each);
+            },
+            diskUsage: async (path: string) => (this.has(path) ? 4_096 : 0),
+            fileSystem: async () => ({ type: "ext4", device: 1, totalBytes: 2 ** 40, freeBytes: 2 ** 40 }),
+        },
+        mounts: {
+            list: async () => new Map([...this.mounted].map((path) => [path, { device: "7:0", readOnly: false }])),
+            removePoint: async () => undefined,
+            preparePoint: async () => undefined,
+        },
+        loops: { ofFile: async () => [], byNumber: async () => undefined },
+        processes: { using: async () => [] },
+        systemd: {
+            install: async () => undefined,
+            installed: async () => true,
+            uninstall: async () => undefined,
+            states: async () => new Map([...this.running].map((name) => [name, { name, active: "active", sub: "running" }])),
+            start: async (unit: string) => {
+                this.running.add(unit);
+                this.started(unit);
+            },
+            stop: async (unit: string) => void this.running.delete(unit),
+            lastWords: async () => "",
+        },
+        ports: { addresses: () => [] },
+        redis: {
+            ask: async (_: string, commands: readonly (readonly string[])[]) => {
+                const { server } = this;
+                if (!server) throw new Error("nobody answers");
+                for (const words of commands) this.asked.push(words.join(" "));
+                return commands.map((words) => (words[0] === "PING" ? "PONG" : server(words)));
+            },
+        },
+    } as unknown as Os;
+
+    #under(directory: string): readonly string[] {
+        return [...this.files.keys()].filter((path) => path.startsWith(`${directory}/`));
+    }
+
+    #stat(path: string): FileStat | undefined {
+        if (!this.has(path)) return undefined;
+        const text = this.files.get(path);
+        return { bytes: 4_096, reservedBytes: 4_096, directory: text === undefined, device: 1, inode: 1 };
+    }
+
+    #move(from: string, to: string): void {
+        for (const path of [from, ...this.#under(from)]) {
+            const text = this.files.get(path);
+            this.files.delete(path);
+            if (text !== undefined) this.files.set(to + path.slice(from.length), text);
+        }
+    }
+}
