@@ -113,6 +113,7 @@ describe("a power cut at any moment", () => {
                 await session.remove(disk, { trashMs: 0 });
                 await bench.clock.leap(2 * 86_400_000);
                 await session.ask("node.delete", { caller: session.caller, trashMs: 0 });
+                await session.end();
                 expect(bench.node.pieces.size, after).toBe(0);
                 expect(bench.node.trash.size, after).toBe(0);
                 expect(bench.left, after).toBeGreaterThan(0);

@@ -60,7 +60,9 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
             core.store.transaction(() => {
                 confirm(core, confirmed);
                 core.store.sessions.end(call.session);
+                if (core.store.leavingAfter() === call.session) core.store.setLeaving(true);
             });
+            core.onRemoved();
             return done;
         }),
         status: (params) => understood(peer, () => status(agent, peer, params)),

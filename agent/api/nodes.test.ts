@@ -68,6 +68,7 @@ describe("a Node", () => {
         const disk = await session.create("ZMount", "disk");
         const answer = await session.ask("node.delete", { caller: session.caller, trashMs: 60_000 });
         expect(answer).toEqual({ kept: [], agent: "trash" });
+        await session.end();
         expect(bench.node.trash.has(`/trash/${disk.life}`)).toBe(true);
         expect(bench.left).toBe(0);
         await bench.clock.advance(75_000);
@@ -88,6 +89,7 @@ describe("a Node", () => {
         expect(await session.ask("node.read", { caller: session.caller })).toEqual({ found: false });
         expect(await session.ask("node.known", { urn: create.urn })).toEqual({ known: false });
         expect(bench.node.pieces.has(disk.life)).toBe(true);
+        await session.end();
         await bench.restart();
         await bench.clock.advance(15_000);
         const late = session.next();
@@ -104,6 +106,21 @@ describe("a Node", () => {
         expect(await session.ask("node.delete", { caller: session.caller, trashMs: 0 })).toEqual({ kept: [], agent: "stays" });
         expect(bench.left).toBe(0);
         expect(await other.ask("node.delete", { caller: other.caller, trashMs: 0 })).toEqual({ kept: [], agent: "removed" });
+        expect(bench.left).toBe(0);
+        await other.end();
+        expect(bench.left).toBe(1);
+    });
+
+    it("keeps the agent while the engine may not have saved that the Node is gone: the next run asks again, and is told", async () => {
+        await using bench = new Bench();
+        const killed = bench.session();
+        await killed.nodeOf();
+        await killed.ask("node.delete", { caller: killed.caller, trashMs: 0 });
+        await bench.clock.advance(60_000);
+        expect(bench.left).toBe(0);
+        const next = killed.next();
+        expect(await next.ask("node.delete", { caller: next.caller, trashMs: 0 })).toEqual({ kept: [], agent: "removed" });
+        await next.end();
         expect(bench.left).toBe(1);
     });
 

@@ -1,4 +1,5 @@
 import type { NodeRemoval, NodeReport, Params, Result } from "../../protocol/api.ts";
+import { ZeroformError } from "../../protocol/errors.ts";
 import { mintTenantId } from "../../protocol/ids.ts";
 import { VERSION } from "../../protocol/version.ts";
 import { DEFAULT_TRASH_MS } from "../reconciler/steps.ts";
@@ -10,8 +11,8 @@ import { awaited } from "./create-resource.ts";
 import { leftBehind } from "./leftovers.ts";
 import { awaitRemoval, removalOf, wantRemoved } from "./removal.ts";
 
-/** How long a Node's operation waits for the removal of lives that nobody knows. */
-const REMOVAL_MS = 5 * 60_000;
+/** How long a Node's operation waits for the removal of lives that nobody knows, and for another operation on the same Node. */
+const REMOVAL_MS = 2 * 60_000;
 
 /** Mints a tenant, after the ones of the same Node that crashed runs left behind are gone. */
 export const createNode = async (core: Core, params: Params<"node.create">, call: Call): Promise<NodeReport> => {
@@ -78,18 +79,53 @@ export const knownNode = async (core: Core, { urn }: Params<"node.known">): Prom
     known: core.store.tenants.all().some((each) => each.urn === urn && !each.deleted),
 });
 
-/** Removes what the engine never knew; what it knew and left here stays. The agent goes with the last of it. */
+/**
+ * Removes what the engine never knew; what it knew and left here stays. The agent goes with the last of it, once the session has ended in
+ * order: a run that was killed before its engine has saved the answer will ask again, and has to find an agent that says "gone".
+ */
 export const deleteNode = async (core: Core, { caller, trashMs }: Params<"node.delete">, call: Call): Promise<NodeRemoval> => {
     const tenant = tenantOf(core, caller);
     if (tenant) {
         epochFor(core, call, tenant);
-        await core.lock.run(tenant.urn, () => closeTenant(core, call, tenant, trashMs));
+        await inTurn(core, call, tenant, () => closeTenant(core, call, tenant, trashMs));
     }
     const kept = core.store.lives.where((row) => row.tenant === caller.tenant && row.desired !== "removed");
-    core.store.setLeaving(core.store.tenants.all().every((each) => each.deleted));
-    core.onRemoved();
+    const isLast = core.store.tenants.all().every((each) => each.deleted);
+    core.store.setLeaving(isLast && { after: call.session });
     return { kept: kept.map(({ life, kind, urn }) => ({ life, kind, urn })), agent: remaining(core) };
 };
+
+/** After other operations on the same Node; throws BUSY when they do not end. */
+const inTurn = async (core: Core, call: Call, tenant: TenantRow, act: () => Promise<void>): Promise<void> => {
+    const { promise: calledOff, reject } = Promise.withResolvers<never>();
+    let waits = true;
+    const busy = () => reject(busyWith(tenant));
+    const callOff = core.clock.after(REMOVAL_MS, busy);
+    const gone = () => reject(call.signal.reason);
+    call.signal.addEventListener("abort", gone, { once: true });
+    const turn = core.lock.run(tenant.urn, async () => {
+        callOff();
+        if (waits) await act();
+    });
+    try {
+        await Promise.race([turn, calledOff]);
+    } finally {
+        waits = false;
+        callOff();
+        call.signal.removeEventListener("abort", gone);
+    }
+};
+
+const busyWith = ({ name }: TenantRow) =>
+    new ZeroformError({
+        code: "BUSY",
+        action: "remove",
+        kind: "Node",
+        name,
+        message: `another run is making or removing Node "${name}" on this machine, and did not end within ${REMOVAL_MS / 60_000} minutes`,
+        hint: "Let it end, or end it, and try again.",
+        retryable: true,
+    });
 
 /** What keeps the agent here. */
 export const remaining = ({ store }: Pick<Core, "store">): NodeRemoval["agent"] => {

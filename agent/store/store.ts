@@ -1,4 +1,4 @@
-import type { MachineId } from "../../protocol/ids.ts";
+import { isSessionId, type MachineId, type SessionId } from "../../protocol/ids.ts";
 import { Database } from "./database.ts";
 import { Events } from "./events.ts";
 import { Lives } from "./lives.ts";
@@ -22,10 +22,15 @@ export interface Store {
     onCommit(hear: () => void): void;
     /** The agent takes itself away as soon as nothing is left. */
     leaving(): boolean;
-    setLeaving(leaving: boolean): void;
+    /** `after`: once that session has ended in order, since until then its engine may not have saved that the Node is gone. */
+    setLeaving(leaving: boolean | { readonly after: SessionId }): void;
+    /** The session after whose end the agent leaves. */
+    leavingAfter(): SessionId | undefined;
     belongTo(machine: MachineId): void;
     close(): void;
 }
+
+const LEAVING = { true: "yes", false: "no" } as const;
 
 /** Throws CorruptStore. */
 export const openStore = (path: string, seal: Seal): Store => {
@@ -46,7 +51,11 @@ export const openStore = (path: string, seal: Seal): Store => {
             transaction: (act) => db.transaction(act),
             onCommit: (hear) => db.onCommit(hear),
             leaving: () => meta("leaving") === "yes",
-            setLeaving: (leaving) => setMeta("leaving", leaving ? "yes" : "no"),
+            setLeaving: (leaving) => setMeta("leaving", typeof leaving === "object" ? leaving.after : LEAVING[`${leaving}`]),
+            leavingAfter: () => {
+                const value = meta("leaving") as string | undefined;
+                return isSessionId(value) ? value : undefined;
+            },
             belongTo: (machine) => setMeta("machine", machine),
             close: () => db.close(),
         };

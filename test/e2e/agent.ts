@@ -24,6 +24,8 @@ export class AgentSession implements AsyncDisposable {
     }
 
     async [Symbol.asyncDispose](): Promise<void> {
+        // In order, as a provider ends; on a host that is off there is nobody to tell.
+        await this.request("session.end", { confirmed: [] }).catch(() => undefined);
         await this.#pool.end();
     }
 }
