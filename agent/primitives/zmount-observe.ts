@@ -10,6 +10,8 @@ import { CHECK, mountUnitFor, parseRecord } from "./zmount-units.ts";
 export interface ZMountFacts {
     readonly poolThere: boolean;
     readonly image: { readonly bytes: number; readonly reservedBytes: number } | undefined;
+    /** A record says that it was made. */
+    readonly recorded: boolean;
     /** Size of the image up to which its file system has been grown. */
     readonly grownTo: number | undefined;
     readonly mount:
@@ -46,6 +48,7 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
                     {
                         poolThere: marker !== undefined,
                         image,
+                        recorded: record !== undefined,
                         grownTo: parseRecord(record)?.grownTo,
                         mount: mounted && {
                             readOnly: mounted.readOnly,
@@ -84,7 +87,7 @@ export const observeZMount = (resource: ZMount, facts: AllZMountFacts): Observat
 const driftOf = (facts: ZMountFacts, wantedBytes: number, directory: string, path: string): string | undefined => {
     const { image, mount } = facts;
     if (mount?.of === "deleted image") return deletedWhileMounted(path);
-    if (!facts.poolThere) return image === undefined && facts.grownTo === undefined ? "absent" : poolGone(directory);
+    if (!facts.poolThere) return image === undefined && !facts.recorded ? "absent" : poolGone(directory);
     if (image === undefined) return "absent";
     if (image.bytes < wantedBytes) return `${formatSize(image.bytes)} of ${formatSize(wantedBytes)} reserved`;
     if (image.reservedBytes < image.bytes) return `${formatSize(image.bytes - image.reservedBytes)} of its space were given away`;

@@ -19,6 +19,7 @@ const resource = (spec: Partial<ZMount["spec"]> = {}): ZMount => ({
 const good: ZMountFacts = {
     poolThere: true,
     image: { bytes: 64 * MIB, reservedBytes: 64 * MIB + 4096 },
+    recorded: true,
     grownTo: 64 * MIB,
     mount: { readOnly: false, of: "image", bytes: 64 * MIB, discards: false },
     unitsInstalled: true,
@@ -31,8 +32,13 @@ describe("a ZMount", () => {
         { when: "its image is not there", facts: { image: undefined, mount: undefined }, is: "absent" },
         {
             when: "nothing of it is there yet",
-            facts: { poolThere: false, image: undefined, grownTo: undefined, mount: undefined },
+            facts: { poolThere: false, recorded: false, image: undefined, grownTo: undefined, mount: undefined },
             is: "absent",
+        },
+        {
+            when: "the power went while it was being grown or mounted, and its pool's disk did not come back",
+            facts: { poolThere: false, image: undefined, grownTo: undefined, mount: undefined },
+            is: "its pool is not there",
         },
         {
             when: "its pool's disk is not there",

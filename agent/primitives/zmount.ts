@@ -83,6 +83,8 @@ const ensureSpace = async (resource: ZMount, places: Places, context: Context): 
     if (image === undefined && (await mounts.list()).has(places.mountPoint)) throw broken(deletedWhileMounted(places.image));
 
     await makeRoom(resource, context);
+    // Before the image: once that is there, a pool that is away is never taken for one on which nothing was made.
+    if (image === undefined) await writeRecord(places, { grownTo: bytes, check: "quick" }, os);
     progress(`reserving ${resource.spec.size} in ${places.directory}`);
     try {
         if (image === undefined) await images.make(places.image, bytes, signal);
@@ -93,7 +95,6 @@ const ensureSpace = async (resource: ZMount, places: Places, context: Context): 
         const missing = await missingBytes(resource, os);
         throw noRoom(resource, missing, places.directory, { ...(await roomAt(places.directory, os)), promised: 0 });
     }
-    if (image === undefined) await writeRecord(places, { grownTo: bytes, check: "quick" }, os);
 };
 
 /** Takes our directory out of a pool that somebody else owns when nothing of ours is left in it. */
