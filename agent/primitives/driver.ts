@@ -66,7 +66,7 @@ export interface Driver<P extends AnyPrimitive, Facts> {
     trashPlace(resource: Resource<P>): string | undefined;
     /** Takes the resource away; its data go to `place` when one is given and stay where they are when not. Absent is fine; cut off anywhere, it can be run again. */
     remove(resource: Resource<P>, place: string | undefined, context: Context): Promise<void>;
-    /** Bytes that trashed data take. 0 when gone; throws NOT_READY when that cannot be told, because what they lie on is away. */
+    /** Bytes that trashed data take. 0 when gone; throws NOT_READY where a removal could take what is away for gone. */
     trashedBytes(trashed: Trashed<P>, context: Pick<Context, "os" | "resources">): Promise<number>;
     /** Deletes trashed data for good. Absent is fine. */
     purge(trashed: Trashed<P>, context: Context): Promise<void>;

@@ -1,6 +1,7 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import { zmount } from "../../schema/zmount.ts";
+import type { Os } from "../os/os.ts";
 import { ProgramFailure } from "../os/program.ts";
 import type { Context, Driver } from "./driver.ts";
 import { ensureGrown } from "./zmount-growth.ts";
@@ -45,6 +46,8 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
     async remove(resource, place, context) {
         const { files, mounts, systemd } = context.os;
         const places = placesOf(resource);
+        // Without a record nothing was made that could be away.
+        if (place !== undefined && (await files.readText(places.record)) !== undefined) await requireGround(places, context.os);
         await requireUnused(places, context.os);
         await unmount(places, context.os);
         if (place !== undefined && (await files.stat(places.image)) !== undefined) await files.move(places.image, place);
@@ -59,6 +62,7 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
     },
 
     async purge({ resource, place }, context) {
+        await requireGround(placesOf(resource), context.os);
         await context.os.files.remove(place);
         await tidyPool(resource, placesOf(resource), context);
     },
@@ -66,6 +70,12 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
     async restore({ place }, into, own, context) {
         await restoreImage(place, into, own, context.os);
     },
+};
+
+/** What cannot be seen is not what is not there: a pool that is away is waited for. */
+const requireGround = async ({ marker, directory }: Places, os: Os): Promise<void> => {
+    if ((await os.files.stat(marker)) !== undefined) return;
+    throw new ZeroformError({ code: "NOT_READY", message: poolGone(directory), retryable: true });
 };
 
 /** Makes the image, or makes it larger. */
