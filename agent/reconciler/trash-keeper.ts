@@ -60,8 +60,9 @@ export class TrashKeeper {
             try {
                 await this.purge(row.life, "its time in the trash was over", work);
             } catch (failure) {
+                // Once is enough to know it by.
+                if (!this.#notBefore.has(row.life)) tell("broken", `it could not be purged: ${asZeroformError(failure).message}`, row);
                 this.#notBefore.set(row.life, now + RETRY_MS);
-                tell("broken", `it could not be purged: ${asZeroformError(failure).message}`, row);
             }
         }
     }

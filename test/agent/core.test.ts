@@ -257,6 +257,24 @@ describe("a machine with resources", () => {
         restored.disconnect();
     });
 
+    it("on a disk that is full goes on, says what it can, and takes up again when there is room", async () => {
+        const free = Number(await rig.sh("df --output=avail -B1 /var/lib/zeroform | tail -n1"));
+        await rig.sh(
+            `fallocate -l ${free} /var/lib/zeroform/ballast || fallocate -l ${free - 2 ** 26} /var/lib/zeroform/ballast; cat /dev/zero > /var/lib/zeroform/rest || true`,
+        );
+        await expect(channel.create("ZMount", "large", { size: "64MiB" })).rejects.toMatchObject({
+            code: expect.stringMatching(/NO_ROOM|DISK_FULL/),
+        });
+        const server = await pidOf(await storeUnit());
+        await rig.sh("systemctl restart zeroform-agent");
+        await resume();
+        expect((await channel.ask("status", {})).resources).toHaveLength(2);
+        await rig.sh("rm /var/lib/zeroform/ballast /var/lib/zeroform/rest");
+        expect((await channel.read(disk)).found).toBe(true);
+        expect(await pidOf(await storeUnit())).toBe(server);
+        await eventually(async () => (await channel.ask("status", {})).resources.every(({ state }) => state === "ready")).toBe(true);
+    });
+
     it("refuses to let its agent go while it is needed", async () => {
         const { code, stderr } = await exec(rig.host, ["/var/lib/zeroform/current/zeroform-agent", "uninstall"]);
         expect(code).toBe(1);
@@ -268,8 +286,7 @@ describe("a machine with resources", () => {
         await channel.remove(db);
         await channel.remove(disk);
         expect(await channel.ask("node.delete", { caller: channel.caller, trashMs: 0 })).toMatchObject({ kept: [] });
-        const { trash } = await channel.ask("status", {}).catch(() => ({ trash: [] }));
-        expect(trash).toEqual([]);
+        await channel.ask("session.end", { confirmed: [] });
         const looks = [
             "ls -A /var/lib/zeroform | grep -v lost+found",
             "ls /run/zeroform 2>/dev/null",
