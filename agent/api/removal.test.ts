@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { ZeroformError } from "../../protocol/errors.ts";
+import { Bench } from "../../test/agent/fakes/bench.ts";
+
+const made = async (bench: Bench) => {
+    const session = bench.session();
+    await session.nodeOf();
+    const disk = await session.create("ZMount", "disk");
+    const db = await session.create("Zdb", "db", { spec: { mount: session.idOf(disk) } });
+    return { session, disk, db };
+};
+
+const away = new ZeroformError({ code: "NOT_READY", message: "its ZMount is not mounted", retryable: true });
+
+describe("the removal of a Node", () => {
+    it("ends in a sentence that names what it waits for", async () => {
+        await using bench = new Bench();
+        const { session, db } = await made(bench);
+        bench.node.fail("db", away);
+        session.remove(db.life).catch(() => undefined);
+        await bench.clock.advance(1_000);
+        const removal = session.ask("node.delete", { caller: session.caller, trashMs: 0 });
+        removal.catch(() => undefined);
+        await bench.clock.advance(2 * 60_000);
+        await expect(removal).rejects.toMatchObject({
+            code: "TIMEOUT",
+            message: 'Zdb "db" is still being removed: its ZMount is not mounted',
+        });
+    });
+
+    it("does not wait for ever for another operation on the same Node", async () => {
+        await using bench = new Bench();
+        const { session } = await made(bench);
+        const { urn } = bench.store.tenants.all()[0] ?? { urn: "" };
+        const held = Promise.withResolvers<void>();
+        void bench.agent.core.lock.run(urn, () => held.promise);
+        const removal = session.ask("node.delete", { caller: session.caller, trashMs: 0 });
+        removal.catch(() => undefined);
+        await bench.clock.advance(2 * 60_000);
+        await expect(removal).rejects.toMatchObject({ code: "BUSY", retryable: true, message: expect.stringContaining('Node "alpha"') });
+        held.resolve();
+        await bench.clock.advance(1_000);
+        expect(bench.store.tenants.all()[0]?.deleted).toBe(false);
+    });
+});
+
+describe("a removal that waits for what stands on it", () => {
+    it("lets that try again at once when its own ground is to go too", async () => {
+        await using bench = new Bench();
+        const { session, disk, db } = await made(bench);
+        bench.node.fail("db", away);
+        session.remove(db.life).catch(() => undefined);
+        await bench.clock.advance(50_000);
+        bench.node.failures.clear();
+        await session.remove(disk.life);
+        expect(bench.store.lives.all()).toEqual([]);
+    });
+
+    it("takes kept data with it when the ground of them is gone", async () => {
+        await using bench = new Bench();
+        const { session, disk, db } = await made(bench);
+        await session.remove(db.life, { onRemove: "keep" });
+        bench.node.pieces.delete(disk.life);
+        expect(await session.read(disk.life)).toEqual({ found: false });
+        expect(bench.store.lives.all()).toEqual([]);
+        expect(await session.ask("node.delete", { caller: session.caller, trashMs: 0 })).toEqual({ kept: [], agent: "removed" });
+    });
+});
