@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { Bench, urnOf } from "../../test/agent/fakes/bench.ts";
-import { settle } from "../../test/agent/fakes/manual-clock.ts";
+import { Bench } from "../../test/agent/fakes/bench.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -50,17 +49,11 @@ describe("a removal", () => {
 
     it("that keeps leaves data and a row that says whose they are", async () => {
         await using bench = new Bench();
-        const { session, disk, db } = await made(bench);
+        const { session, db } = await made(bench);
         await session.remove(db.life, { onRemove: "keep" });
         expect(bench.node.data(db.life)).toBe("keys");
         expect(await session.read(db.life)).toEqual({ found: false });
         expect((await session.ask("status", {})).resources.find(({ life }) => life === db.life)?.state).toBe("kept");
-        await expect(session.remove(disk.life)).rejects.toThrow('in use by the kept data of Zdb "db"');
-        expect(await session.remove(db.life)).toEqual({});
-        expect(await session.ask("node.delete", { caller: session.caller, trashMs: 0 })).toMatchObject({
-            kept: [{ life: disk.life }, { life: db.life }],
-            agent: "stays",
-        });
     });
 
     it("of what is absent is a success", async () => {
@@ -136,82 +129,6 @@ describe("trash", () => {
         await session.create("ZMount", "large");
         expect(bench.store.trash.all()).toEqual([]);
         expect(bench.store.events.latest(9).map(({ detail }) => detail)).toContain("Zdb: its room was needed");
-    });
-});
-
-describe("a restore", () => {
-    it("exchanges the data of the live resource of the same name with those in the trash", async () => {
-        await using bench = new Bench();
-        const { session, disk } = await made(bench);
-        const old = await session.create("Zdb", "other");
-        bench.node.write(old.life, "precious");
-        await session.remove(old.life);
-        const fresh = await session.create("Zdb", "other", { spec: { mount: session.idOf(disk) } });
-        bench.node.write(fresh.life, "fresh");
-        expect(await session.ask("trash.restore", { life: old.life })).toEqual({
-            into: { life: fresh.life, kind: "Zdb", urn: urnOf("Zdb", "other") },
-        });
-        expect(bench.node.data(fresh.life)).toBe("precious");
-        const [own] = await session.ask("trash.list", {});
-        expect(own).toMatchObject({ name: "other", bytes: 1 });
-        await session.ask("trash.restore", { life: own?.life ?? old.life });
-        expect(bench.node.data(fresh.life)).toBe("fresh");
-    });
-
-    it("makes again, in order, what stood on the data that went away", async () => {
-        await using bench = new Bench();
-        const { session, disk, db } = await made(bench);
-        await session.remove(db.life);
-        await session.remove(disk.life);
-        const newDisk = await session.create("ZMount", "disk");
-        const newDb = await session.create("Zdb", "db", { spec: { mount: session.idOf(newDisk) } });
-        bench.node.did.length = 0;
-        await session.ask("trash.restore", { life: disk.life });
-        await settle();
-        expect(bench.node.data(newDisk.life)).toBe("files");
-        expect(bench.node.did).toEqual(["restore disk", "apply disk", "apply db"]);
-        expect(bench.store.lives.get(newDb.life)?.state).toBe("ready");
-        expect(bench.store.trash.get(db.life)?.uses).toEqual({ mount: newDisk.life });
-    });
-
-    it("without a target says what to do", async () => {
-        await using bench = new Bench();
-        const { session, db } = await made(bench);
-        await session.remove(db.life);
-        await expect(session.ask("trash.restore", { life: db.life })).rejects.toMatchObject({
-            code: "LIFE_UNKNOWN",
-            hint: expect.stringContaining("pulumi up"),
-        });
-        await expect(session.ask("trash.restore", { life: session.bench.store.lives.all()[0]?.life ?? db.life })).rejects.toThrow(
-            "in the trash",
-        );
-    });
-
-    it("that the driver refuses changes nothing", async () => {
-        await using bench = new Bench();
-        const { session, db } = await made(bench);
-        await session.remove(db.life);
-        const fresh = await session.create("Zdb", "db");
-        bench.node.fail("db", new ZeroformError({ code: "NO_ROOM", message: "5GiB do not fit into 1GiB" }), 1);
-        await expect(session.ask("trash.restore", { life: db.life })).rejects.toMatchObject({ code: "NO_ROOM" });
-        await bench.clock.advance(15_000);
-        expect(bench.store.lives.get(fresh.life)).toMatchObject({ state: "ready", restore: undefined });
-        expect(bench.store.trash.get(db.life)).toBeDefined();
-    });
-
-    it("that was cut off is finished by the next agent", async () => {
-        await using bench = new Bench();
-        const { session, db } = await made(bench);
-        await session.remove(db.life);
-        const fresh = await session.create("Zdb", "db");
-        bench.node.gates.set("db", new Promise(() => undefined));
-        session.ask("trash.restore", { life: db.life }).catch(() => undefined);
-        await settle();
-        bench.node.gates.clear();
-        await bench.restart();
-        await bench.clock.advance(1_000);
-        expect(bench.node.data(fresh.life)).toBe("keys");
-        expect(bench.store.lives.get(fresh.life)?.state).toBe("ready");
     });
 });
 

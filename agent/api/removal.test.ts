@@ -66,3 +66,53 @@ describe("a removal that waits for what stands on it", () => {
         expect(await session.ask("node.delete", { caller: session.caller, trashMs: 0 })).toEqual({ kept: [], agent: "removed" });
     });
 });
+
+describe("kept data", () => {
+    it("hold what they lie on until they are removed; they go to the trash and can be restored", async () => {
+        await using bench = new Bench();
+        const { session, disk, db } = await made(bench);
+        bench.node.write(db.life, "keys");
+        await session.remove(db.life, { onRemove: "keep" });
+        await expect(session.remove(disk.life)).rejects.toMatchObject({
+            message: 'ZMount "disk" is in use by the kept data of Zdb "db"',
+            hint: expect.stringContaining(`zeroform remove ${db.life}`),
+        });
+        expect(await session.remove(db.life)).toEqual({});
+        expect(bench.store.lives.get(db.life)).toBeUndefined();
+        const fresh = await session.create("Zdb", "db", { spec: { mount: session.idOf(disk) } });
+        await session.ask("trash.restore", { life: db.life });
+        expect(bench.node.data(fresh.life)).toBe("keys");
+        await session.remove(fresh.life);
+        expect(await session.remove(disk.life)).toEqual({});
+    });
+
+    it("stay when they are to be kept once more", async () => {
+        await using bench = new Bench();
+        const { session, db } = await made(bench);
+        await session.remove(db.life, { onRemove: "keep" });
+        await session.remove(db.life, { onRemove: "keep" });
+        expect(bench.store.lives.get(db.life)?.desired).toBe("kept");
+    });
+
+    it("of a Node that is gone can be removed, and the agent goes with the last of them", async () => {
+        await using bench = new Bench();
+        const { session, disk, db } = await made(bench);
+        await session.remove(db.life, { onRemove: "keep" });
+        const later = session.next();
+        later.seen = [disk.life];
+        await later.read(disk.life);
+        expect(await later.ask("node.delete", { caller: later.caller, trashMs: 0 })).toMatchObject({
+            kept: [{ life: disk.life }, { life: db.life }],
+            agent: "stays",
+        });
+        // Killed: its session never ends in order.
+        later.drop();
+        await bench.clock.advance(60_000);
+        const byHand = session.next();
+        await byHand.remove(db.life, { trashMs: 0 });
+        expect(bench.left).toBe(0);
+        await byHand.remove(disk.life, { trashMs: 0 });
+        expect(bench.store.tenants.all()).toEqual([]);
+        expect(bench.left).toBeGreaterThan(0);
+    });
+});
