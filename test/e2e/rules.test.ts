@@ -32,8 +32,10 @@ interface Case {
     readonly change: Partial<Values>;
     /** What the preview shows for node, mount and store. */
     readonly expected: { readonly node: Op; readonly disk: Op; readonly db: Op } | RegExp;
-    /** Run it for real, and expect an empty preview and refresh afterwards. */
+    /** Run it for real, expect an empty preview afterwards, and go on from there. */
     readonly real?: boolean;
+    /** Put it back after it was real. */
+    readonly back?: boolean;
 }
 
 const unchanged = { node: "same", disk: "same", db: "same" } as const;
@@ -51,11 +53,11 @@ const cases = (machine: Machine): readonly Case[] => [
         expected: unchanged,
     },
     { kind: "Node", input: "port", change: inNode("port", 2222), expected: everywhere },
-    { kind: "Node", input: "user", change: inNode("user", "dev"), expected: everywhere, real: true },
+    { kind: "Node", input: "user", change: inNode("user", "dev"), expected: everywhere, real: true, back: true },
     { kind: "Node", input: "hostKey", change: inNode("hostKey", undefined), expected: { node: "update", disk: "same", db: "same" } },
     { kind: "Node", input: "identityFile", change: inNode("identityFile", "~/.ssh/other"), expected: everywhere },
     { kind: "Node", input: "privateKey", change: inNode("privateKey", "a key"), expected: everywhere },
-    { kind: "Node", input: "sudo", change: inNode("sudo", false), expected: everywhere, real: true },
+    { kind: "Node", input: "sudo", change: inNode("sudo", false), expected: everywhere, real: true, back: true },
     { kind: "Node", input: "onUnreachable", change: inNode("onUnreachable", "abandon"), expected: everywhere, real: true },
     { kind: "Node", input: "installPackages", change: inNode("installPackages", false), expected: everywhere, real: true },
     { kind: "Node", input: "trash", change: inNode("trash", "48h"), expected: everywhere },
@@ -159,13 +161,14 @@ describe("the change rule of every input", () => {
         const [, second] = await hosts(2);
         if (!second) throw new Error("two hosts are needed");
         await using stack = await Stack.create();
-        const base: Values = { machine: machineOf(on), other: machineOf(second), node: { machine: "i-1" } };
+        let base: Values = { machine: machineOf(on), other: machineOf(second), node: { machine: "i-1" } };
         await stack.program(program, base);
         await stack.up();
         const wrong: string[] = [];
         const table = cases(base.machine);
-        for (const { kind, input, change, expected, real } of table) {
-            await stack.program(program, { ...base, ...change, node: { ...base.node, ...change.node } });
+        for (const { kind, input, change, expected, real, back } of table) {
+            const changed = merged(base, change);
+            await stack.program(program, changed);
             const outcome = await stack.run(["preview", "--json", "--show-sames"]);
             const shown = outcome.code === 0 ? planOf(outcome.stdout) : outcome.output;
             const fits =
@@ -181,9 +184,13 @@ describe("the change rule of every input", () => {
             const again = await stack.plan();
             const noise = Object.entries(again).filter(([, op]) => op !== "same");
             if (noise.length > 0) wrong.push(`${kind}.${input}: after up the preview shows ${JSON.stringify(noise)}`);
-            await stack.program(program, base);
-            await stack.up();
+            if (!back) base = changed;
+            else {
+                await stack.program(program, base);
+                await stack.up();
+            }
         }
+        await stack.program(program, base);
         expect(wrong).toEqual([]);
         await stack.refresh("--expect-no-changes");
         await stack.destroy();
@@ -194,6 +201,14 @@ describe("the change rule of every input", () => {
         );
         expect(table.map(({ kind, input }) => `${kind}.${input}`).sort()).toEqual(declared.sort());
     });
+});
+
+const merged = (base: Values, change: Partial<Values>): Values => ({
+    ...base,
+    ...change,
+    node: { ...base.node, ...change.node },
+    disk: { ...base.disk, ...change.disk },
+    db: { ...base.db, ...change.db },
 });
 
 const planOf = (json: string) => {
