@@ -86,14 +86,16 @@ export const observeZdb = (resource: Zdb, { servers, addresses }: ZdbFacts): Obs
     if (info === undefined) return { state: "absent" };
     if (!facts.installed) return drifted("its server's unit or parameters are gone or changed");
 
+    // First, because it explains what else is missing: of a namespace that cannot be opened nothing is known.
+    const state = info.get("state") ?? "ok";
+    if (state !== "ok") return drifted(state);
+
     const [different] = differing(resource, info);
     if (different) return drifted(`${different.name} is ${info.get(different.shownAs) || "not set"}`);
     if (info.get("password") !== "yes") return drifted("its password is not set");
     if (resource.spec.password !== undefined && !provesPassword(facts.digests.get(resource.life), resource.spec.password)) {
         return drifted("its password is not known to be set");
     }
-    const state = info.get("state") ?? "ok";
-    if (state !== "ok") return drifted(state);
     const listening = info.get("listening") ?? "no";
     if (listening !== "yes") return drifted(`it cannot be reached: ${listening}${hintOf(listening, addresses)}`);
     return { state: "ready", outputs };

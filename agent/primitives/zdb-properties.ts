@@ -30,12 +30,22 @@ export const authorityOf = ({ listen, port }: Pick<Zdb["spec"], "listen" | "port
 
 export type Info = ReadonlyMap<string, string>;
 
-/** The `key: value` lines of NSINFO. */
+/** The `key: value` lines of NSINFO, which is YAML: text with brackets is in double quotes. */
 export const parseInfo = (text: string): Info =>
     new Map(
         text.split(/\r?\n/).flatMap((line): [string, string][] => {
             const colon = line.indexOf(":");
-            return colon > 0 ? [[line.slice(0, colon), line.slice(colon + 1).trim()]] : [];
+            return colon > 0
+                ? [
+                      [
+                          line.slice(0, colon),
+                          line
+                              .slice(colon + 1)
+                              .trim()
+                              .replace(/^"(.*)"$/, "$1"),
+                      ],
+                  ]
+                : [];
         }),
     );
 

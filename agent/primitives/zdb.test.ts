@@ -111,6 +111,15 @@ describe("a Zdb", () => {
         expect(wordsOf(seen)).toContain(is);
     });
 
+    it("on an IPv6 address is as desired, and one that cannot be opened says why, nothing else", () => {
+        const resource = zdb({ listen: "::1" });
+        const info = INFO.replace("10.0.0.11:9900", '"[::1]:9900"');
+        expect(observeZdb(resource, facts(resource, {}, info)).state).toBe("ready");
+        const unavailable = "# namespace\nname: events\nstate: unavailable (its directory cannot be opened (EIO), retrying)\n";
+        const seen = observeZdb(resource, facts(resource, {}, unavailable));
+        expect(wordsOf(seen)).toBe("unavailable (its directory cannot be opened (EIO), retrying)");
+    });
+
     it("whose password was changed by its program has drifted, and tells no secret", () => {
         const resource = zdb({ password: "another-password" });
         const seen = observeZdb(resource, facts(resource));

@@ -2,7 +2,7 @@ import { isVisible } from "./access.ts";
 import { argument, type Call, type Command, textArgument } from "./command.ts";
 import { MAX_LISTEN_VALUE_BYTES, MAX_NAMESPACE_NAME_BYTES, MAX_PROPERTY_NAME_BYTES, MAX_PROPERTY_VALUE_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
-import { namespaceInfo } from "./namespace-info.ts";
+import { namespaceInfo, unavailableInfo } from "./namespace-info.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import { propertyChange } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
@@ -60,15 +60,26 @@ function checkModeChange({ context }: Call, namespace: Namespace): void {
 
 function info(call: Call): undefined {
     const { context, session, reply } = call;
-    const namespace = context.namespaces.get(nameArgument(call));
+    const name = nameArgument(call);
+    if (session.admin) {
+        for (const unopened of context.namespaces.unavailable())
+            if (unopened.name === name) {
+                reply.text(unavailableInfo(unopened));
+                return;
+            }
+    }
+    const namespace = context.namespaces.get(name);
     if (!namespace || !isVisible(namespace, session, context.closed)) throw new Refusal("Namespace not found");
     reply.text(namespaceInfo(namespace, context, session.admin));
 }
 
+/** What could not be opened comes last, for the administrator only: nobody knows whether it is private. */
 function list({ context, session, reply }: Call): undefined {
-    const visible = [...context.namespaces.all()].filter((namespace) => isVisible(namespace, session, context.closed));
-    reply.array(visible.length);
-    for (const { name } of visible) reply.text(name);
+    const { namespaces, closed } = context;
+    const visible = [...namespaces.all()].filter((namespace) => isVisible(namespace, session, closed));
+    const names = [...visible, ...(session.admin ? namespaces.unavailable() : [])].map(({ name }) => name);
+    reply.array(names.length);
+    for (const name of names) reply.text(name);
 }
 
 /** Ours: `NSDETACH <namespace> <directory>` takes a namespace out of the server, data and all. */

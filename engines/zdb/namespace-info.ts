@@ -4,6 +4,9 @@ import type { CommandContext } from "./command.ts";
 import { formatListen } from "./listen-address.ts";
 import type { Namespace } from "./namespace.ts";
 import { segmentName } from "./segment-header.ts";
+import type { Unavailable } from "./unavailable.ts";
+
+type Line = readonly [key: string, value: string | number];
 
 /** What the original reckons for an entry of its index, beside the key; clients have learnt to expect it. */
 const INDEX_ENTRY_BYTES = 64;
@@ -15,7 +18,7 @@ export function namespaceInfo(namespace: Namespace, context: CommandContext, for
     const dataFree = freeBytes(namespace.directory);
     const indexFree = freeBytes(context.indexDirectory);
     const indexPath = path.join(context.indexDirectory, namespace.name);
-    const lines: (readonly [key: string, value: string | number])[] = [
+    const lines: Line[] = [
         ["name", namespace.name],
         ["entries", namespace.entries],
         ["public", yesNo(properties.public)],
@@ -56,11 +59,28 @@ export function namespaceInfo(namespace: Namespace, context: CommandContext, for
     lines.push(
         ["durability", namespace.durabilityText],
         ["state", namespace.disturbance?.replaceAll(": ", ", ") ?? "ok"],
-        ["listen", formatListen(properties.listen)],
+        ["listen", quoted(formatListen(properties.listen))],
         ["listening", context.listeners.stateOf(properties.listen)],
     );
+    return textOf(lines);
+}
+
+/** What can be said of a namespace whose log could not be read. */
+export function unavailableInfo({ name, directory, reason }: Unavailable): string {
+    return textOf([
+        ["name", name],
+        ["data_path", directory],
+        ["state", `unavailable (${reason})`],
+        ["listening", "no (the namespace is unavailable)"],
+    ]);
+}
+
+function textOf(lines: readonly Line[]): string {
     return `# namespace\n${lines.map(([key, value]) => `${key}: ${value}\n`).join("")}`;
 }
+
+/** YAML takes a bracket at the beginning for a list. */
+const quoted = (text: string): string => (text.includes("[") ? `"${text}"` : text);
 
 /** The next id with its bytes in the order of the keys; the original drops leading zeros of small ones, which misleads clients. */
 function hexId(id: number): string {

@@ -20,4 +20,6 @@ export interface NamespaceParts {
     log(line: string): void;
     /** Replies that waited for a namespace may be sent. */
     acknowledged(): void;
+    /** A namespace that could not be opened before is there now: its listeners are wanted. */
+    arrived(): void;
 }

@@ -2,12 +2,13 @@ import { randomBytes } from "node:crypto";
 import * as path from "node:path";
 import { errorCode, moveDirectory } from "./disk.ts";
 import type { Namespace } from "./namespace.ts";
+import { checkPlace, holdsLog, moveNamespace } from "./namespace-moves.ts";
 import { DEFAULT_NAMESPACE, isNamespaceName } from "./namespace-name.ts";
 import { beginNamespace, openNamespace } from "./namespace-opening.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import type { Mode } from "./properties.ts";
 import { Refusal, StartError } from "./refusal.ts";
-import { segmentNumber } from "./segment-header.ts";
+import { problemOf, Unavailable } from "./unavailable.ts";
 
 /** Directories with these prefixes are on their way in or out; what a crash leaves of them is removed at start. */
 const NEW_PREFIX = ".new-";
@@ -20,6 +21,8 @@ export class Namespaces {
     /** The mode of every namespace; undefined when each has its own. */
     private readonly mode: Mode | undefined;
     private readonly loaded = new Map<string, Namespace>();
+    /** Namespaces whose directory is there but could not be opened yet. */
+    private readonly unopened = new Map<string, Unavailable>();
     /** Names that are being made, removed or moved. */
     private readonly busy = new Set<string>();
     private readonly removals = new Set<Promise<void>>();
@@ -36,24 +39,26 @@ export class Namespaces {
         const names = disk.list(this.root);
         await Promise.all(names.filter(isLeftover).map((name) => disk.removeTree(path.join(this.root, name))));
         for (const name of names.filter((name) => isNamespaceName(name) || name === DEFAULT_NAMESPACE).sort(defaultFirst)) {
-            const namespace = await this.tryOpen(name);
-            if (!namespace) continue;
-            if (this.mode && namespace.properties.mode !== this.mode) {
-                throw new StartError(
-                    `namespace ${name} in ${this.root} is of mode ${namespace.properties.mode}: start without --mode or with that one`,
-                );
-            }
+            await this.openOrList(name);
         }
         if (!this.loaded.has(DEFAULT_NAMESPACE)) await this.make(DEFAULT_NAMESPACE);
     }
 
+    /** Throws a Refusal that says why when the namespace is there but could not be opened. */
     get(name: string): Namespace | undefined {
+        const unopened = this.unopened.get(name);
+        if (unopened) throw new Refusal(`Namespace is not available: ${unopened.reason}`);
         return this.loaded.get(name);
     }
 
     /** `default` first, then in the order they were loaded or made. */
     all(): IterableIterator<Namespace> {
         return this.loaded.values();
+    }
+
+    /** What could not be opened, for the administrator. */
+    unavailable(): IterableIterator<Unavailable> {
+        return this.unopened.values();
     }
 
     get hasFixedMode(): boolean {
@@ -73,7 +78,7 @@ export class Namespaces {
     }
 
     async remove(name: string): Promise<void> {
-        const namespace = this.loaded.get(name);
+        const namespace = this.get(name);
         if (!namespace || this.busy.has(name)) throw new Refusal("This namespace doesn't exists");
         await this.exclusively(name, async () => {
             const { disk } = this.parts;
@@ -90,24 +95,30 @@ export class Namespaces {
         });
     }
 
-    /** Closes a namespace and moves its directory away. Done already is done. */
+    /** Closes a namespace and moves its directory away, of one that cannot be opened too. Done already is done. */
     async detach(name: string, target: string): Promise<void> {
-        this.checkPlace(target);
+        checkPlace(this.root, target);
         const { disk } = this.parts;
-        const namespace = this.loaded.get(name);
         if (this.busy.has(name)) throw new Refusal("This namespace is not available");
-        if (!namespace) {
-            if (this.holdsLog(target)) return;
+        if (!this.loaded.has(name) && !this.unopened.has(name)) {
+            if (holdsLog(disk, target)) return;
             throw new Refusal("Namespace not found");
         }
         if (disk.exists(target)) throw new Refusal(`Cannot detach: ${target} exists`);
         await this.exclusively(name, async () => {
-            this.forget(namespace);
+            const unopened = this.unopened.get(name);
+            await unopened?.stop();
+            const namespace = this.loaded.get(name);
+            const place = path.join(this.root, name);
+            if (namespace) this.forget(namespace);
             try {
-                await namespace.log.close();
-                this.move(namespace.directory, target);
+                await namespace?.log.close();
+                moveNamespace(disk, place, target);
+                this.unopened.delete(name);
             } catch (error) {
-                if (disk.exists(namespace.directory)) await this.open(name);
+                if (!disk.exists(place)) this.unopened.delete(name);
+                else if (namespace) await this.openOrList(name);
+                else unopened?.goOn();
                 throw error;
             }
         });
@@ -115,21 +126,31 @@ export class Namespaces {
 
     /** Moves a directory into place as namespace `name` and loads it, whatever it was called. Done already is done. */
     async attach(name: string, source: string): Promise<Namespace> {
-        this.checkPlace(source);
+        checkPlace(this.root, source);
         if (!isNamespaceName(name)) throw new Refusal("This name is not allowed");
         const { disk } = this.parts;
-        const namespace = this.loaded.get(name);
-        if (namespace && !disk.exists(source)) return namespace;
+        if (!disk.exists(source)) {
+            const namespace = this.get(name);
+            if (namespace) return namespace;
+        }
         if (this.isTaken(name)) throw new Refusal("This namespace is not available");
-        if (!this.holdsLog(source)) throw new Refusal(`Cannot attach: ${source} holds no namespace`);
+        if (!holdsLog(disk, source)) throw new Refusal(`Cannot attach: ${source} holds no namespace`);
         return this.exclusively(name, async () => {
-            this.move(source, path.join(this.root, name));
-            return this.open(name);
+            const place = path.join(this.root, name);
+            try {
+                moveNamespace(disk, source, place);
+                return await this.open(name);
+            } catch (error) {
+                this.putBack(name, source, error);
+                if (error instanceof Refusal) throw error;
+                throw new Refusal(`Cannot attach ${source}: ${problemOf(error)}`);
+            }
         });
     }
 
     /** Writes, syncs and closes everything; throws the first failure when all were tried. */
     async close(): Promise<void> {
+        await Promise.all([...this.unopened.values()].map((unopened) => unopened.stop()));
         const results = await Promise.allSettled([...this.loaded.values()].map((namespace) => namespace.log.close()));
         await Promise.all(this.removals);
         for (const result of results) if (result.status === "rejected") throw result.reason;
@@ -137,15 +158,6 @@ export class Namespaces {
 
     private isTaken(name: string): boolean {
         return this.loaded.has(name) || this.busy.has(name) || this.parts.disk.exists(path.join(this.root, name));
-    }
-
-    /** A place to move a namespace to or from: not a relative one, nor that of a namespace of this server. */
-    private checkPlace(directory: string): void {
-        if (!path.isAbsolute(directory)) throw new Refusal(`Invalid argument, ${directory} is not an absolute path`);
-        const [first = ""] = path.relative(this.root, directory).split(path.sep);
-        if (first === "" || first === DEFAULT_NAMESPACE || isNamespaceName(first)) {
-            throw new Refusal(`Invalid argument, ${directory} is the place of a namespace of this server`);
-        }
     }
 
     private async exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -175,20 +187,47 @@ export class Namespaces {
         }
     }
 
-    /** One directory that cannot be read must not keep the others from their clients. */
-    private async tryOpen(name: string): Promise<Namespace | undefined> {
+    /** One directory that cannot be opened must not keep the others from their clients; it is tried again and again. */
+    private async openOrList(name: string): Promise<void> {
         try {
-            return await this.open(name);
+            await this.open(name);
         } catch (error) {
-            const problem = `the directory of namespace ${name} in ${this.root} cannot be read (${errorCode(error)})`;
-            if (name === DEFAULT_NAMESPACE) throw new StartError(problem);
-            this.parts.log(`${problem}, the namespace is not available`);
-            return undefined;
+            if (error instanceof StartError) throw error;
+            if (name === DEFAULT_NAMESPACE) throw new StartError(`namespace ${name} in ${this.root}: ${problemOf(error)}`);
+            if (errorCode(error) === "ENOTDIR") this.parts.log(`${name} in ${this.root} is no directory, it is left alone`);
+            else this.listUnopened(name, error);
+        }
+    }
+
+    private listUnopened(name: string, error: unknown): void {
+        const { timers, log, arrived } = this.parts;
+        const open = async (): Promise<void> => {
+            await this.open(name);
+            this.unopened.delete(name);
+            arrived();
+        };
+        this.unopened.set(name, new Unavailable({ timers, log, open }, name, path.join(this.root, name), error));
+    }
+
+    /** After an attach that failed: what was moved goes back where it was, or stays listed. */
+    private putBack(name: string, source: string, error: unknown): void {
+        const { disk } = this.parts;
+        const place = path.join(this.root, name);
+        if (!disk.exists(place) || disk.exists(source)) return;
+        try {
+            moveNamespace(disk, place, source);
+        } catch {
+            if (disk.exists(place)) this.listUnopened(name, error);
         }
     }
 
     private async open(name: string): Promise<Namespace> {
         const namespace = await openNamespace(this.parts, name, path.join(this.root, name));
+        const { mode } = namespace.properties;
+        if (this.mode && mode !== this.mode) {
+            await namespace.log.abandon();
+            throw new StartError(`namespace ${name} in ${this.root} is of mode ${mode}: start without --mode or with that one`);
+        }
         this.loaded.set(name, namespace);
         return namespace;
     }
@@ -196,24 +235,6 @@ export class Namespaces {
     private forget(namespace: Namespace): void {
         namespace.gone = true;
         this.loaded.delete(namespace.name);
-    }
-
-    private move(from: string, to: string): void {
-        try {
-            moveDirectory(this.parts.disk, from, to);
-        } catch (error) {
-            const hint = errorCode(error) === "EXDEV" ? ", both must be on one file system" : "";
-            throw new Refusal(`Cannot move ${from} to ${to} (${errorCode(error)}${hint})`);
-        }
-    }
-
-    private holdsLog(directory: string): boolean {
-        const { disk } = this.parts;
-        try {
-            return disk.list(directory).some((name) => segmentNumber(name) !== undefined);
-        } catch {
-            return false;
-        }
     }
 
     /** The namespace is gone for everybody already; a failure leaves files for the next start to remove. */

@@ -40,6 +40,7 @@ export class Server {
     private readonly context: CommandContext;
     private readonly host: ConnectionHost;
     private readonly unlock: () => void;
+    private isStopping = false;
 
     /** Takes the directories; throws a StartError when they cannot be had. */
     constructor(options: ServerOptions, version: string, log: (line: string) => void) {
@@ -66,6 +67,7 @@ export class Server {
 
     /** Takes no more requests, sends what was answered, and leaves everything on disk. */
     async stop(): Promise<void> {
+        this.isStopping = true;
         for (const server of this.ownServers) server.close();
         this.listeners.close();
         for (const connection of this.connections) connection.stopReading();
@@ -92,6 +94,9 @@ export class Server {
             acknowledged: () => {
                 for (const connection of this.waiting) this.turn.answered(connection);
                 this.waiting.clear();
+            },
+            arrived: () => {
+                if (!this.isStopping) void this.rearrange();
             },
         };
     }

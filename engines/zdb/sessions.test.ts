@@ -224,7 +224,7 @@ describe("listeners of namespaces", () => {
         const late = await eventually(() => connect({ host: "127.0.0.1", port: busy }));
         expect(await late.call("SELECT", "one")).toEqual(ok);
         await admin.call("NSSET", "one", "listen", `[::1]:${port},127.0.0.1:${busy}`);
-        expect(await admin.call("NSINFO", "one")).toContain("listening: yes\n");
+        expect(await admin.call("NSINFO", "one")).toContain(`listen: "[::1]:${port},127.0.0.1:${busy}"\nlistening: yes\n`);
         await eventually(async () => expect(server.lines.join("\n")).toContain(`listening on 127.0.0.1:${busy} after all`));
     });
 });

@@ -13,6 +13,8 @@ export class MemoryDisk implements Disk {
     capacity = Number.POSITIVE_INFINITY;
     failWrites = false;
     failSyncs = false;
+    /** Files that cannot be opened. */
+    readonly unreadable = new Set<string>();
     /** Syncs wait until `releaseSyncs`. */
     holdSyncs = false;
     syncs = 0;
@@ -167,6 +169,7 @@ export class MemoryDisk implements Disk {
     }
 
     private file(name: string): MemoryFile {
+        if (this.unreadable.has(name)) throw failure("EIO");
         const file = this.files.get(name);
         if (!file) throw failure("ENOENT");
         return file;
