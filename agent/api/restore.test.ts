@@ -13,6 +13,8 @@ const made = async (bench: Bench) => {
     return { session, disk, db };
 };
 
+const away = new ZeroformError({ code: "NOT_READY", message: "its ZMount is not mounted", retryable: true });
+
 describe("a restore", () => {
     it("exchanges the data of the live resource of the same name with those in the trash", async () => {
         await using bench = new Bench();
@@ -86,5 +88,72 @@ describe("a restore", () => {
         await bench.clock.advance(1_000);
         expect(bench.node.data(fresh.life)).toBe("keys");
         expect(bench.store.lives.get(fresh.life)?.state).toBe("ready");
+    });
+
+    it("that waits protects its trash from being purged when its time is over, and from whoever needs the room", async () => {
+        await using bench = new Bench();
+        const { session, db } = await made(bench);
+        await session.remove(db.life, { trashMs: 1_000 });
+        const fresh = await session.create("Zdb", "db");
+        bench.node.fail("db", away);
+        session.ask("trash.restore", { life: db.life }).catch(() => undefined);
+        await bench.clock.advance(60_000);
+        expect(bench.store.trash.get(db.life)).toBeDefined();
+        const { trash, inventory } = bench.agent.core.parts;
+        expect(inventory.trash("Zdb")).toEqual([]);
+        await trash.purge(db.life, "its room was needed", { signal: new AbortController().signal, progress: () => undefined });
+        bench.node.failures.clear();
+        await bench.clock.advance(60_000);
+        expect(bench.node.data(fresh.life)).toBe("keys");
+    });
+
+    it("whose data are purged all the same is an error, never a success", async () => {
+        await using bench = new Bench();
+        const { session, db } = await made(bench);
+        await session.remove(db.life);
+        const fresh = await session.create("Zdb", "db");
+        bench.node.fail("db", away);
+        const restore = session.ask("trash.restore", { life: db.life });
+        restore.catch(() => undefined);
+        await bench.clock.advance(1_000);
+        bench.store.trash.remove(db.life);
+        bench.node.failures.clear();
+        await bench.clock.advance(60_000);
+        await expect(restore).rejects.toMatchObject({
+            code: "LIFE_UNKNOWN",
+            message: expect.stringContaining("not in the trash any more"),
+        });
+        expect(bench.store.lives.get(fresh.life)).toMatchObject({ state: "ready", restore: undefined });
+        expect(bench.store.events.latest(20).map(({ what }) => what)).not.toContain("restored");
+    });
+
+    it("that is refused only at a later try is dropped as well", async () => {
+        await using bench = new Bench();
+        const { session, db } = await made(bench);
+        await session.remove(db.life);
+        const fresh = await session.create("Zdb", "db");
+        bench.node.fail("db", away, 2);
+        const restore = session.ask("trash.restore", { life: db.life });
+        restore.catch(() => undefined);
+        await bench.clock.advance(600);
+        bench.node.fail("db", new ZeroformError({ code: "INVALID", message: "they are of another mode" }), 1);
+        await bench.clock.advance(60_000);
+        await expect(restore).rejects.toMatchObject({ code: "INVALID" });
+        expect(bench.store.lives.get(fresh.life)).toMatchObject({ state: "ready", restore: undefined });
+    });
+
+    it("that has moved nothing yet is dropped when its resource is to go", async () => {
+        await using bench = new Bench();
+        const { session, db } = await made(bench);
+        await session.remove(db.life);
+        const fresh = await session.create("Zdb", "db");
+        bench.node.write(fresh.life, "fresh");
+        bench.node.fail("db", away, 1);
+        session.ask("trash.restore", { life: db.life }).catch(() => undefined);
+        await settle();
+        bench.node.did.length = 0;
+        expect(await session.remove(fresh.life)).toEqual({});
+        expect(bench.node.did).toEqual(["remove db"]);
+        expect(bench.store.trash.all().map(({ life }) => life)).toEqual([db.life, fresh.life]);
     });
 });

@@ -69,9 +69,10 @@ export const restoreTrash = async (core: Core, { life, into }: Params<"trash.res
         progress: call.progress,
     });
     const named = { life: target.life, kind: target.kind, urn: target.urn };
-    if (store.trash.get(life) === undefined) return { into: named };
-    if (outcome.state === "unfinished" && outcome.failure)
-        throw outcome.failure.with({ action: "restore", kind: target.kind, name: target.name });
+    const failed = outcome.state === "unfinished" ? outcome.failure : undefined;
+    // Purged before it could be put back: there is nothing in the trash then either.
+    if (store.trash.get(life) === undefined && failed?.code !== "LIFE_UNKNOWN") return { into: named };
+    if (failed) throw failed.with({ action: "restore", kind: target.kind, name: target.name });
     throw new ZeroformError({
         code: "TIMEOUT",
         message: `the data of ${called(from)} are not back yet`,

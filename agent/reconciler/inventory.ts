@@ -39,11 +39,11 @@ export class Inventory {
         return { resource: this.resource(row), place: row.place };
     }
 
-    /** Everything of a kind in the trash, oldest first. */
+    /** Everything of a kind in the trash that nobody has been promised back, oldest first. */
     trash(kind: ResourceKind): readonly Trashed[] {
         return this.#store.trash
             .all()
-            .filter((row) => row.kind === kind)
+            .filter((row) => row.kind === kind && this.#store.lives.where(({ restore }) => restore?.from === row.life).length === 0)
             .map((row) => this.trashed(row));
     }
 

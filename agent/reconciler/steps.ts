@@ -58,33 +58,3 @@ const closeTenant = ({ store }: Machinery, row: LifeRow): void => {
     const left = store.lives.where((each) => each.tenant === row.tenant);
     if (tenant?.deleted && left.length === 0) store.tenants.remove(row.tenant);
 };
-
-/** Puts data of the trash in the place of a resource's own, which go to the trash. What stands on it is made again afterwards. */
-export const exchange = async (parts: Machinery, row: LifeRow, work: Work): Promise<void> => {
-    const { store, drivers, inventory, clock } = parts;
-    const plan = row.restore;
-    if (!plan) return;
-    const driver = drivers[row.kind];
-    const into = inventory.resource(row);
-    const own = { resource: { ...into, life: plan.own }, place: plan.place };
-
-    const from = store.trash.get(plan.from);
-    if (from) await driver.restore(inventory.trashed(from), into, plan.place, parts.context(work));
-    const ownBytes = await driver.trashedBytes(own, parts.context(work));
-
-    store.transaction(() => {
-        const now = clock.now();
-        store.trash.remove(plan.from);
-        // Trash that lay on either side has moved with it.
-        for (const each of store.trash.using(row.life)) store.trash.put({ ...each, uses: swapped(each.uses, row.life, plan.own) });
-        for (const each of store.trash.using(plan.from)) store.trash.put({ ...each, uses: swapped(each.uses, plan.from, row.life) });
-        if (ownBytes > 0) store.trash.put({ ...row, life: plan.own, place: plan.place, removedAt: now, purgeAt: now + DEFAULT_TRASH_MS });
-        store.lives.change(row.life, { restore: undefined, made: false });
-        // Their data were on what is in the trash now: they begin anew on what has come back.
-        for (const each of inventory.standingOn(row.life).filter(({ desired }) => desired === "present"))
-            store.lives.change(each.life, { made: false, work: "make", state: "unfinished", since: now });
-    });
-};
-
-const swapped = (uses: LifeRow["uses"], from: string, to: LifeRow["life"]): LifeRow["uses"] =>
-    Object.fromEntries(Object.entries(uses).map(([input, life]) => [input, life === from ? to : life]));

@@ -26,12 +26,17 @@ export class TrashKeeper {
         return this.#lock.run(life, act);
     }
 
-    /** Deletes for good. What lies on the data of this one goes with it. */
+    /** Somebody has been promised it back. */
+    isWanted(life: Life): boolean {
+        return this.#parts.store.lives.where(({ restore }) => restore?.from === life).length > 0;
+    }
+
+    /** Deletes for good, unless it is being restored. What lies on the data of this one goes with it. */
     purge(life: Life, because: string, work: Work): Promise<void> {
         return this.holding(life, async () => {
             const { store, drivers, inventory, context, tell } = this.#parts;
             const row = store.trash.get(life);
-            if (!row) return;
+            if (!row || this.isWanted(life)) return;
             await drivers[row.kind].purge(inventory.trashed(row), context(work));
             store.transaction(() => {
                 this.forgetOn(life, `purged with ${called(row)}`);
@@ -56,7 +61,8 @@ export class TrashKeeper {
         const { store, clock, tell } = this.#parts;
         const now = clock.now();
         for (const row of store.trash.all()) {
-            if (row.purgeAt > now || (this.#notBefore.get(row.life) ?? 0) > now || this.#liesInTrash(row)) continue;
+            if (row.purgeAt > now || (this.#notBefore.get(row.life) ?? 0) > now) continue;
+            if (this.isWanted(row.life) || this.#liesOutOfReach(row)) continue;
             try {
                 await this.purge(row.life, "its time in the trash was over", work);
             } catch (failure) {
@@ -67,8 +73,9 @@ export class TrashKeeper {
         }
     }
 
-    /** It cannot be reached before what it lies on is, and goes with that. */
-    #liesInTrash(row: TrashRow): boolean {
-        return Object.values(row.uses).some((life) => this.#parts.store.trash.get(life) !== undefined);
+    /** It cannot be reached before what it lies on is, and goes with that: in the trash, or kept and not mounted. */
+    #liesOutOfReach(row: TrashRow): boolean {
+        const { trash, lives } = this.#parts.store;
+        return Object.values(row.uses).some((life) => trash.get(life) !== undefined || lives.get(life)?.desired === "kept");
     }
 }

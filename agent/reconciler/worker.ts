@@ -6,19 +6,18 @@ import type { Work } from "../os/os.ts";
 import type { Observation } from "../primitives/driver.ts";
 import type { LifeRow } from "../store/lives.ts";
 import { backoffMs } from "./backoff.ts";
+import { exchange } from "./exchange.ts";
 import { called } from "./inventory.ts";
 import type { Machinery } from "./machinery.ts";
 import { hasWork, markReady, markUnfinished } from "./progress.ts";
 import { Slots } from "./slots.ts";
-import { exchange, makeReal, takeAway } from "./steps.ts";
+import { makeReal, takeAway } from "./steps.ts";
 import { Task } from "./task.ts";
 
 /** Resources worked on at a time: enough that some that hang do not hold up the rest, few enough for a small machine. */
 const AT_A_TIME = 32;
 /** One attempt on one resource; a driver that takes longer is cut off and begins again. */
 const LONGEST_ATTEMPT_MS = 30 * 60_000;
-/** Said before anything was touched: a wish to restore that ends so is dropped. */
-const REFUSALS: readonly string[] = ["INVALID", "NO_ROOM", "CONFLICT", "IN_USE"];
 
 export interface WorkerEvents {
     /** It is as desired again: what stands on it may be otherwise now. */
@@ -187,8 +186,6 @@ export class Worker {
         task.callOffRetry = clock.after(backoffMs(task.failures, this.#random), () => this.begin(task.life));
         const row = store.lives.get(task.life);
         try {
-            const refused = row?.restore !== undefined && task.failures === 1 && REFUSALS.includes(failure.code);
-            if (refused) store.lives.change(task.life, { restore: undefined, work: "heal" });
             const words = [failure.message, failure.hint].filter(Boolean).join(" ");
             if (markUnfinished(this.#parts, task.life, [words]) && row) tell("broken", words, row);
         } catch (unwritten) {
