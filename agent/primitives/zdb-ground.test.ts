@@ -57,3 +57,29 @@ describe("a Zdb whose mount is not there", () => {
         expect(os.files.get(`${place}/log`)).toBe("keys");
     });
 });
+
+describe("a Zdb that its server does not know", () => {
+    const served = () => {
+        const { os, mount, db, place } = onMount();
+        os.mounted.add(mountPointOf(mount.life));
+        os.running.add(serverOf(db).unit);
+        os.server = () => new Error("Namespace not found");
+        return { os, mount, db, place, log: `${serverOf(db).data}/${namespaceOf(db)}/d0` };
+    };
+
+    it("is not absent while its directory is on the disk, and is not removed without a row", async () => {
+        const { os, mount, db, place, log } = served();
+        os.files.set(log, "keys");
+        const facts = await zdbDriver.gather(os.os, [db]);
+        expect(zdbDriver.observe(db, facts)).toMatchObject({ state: "drifted", why: expect.stringContaining("on the disk") });
+        for (const to of [place, undefined])
+            await expect(zdbDriver.remove(db, to, os.context([mount]))).rejects.toMatchObject({ code: "NOT_READY", retryable: true });
+        expect(os.files.get(log)).toBe("keys");
+    });
+
+    it("is absent when its directory is gone too", async () => {
+        const { os, mount, db, place } = served();
+        expect(zdbDriver.observe(db, await zdbDriver.gather(os.os, [db])).state).toBe("absent");
+        await zdbDriver.remove(db, place, os.context([mount]));
+    });
+});

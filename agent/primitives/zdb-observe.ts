@@ -4,6 +4,7 @@ import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
 import { namespaceOf, serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { type Digests, differing, type Info, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
+import { isOnDisk, UNOPENED } from "./zdb-server.ts";
 import { configOf, instanceOf, TEMPLATE } from "./zdb-units.ts";
 
 /** What the node shows about one server. */
@@ -14,6 +15,8 @@ export interface ServerFacts {
     readonly installed: boolean;
     /** What it says of the namespaces that were asked for; `undefined`: it has no such namespace. Or why it says nothing. */
     readonly answer: { readonly namespaces: ReadonlyMap<string, Info | undefined> } | { readonly silent: string };
+    /** Namespaces whose directory is on the disk although the server knows none of that name. */
+    readonly unopened: ReadonlySet<string>;
     readonly digests: Digests;
 }
 
@@ -38,17 +41,20 @@ export const gatherZdbs = async (os: Os, resources: readonly Zdb[]): Promise<Zdb
     const servers = await Promise.all(
         groups.map(async ({ server, answer }): Promise<[string, ServerFacts]> => {
             const running = "namespaces" in answer || states?.get(server.unit)?.active === "active";
-            const [config, instance, digests, lastWords] = await Promise.all([
+            const unknown = "namespaces" in answer ? [...answer.namespaces].flatMap(([name, info]) => (info ? [] : name)) : [];
+            const [config, instance, digests, lastWords, ...onDisk] = await Promise.all([
                 os.files.readText(server.config),
                 os.systemd.installed(instanceOf(server)),
                 os.files.readText(server.digests),
                 running ? "" : os.systemd.lastWords(server.unit),
+                ...unknown.map((name) => isOnDisk(server, os, name)),
             ]);
             const facts: ServerFacts = {
                 mounted: server.mountPoint === undefined || mounts.has(server.mountPoint),
                 down: running ? undefined : { sub: states?.get(server.unit)?.sub ?? "dead", lastWords },
                 installed: template && instance && config === configOf(server),
                 answer,
+                unopened: new Set(unknown.filter((_, index) => onDisk[index])),
                 digests: parseDigests(digests),
             };
             return [server.id, facts];
@@ -83,7 +89,8 @@ export const observeZdb = (resource: Zdb, { servers, addresses }: ZdbFacts): Obs
     if (facts.down) return drifted(`its server does not run (${facts.down.sub})${tail(facts.down.lastWords)}`);
     if ("silent" in facts.answer) return drifted(`its server does not answer: ${facts.answer.silent}`);
     const info = facts.answer.namespaces.get(namespace);
-    if (info === undefined) return { state: "absent" };
+    // What is on the disk is not gone, whatever keeps the server from it.
+    if (info === undefined) return facts.unopened.has(namespace) ? drifted(UNOPENED) : { state: "absent" };
     if (!facts.installed) return drifted("its server's unit or parameters are gone or changed");
 
     // First, because it explains what else is missing: of a namespace that cannot be opened nothing is known.

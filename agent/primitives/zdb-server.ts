@@ -84,6 +84,26 @@ export const infoText = async (server: ZdbServer, os: Os, namespace: string): Pr
     throw new ZeroformError({ code: "FAILED", message: `its server does not tell of ${namespace}: ${reply}`, retryable: true });
 };
 
+export const UNOPENED = "it cannot be opened: its directory is on the disk, and its server knows no namespace of that name";
+
+/** Whether a namespace's data are there. A path that cannot be looked at is not one that is absent. */
+export const isOnDisk = (server: ZdbServer, os: Os, namespace: string): Promise<boolean> =>
+    os.files.stat(`${server.data}/${namespace}`).then(
+        (found) => found !== undefined,
+        () => true,
+    );
+
+/** Throws when a server that knows no such namespace has its data: it is neither new nor gone. */
+export const requireOpen = async (server: ZdbServer, os: Os, namespace: string): Promise<void> => {
+    if (!(await isOnDisk(server, os, namespace))) return;
+    throw new ZeroformError({
+        code: "NOT_READY",
+        message: UNOPENED,
+        hint: `\`journalctl -u ${server.unit}\` says why; \`systemctl restart ${server.unit}\` tries it again.`,
+        retryable: true,
+    });
+};
+
 export const requireMount = async (server: ZdbServer, os: Os): Promise<void> => {
     if (server.mountPoint === undefined || (await os.mounts.list()).has(server.mountPoint)) return;
     throw new ZeroformError({ code: "NOT_READY", message: "its ZMount is not mounted", retryable: true });

@@ -59,6 +59,7 @@ const facts = (resource: Zdb, changes: Partial<ServerFacts> = {}, info: string |
                 down: undefined,
                 installed: true,
                 answer: { namespaces: new Map([[namespaceOf(resource), info === undefined ? undefined : parseInfo(info)]]) },
+                unopened: new Set(),
                 digests: new Map([[resource.life, digestOf(PASSWORD)]]),
                 ...changes,
             },

@@ -10,7 +10,17 @@ import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb, type ZdbSe
 import { admitPort } from "./zdb-ports.ts";
 import { differing, digestOf, formatDigests, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
-import { command, dropServer, ensureServer, forgetPassword, infoText, isAnswering, isRunning, withServer } from "./zdb-server.ts";
+import {
+    command,
+    dropServer,
+    ensureServer,
+    forgetPassword,
+    infoText,
+    isAnswering,
+    isRunning,
+    requireOpen,
+    withServer,
+} from "./zdb-server.ts";
 
 /** A Zdb is a namespace on the Zero-DB server of its tenant and mount. */
 export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
@@ -91,6 +101,7 @@ const ensureNamespace = async (resource: Zdb, server: ZdbServer, { os, progress 
     let text = await infoText(server, os, namespace);
     const isNew = text === undefined;
     if (isNew) {
+        await requireOpen(server, os, namespace);
         progress(`making namespace ${namespace}`);
         await command(server, os, "NSNEW", namespace);
         text = await infoText(server, os, namespace);
@@ -115,7 +126,7 @@ const takeNamespace = async (resource: Zdb, server: ZdbServer, place: string | u
     if (!(await hasGround(resource, context))) return;
     const namespace = namespaceOf(resource);
     if (await isAnswering(server, os)) {
-        if ((await infoText(server, os, namespace)) === undefined) return;
+        if ((await infoText(server, os, namespace)) === undefined) return requireOpen(server, os, namespace);
         if (place === undefined) return void (await command(server, os, "NSSET", namespace, "listen", "*"));
         await files.makeDirectory(place.slice(0, place.lastIndexOf("/")));
         return void (await command(server, os, "NSDETACH", namespace, place));
