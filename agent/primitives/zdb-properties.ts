@@ -35,19 +35,11 @@ export const parseInfo = (text: string): Info =>
     new Map(
         text.split(/\r?\n/).flatMap((line): [string, string][] => {
             const colon = line.indexOf(":");
-            return colon > 0
-                ? [
-                      [
-                          line.slice(0, colon),
-                          line
-                              .slice(colon + 1)
-                              .trim()
-                              .replace(/^"(.*)"$/, "$1"),
-                      ],
-                  ]
-                : [];
+            return colon > 0 ? [[line.slice(0, colon), unquoted(line.slice(colon + 1).trim())]] : [];
         }),
     );
+
+const unquoted = (text: string): string => text.replace(/^"(.*)"$/, "$1");
 
 /** The properties that are not as they shall be. */
 export const differing = (resource: Zdb, info: Info): readonly Property[] =>

@@ -22,6 +22,16 @@ export function isVisible(namespace: Namespace, session: Session, closedServer: 
     return (namespace.properties.public && namespace.closedReason === undefined) || namespace === session.namespace;
 }
 
+/**
+ * Whether the terms of its namespace still let the client be in it. Those who gave a password stay when it is changed, so that it
+ * can be rotated; who gave none leaves when there is one now, or when the namespace is private now. Administrators made the terms.
+ */
+export function keepsTerms({ namespace, entry, admin }: Session): boolean {
+    const { password, public: isPublic } = namespace.properties;
+    if (admin || password === "" || entry === "password" || entry === "admin") return true;
+    return entry === "public" && isPublic;
+}
+
 /** `default` is for clients of the server's own listeners, and for nobody on a closed server. */
 function checkDefault({ namespace, entrance }: Session, closedServer: boolean): void {
     if (namespace.name !== DEFAULT_NAMESPACE || !(closedServer || entrance.kind === "namespace")) return;
@@ -40,7 +50,7 @@ export function checkRead(session: Session, closedServer: boolean): void {
 
 export function checkWrite(session: Session, closedServer: boolean): void {
     checkDefault(session, closedServer);
-    if (!session.writable) throw new Refusal("Namespace is in read-only mode");
+    if (session.entry === "public") throw new Refusal("Namespace is in read-only mode");
     checkRead(session, closedServer);
     if (session.namespace.properties.access === "locked") throw new Refusal("Namespace is temporarily locked (read-only)");
 }

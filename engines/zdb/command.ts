@@ -24,7 +24,7 @@ export interface CommandContext {
     readonly indexDirectory: string;
     /** One line for the operator. */
     log(line: string): void;
-    /** The namespaces or their listeners changed: opens and closes listeners, and parts with clients that came in where they no longer may. */
+    /** The namespaces, their listeners or terms changed: opens and closes listeners, and parts with clients that no longer may be where they are. */
     rearrange(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import { FAILED_LOGIN_DELAY_MS, MAX_ADMIN_PASSWORD_BYTES, MAX_SELECT_PASSWORD_BY
 import type { Namespace } from "./namespace.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import { Refusal } from "./refusal.ts";
+import type { Entry } from "./session.ts";
 
 const NONCE_BYTES = 8;
 const HASH_LENGTH = 40;
@@ -64,12 +65,13 @@ function select(call: Call): undefined | Promise<void> {
     if (namespace.closedReason !== undefined && !session.admin) throw new Refusal(`Namespace is closed: ${namespace.closedReason}`);
 
     const { password } = namespace.properties;
-    if (password === "" || session.entrance.kind === "admin") return enter(call, namespace, true);
+    if (session.entrance.kind === "admin") return enter(call, namespace, "admin");
+    if (password === "") return enter(call, namespace, "free");
     if (args.length === 2) {
         if (!namespace.properties.public) throw new Refusal("Namespace protected and private");
-        return enter(call, namespace, false);
+        return enter(call, namespace, "public");
     }
-    return hasPassword(call, password) ? enter(call, namespace, true) : refuseLater(call);
+    return hasPassword(call, password) ? enter(call, namespace, "password") : refuseLater(call);
 }
 
 function mayEnter({ context, session }: Call, namespace: Namespace): boolean {
@@ -86,9 +88,9 @@ function hasPassword(call: Call, password: string): boolean {
     return isSamePassword(given, password);
 }
 
-function enter({ session, reply }: Call, namespace: Namespace, writable: boolean): undefined {
+function enter({ session, reply }: Call, namespace: Namespace, entry: Entry): undefined {
     session.namespace = namespace;
-    session.writable = writable;
+    session.entry = entry;
     reply.ok();
 }
 

@@ -10,6 +10,9 @@ import { Refusal } from "./refusal.ts";
 /** What may be set on `default`; its size, password and listeners are the server's. */
 const DEFAULT_PROPERTIES: readonly string[] = ["mode", "lock", "freeze", "durability"];
 
+/** What decides who may be in a namespace. */
+const TERMS: readonly string[] = ["listen", "password", "public"];
+
 export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
     NSNEW: { admin: true, argc: [2, 2], refusesEmpty: true, run: create },
     NSDEL: { admin: true, argc: [2, 2], refusesEmpty: true, run: remove },
@@ -49,7 +52,7 @@ async function setProperty(call: Call): Promise<void> {
     if (property === "mode") checkModeChange(call, namespace);
 
     await namespace.setProperty(propertyChange(property, property === "listen" && value === "*" ? "" : value));
-    if (property === "listen") await context.rearrange();
+    if (TERMS.includes(property)) await context.rearrange();
     reply.ok();
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import type * as net from "node:net";
 import * as path from "node:path";
-import { isReachable } from "./access.ts";
+import { isReachable, keepsTerms } from "./access.ts";
 import type { CommandContext } from "./command.ts";
 import { execute } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
@@ -177,7 +177,7 @@ export class Server {
         const session: Session = {
             entrance,
             namespace: this.defaultNamespace(),
-            writable: true,
+            entry: "free",
             admin: everyoneIsAdmin || entrance.kind === "admin",
             nonce: undefined,
         };
@@ -196,7 +196,8 @@ export class Server {
     private mayStay(session: Session): boolean {
         if (!this.listeners.has(session.entrance)) return false;
         const { namespace } = session;
-        return namespace.gone || namespace.name === DEFAULT_NAMESPACE || isReachable(namespace, session, this.options.closed);
+        if (namespace.gone || namespace.name === DEFAULT_NAMESPACE) return true;
+        return isReachable(namespace, session, this.options.closed) && keepsTerms(session);
     }
 
     private defaultNamespace(): Namespace {

@@ -8,12 +8,17 @@ export interface Entrance {
     readonly kind: "general" | "namespace" | "admin";
 }
 
+/**
+ * How a client came into its namespace: without a password because there was none, without the one there is because the
+ * namespace is public, with it, or past it as the administrator. `public` may read only.
+ */
+export type Entry = "free" | "public" | "password" | "admin";
+
 /** What the server remembers of a client between commands. */
 export interface Session {
     readonly entrance: Entrance;
     namespace: Namespace;
-    /** Came in with the password, or none is needed. */
-    writable: boolean;
+    entry: Entry;
     admin: boolean;
     /** Of the challenge the client asked for last. */
     nonce: string | undefined;
