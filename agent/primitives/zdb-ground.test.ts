@@ -83,3 +83,24 @@ describe("a Zdb that its server does not know", () => {
         await zdbDriver.remove(db, place, os.context([mount]));
     });
 });
+
+describe("a Zdb that is to be kept", () => {
+    it("stops listening even when its server has to be started for that", async () => {
+        const { os, mount, db } = onMount();
+        os.mounted.add(mountPointOf(mount.life));
+        os.files.set(`${serverOf(db).data}/${namespaceOf(db)}/d0`, "keys");
+        os.started = () => {
+            os.server = (words) => (words[0] === "NSINFO" ? "state: ok\n" : "OK");
+        };
+        await zdbDriver.remove(db, undefined, os.context([mount]));
+        expect(os.asked).toContain(`NSSET ${namespaceOf(db)} listen *`);
+    });
+
+    it("is not called kept before it has stopped listening", async () => {
+        const { os, mount, db } = onMount();
+        os.mounted.add(mountPointOf(mount.life));
+        os.files.set(`${serverOf(db).data}/${namespaceOf(db)}/d0`, "keys");
+        os.started = (unit) => os.running.delete(unit);
+        await expect(zdbDriver.remove(db, undefined, os.context([mount]))).rejects.toMatchObject({ code: "NOT_READY", retryable: true });
+    });
+});

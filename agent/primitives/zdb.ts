@@ -17,6 +17,7 @@ import {
     forgetPassword,
     infoText,
     isAnswering,
+    isOnDisk,
     isRunning,
     requireOpen,
     withServer,
@@ -125,6 +126,9 @@ const takeNamespace = async (resource: Zdb, server: ZdbServer, place: string | u
     const { files, systemd } = os;
     if (!(await hasGround(resource, context))) return;
     const namespace = namespaceOf(resource);
+    // Kept data that go on listening would be reachable again when the server comes back: only the server itself can end that.
+    if (place === undefined && !(await isAnswering(server, os)) && (await isOnDisk(server, os, namespace)))
+        await ensureServer(server, context);
     if (await isAnswering(server, os)) {
         if ((await infoText(server, os, namespace)) === undefined) return requireOpen(server, os, namespace);
         if (place === undefined) return void (await command(server, os, "NSSET", namespace, "listen", "*"));
