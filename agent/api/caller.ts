@@ -35,8 +35,8 @@ export const ownLife = (core: Core, caller: Caller, life: Life): LifeRow | undef
     return row?.tenant === caller.tenant ? row : undefined;
 };
 
-/** Proof that the engine has saved these: it named them. */
-export const confirm = (core: Core, ids: readonly (Life | TenantId)[]): void => {
+/** Proof that the engine has saved these: it named them. `byMaker`: only that, because nobody asked for them since they were made. */
+export const confirm = (core: Core, ids: readonly (Life | TenantId)[], byMaker = false): void => {
     const { store, clock } = core;
     const now = clock.now();
     store.transaction(() => {
@@ -44,7 +44,8 @@ export const confirm = (core: Core, ids: readonly (Life | TenantId)[]): void => 
             if (isTenantId(id) && store.tenants.get(id)?.confirmed === false) store.tenants.change(id, { confirmed: true });
             if (!isLife(id)) continue;
             const row = store.lives.get(id);
-            if (row && (!row.confirmed || row.namedAt === undefined || row.namedAt <= now - NAMED_EVERY_MS))
+            if (row && byMaker && !row.confirmed) store.lives.change(id, { confirmed: true });
+            else if (row && !byMaker && (!row.confirmed || row.namedAt === undefined || row.namedAt <= now - NAMED_EVERY_MS))
                 store.lives.change(id, { confirmed: true, namedAt: now });
         }
     });

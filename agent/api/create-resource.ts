@@ -58,6 +58,9 @@ const begin = async (core: Core, params: Create, kind: ResourceKind, tenant: Ten
             const described = { kind, urn: params.urn, name: params.name, spec, uses: referencesOf(kind, spec) };
             const wanted = parts.inventory.resource({ ...described, life, tenant: tenant.tenant });
             const admitted = await admit(core, wanted, undefined, waiting);
+            // Admission asks the machine, which takes time: what it refers to may have been removed meanwhile.
+            knownTenantOf(core, params.caller);
+            checkReferences(core, tenant, kind, spec);
             const now = core.clock.now();
             return store.lives.put({
                 ...described,

@@ -58,7 +58,7 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
         ),
         "session.end": operation<"session.end">((core, { confirmed }, call) => {
             core.store.transaction(() => {
-                confirm(core, confirmed);
+                confirm(core, confirmed, true);
                 core.store.sessions.end(call.session);
                 if (core.store.leavingAfter() === call.session) core.store.setLeaving(true);
             });

@@ -156,6 +156,30 @@ describe("operations on one life", () => {
         await session.read(disk.life);
         expect(await namedAt()).toBe(bench.clock.now());
     });
+
+    it("is not named by the end of the session that made it: that only proves it is saved", async () => {
+        await using bench = new Bench();
+        const { session, disk } = await made(bench);
+        await session.end([disk.life]);
+        expect(bench.store.lives.get(disk.life)?.confirmed).toBe(true);
+        expect(bench.store.lives.get(disk.life)?.namedAt).toBeUndefined();
+    });
+
+    it("is not made on what was removed while the machine was asked whether it fits", async () => {
+        await using bench = new Bench();
+        const { session, disk } = await made(bench);
+        const { drivers } = bench.node;
+        const admit = drivers.Zdb.admit.bind(drivers.Zdb);
+        drivers.Zdb.admit = async (wanted, old, context) => {
+            await session.remove(disk.life);
+            return admit(wanted, old, context);
+        };
+        await expect(session.create("Zdb", "db", { spec: { mount: session.idOf(disk) } })).rejects.toMatchObject({
+            code: "INVALID",
+            message: expect.stringContaining("is not on the node"),
+        });
+        expect(bench.store.lives.all()).toEqual([]);
+    });
 });
 
 describe("a caller", () => {
