@@ -144,6 +144,7 @@ export class Agent {
     #begin(store: Store): void {
         const { clock, os, drivers, random, custody } = this.parts;
         const parts = machinery(store, os, drivers, clock);
+        store.sessions.spare(() => this.#channels.values());
         const onRemoved = () => {
             if (store.leaving() && remaining({ store }) === "removed") this.parts.leave();
         };

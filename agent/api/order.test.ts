@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { mintLife, mintMachineId, mintTenantId } from "../../protocol/ids.ts";
+import { mintLife, mintMachineId, mintSessionId, mintTenantId } from "../../protocol/ids.ts";
 import { Bench } from "../../test/agent/fakes/bench.ts";
 import { settle } from "../../test/agent/fakes/manual-clock.ts";
 
@@ -19,6 +19,19 @@ describe("a session", () => {
         await bench.restart();
         expect([first, second].map(({ id }) => bench.agent.welcome(id).epoch)).toEqual(ages);
         expect(bench.agent.welcome(undefined).epoch).toBe(0);
+    });
+
+    it("that still has a channel stays the older one, however many others came since", async () => {
+        await using bench = new Bench();
+        const { session: orphan, disk } = await made(bench);
+        const idle = bench.session();
+        const age = bench.agent.welcome(idle.id).epoch;
+        await orphan.next().update(disk.life, "ZMount", "disk", { size: "40MiB" });
+        bench.store.transaction(() => {
+            for (let count = 0; count < 1_005; count++) bench.store.sessions.epoch(mintSessionId());
+        });
+        expect(bench.agent.welcome(idle.id).epoch).toBe(age);
+        await expect(orphan.update(disk.life, "ZMount", "disk", { size: "50MiB" })).rejects.toMatchObject({ code: "SUPERSEDED" });
     });
 
     it("that is older than the last one that touched a life changes nothing: SUPERSEDED", async () => {

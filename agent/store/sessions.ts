@@ -4,12 +4,22 @@ import type { Database } from "./database.ts";
 /** Sessions that are remembered; of older ones nobody is left to ask. */
 const REMEMBERED = 1_000;
 
+/** No row was made by it, or touched by it last. */
+const UNNAMED = `id not in (select session from lives union select session from tenants)
+    and epoch not in (select epoch from lives union select epoch from tenants)`;
+
 /** Every provider process that has spoken to this machine, by age. */
 export class SessionEpochs {
     readonly #db: Database;
+    #open: () => Iterable<SessionId> = () => [];
 
     constructor(db: Database) {
         this.#db = db;
+    }
+
+    /** Those that are never forgotten because they have an open channel: with a new age they would pass for younger than they are. */
+    spare(open: () => Iterable<SessionId>): void {
+        this.#open = open;
     }
 
     /** Its age among all sessions: given at its first hello and kept over reconnects. */
@@ -31,7 +41,9 @@ export class SessionEpochs {
         return this.#db.transaction(() => {
             this.#db.run("insert into sessions (id) values (?)", session);
             const epoch = Number(this.#db.get("select epoch from sessions where id = ?", session)?.epoch);
-            this.#db.run("delete from sessions where epoch <= ?", epoch - REMEMBERED);
+            const old = this.#db.all(`select id from sessions where epoch <= ? and ${UNNAMED}`, epoch - REMEMBERED);
+            const open = new Set<unknown>(old.length > 0 ? this.#open() : []);
+            for (const { id } of old) if (!open.has(id)) this.#db.run("delete from sessions where id = ?", String(id));
             return epoch;
         });
     }

@@ -126,6 +126,21 @@ describe("the store", () => {
         store.close();
     });
 
+    it("never forgets a session with an open channel, or one that a row names", () => {
+        const store = open();
+        const [running, maker] = [mintSessionId(), mintSessionId()];
+        store.sessions.spare(() => [running]);
+        store.transaction(() => {
+            expect([running, maker].map((session) => store.sessions.epoch(session))).toEqual([1, 2]);
+            store.lives.put(row({ session: maker, epoch: 3 }));
+            const toucher = mintSessionId();
+            expect(store.sessions.epoch(toucher)).toBe(3);
+            for (let count = 0; count < 1_005; count++) store.sessions.epoch(mintSessionId());
+            expect([running, maker, toucher].map((session) => store.sessions.epoch(session))).toEqual([1, 2, 3]);
+        });
+        store.close();
+    });
+
     it("is brought from every released schema to today's", () => {
         for (let version = 0; version <= SCHEMA_VERSION; version++) {
             const old = new DatabaseSync(path());
