@@ -12,6 +12,8 @@ export interface Attempt {
 
 export interface Patience {
     readonly timeoutMs: number;
+    /** The user has set it. */
+    readonly isGiven?: boolean;
     /** What the user can set to wait longer. */
     readonly setting?: string | undefined;
     readonly clock: Clock;

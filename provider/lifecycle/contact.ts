@@ -4,6 +4,7 @@ import type { NodeAddress } from "../../protocol/ids.ts";
 import { type Reach, reach as reachSchema } from "../../schema/on-node.ts";
 import { millisecondsOf } from "../../schema/quantity.ts";
 import type { Attempt } from "./attempts.ts";
+import type { Reading } from "./operations.ts";
 import type { LinkOptions, NodeLink, Surroundings } from "./surroundings.ts";
 
 /** The agent is left time to say what is unfinished before the caller gives up. */
@@ -40,6 +41,20 @@ export const contact = async (
             node: reach.host,
         });
     return link;
+};
+
+/** The very machine that was meant answers, and no trace of an agent is on it: what was made there is gone. */
+export const isBare = ({ hostKey }: Reach, thrown: unknown): boolean =>
+    hostKey !== undefined && thrown instanceof ZeroformError && thrown.code === "AGENT_GONE";
+
+/** A question to a machine on which nothing can be any more is answered. */
+export const absentWhenBare = async (reach: Reach, reading: Promise<Reading>): Promise<Reading> => {
+    try {
+        return await reading;
+    } catch (thrown) {
+        if (isBare(reach, thrown)) return { found: false };
+        throw thrown;
+    }
 };
 
 /** Calls as this process and tenant, and notes what the machine has been told by it. */

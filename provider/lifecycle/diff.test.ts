@@ -154,6 +154,11 @@ describe("a replacement of what bears data", () => {
         ]);
     });
 
+    it("is not fooled by another Node with a machine of its own", () => {
+        const news = { ...checked("ZMount"), node: "other", nodeMachine: "instance-2", nodeUrn: "urn:other" };
+        expect(() => diff("ZMount", outputs("ZMount"), news)).toThrow(/replaceData: true/);
+    });
+
     it.each([["instance-2"], [UNKNOWN], [undefined]])("follows a Node whose machine becomes %s", (nodeMachine) => {
         const news = { ...checked("ZMount"), node: UNKNOWN, nodeMachine };
         expect(diff("ZMount", outputs("ZMount"), news).replaces).toEqual(["node", "nodeMachine"]);

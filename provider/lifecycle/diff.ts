@@ -27,7 +27,7 @@ export const diff = (kind: Kind, olds: Properties, news: Properties): Difference
 };
 
 const refuseLossOfData = (primitive: AnyPrimitive, replaced: readonly string[], olds: Properties, news: Properties) => {
-    if (!primitive.bearsData || news.replaceData === true || replaced.includes("nodeMachine")) return;
+    if (!primitive.bearsData || news.replaceData === true || isOnAnotherMachine(replaced, olds, news)) return;
     const reasons = replaced.map((field) => `${field} (${becauseOf(primitive, field)})`).join(" and ");
     const backs = replaced.map((field) => putBack(primitive, field, olds, news)).join(" and ");
     throw new ZeroformError({
@@ -39,6 +39,10 @@ const refuseLossOfData = (primitive: AnyPrimitive, replaced: readonly string[], 
         hint: `Set replaceData: true if that is meant, or ${backs}.`,
     });
 };
+
+/** The same Node says that its machine is another one: the data are gone with the old one. A move to another Node is no such thing. */
+const isOnAnotherMachine = (replaced: readonly string[], olds: Properties, news: Properties): boolean =>
+    replaced.includes("nodeMachine") && olds.nodeUrn === news.nodeUrn;
 
 const becauseOf = ({ inputs }: AnyPrimitive, field: string): string => {
     const change = inputs[field]?.change;

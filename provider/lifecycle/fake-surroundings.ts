@@ -13,6 +13,8 @@ export interface FakeMachine {
     readonly welcome: Welcome;
     readonly hostKey: string;
     readonly answers: Answers;
+    /** Why there is no link to it. */
+    readonly failure?: ZeroformError;
 }
 
 export const fakeMachine = (answers: Answers = {}, id = machine): FakeMachine => ({
@@ -98,6 +100,7 @@ export const fakeSurroundings = (machines: Record<string, FakeMachine>, onUnreac
                 }
                 if (reach.hostKey !== undefined && reach.hostKey !== found.hostKey)
                     throw new ZeroformError({ code: "SSH_HOST_KEY", message: `${reach.host} shows another host key` });
+                if (found.failure) throw found.failure;
                 return {
                     welcome: found.welcome,
                     hostKey: found.hostKey,

@@ -2,7 +2,7 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import type { Kind } from "../../schema/index.ts";
 import { millisecondsOf } from "../../schema/quantity.ts";
 import type { Patience } from "./attempts.ts";
-import { timeoutOf } from "./outputs.ts";
+import { givenTimeoutOf, timeoutOf } from "./outputs.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { nameOf, type Properties, text, URN } from "./values.ts";
 
@@ -40,6 +40,7 @@ export const patienceFor = (
     const urn = text(properties[URN]) ?? "";
     return {
         timeoutMs: millisecondsOf(action === "read" ? READ_TIMEOUT : timeoutOf(properties, action)),
+        isGiven: action !== "read" && givenTimeoutOf(properties, action) !== undefined,
         setting: action === "read" ? undefined : `timeouts.${action}`,
         clock,
         engine,

@@ -95,8 +95,11 @@ export const nodeOutputsOf = (kind: Kind, olds: Properties): Properties =>
             .map(([name]) => [name, olds[name]]),
     );
 
+type Timed = "create" | "update" | "delete";
+
+/** How long the user says that an operation may take. */
+export const givenTimeoutOf = ({ timeouts }: Properties, operation: Timed): string | undefined =>
+    isRecord(timeouts) ? text(timeouts[operation]) : undefined;
+
 /** How long an operation may take. */
-export const timeoutOf = (properties: Properties, operation: "create" | "update" | "delete"): string => {
-    const { timeouts } = properties;
-    return (isRecord(timeouts) ? text(timeouts[operation]) : undefined) ?? "5m";
-};
+export const timeoutOf = (properties: Properties, operation: Timed): string => givenTimeoutOf(properties, operation) ?? "5m";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ZeroformError } from "../../protocol/errors.ts";
+import { type ErrorCode, ZeroformError } from "../../protocol/errors.ts";
 import { mintTenantId } from "../../protocol/ids.ts";
 import { anotherMachine, type FakeMachine, fakeMachine, fakeSurroundings } from "./fake-surroundings.ts";
 import { lifecycle } from "./lifecycle.ts";
@@ -12,6 +12,7 @@ const nodeOutputs = { ...checked("Node"), hostKey: "ssh-ed25519 AAAA" };
 const failing = (code: "LIFE_UNKNOWN" | "TENANT_UNKNOWN" | "IN_USE") => () => {
     throw new ZeroformError({ code, message: `it is ${code}` });
 };
+const unlinked = (code: ErrorCode): FakeMachine => ({ ...fakeMachine(), failure: new ZeroformError({ code, message: `it is ${code}` }) });
 const setUp = (machines: Record<string, FakeMachine>, onUnreachable?: string) => {
     const around = fakeSurroundings(machines, onUnreachable);
     return { ...around, zmount: lifecycle("ZMount", around.surroundings), node: lifecycle("Node", around.surroundings) };
@@ -66,6 +67,48 @@ describe("a node that cannot be reached", () => {
         expect(now()).toBe(30_000);
     });
 
+    it("fails the removal after a minute when nothing else is asked for", async () => {
+        const { zmount, now } = setUp({});
+        const error = await zmount.delete(resourceId, outputs).catch((thrown: unknown) => thrown);
+        expect(error).toMatchObject({ code: "SSH_REFUSED", message: `${HOST} refused SSH (tried for 1m)` });
+        expect((error as ZeroformError).sentence()).toMatch(/timeouts\.delete.*ZEROFORM_ON_UNREACHABLE=abandon/);
+        expect(now()).toBe(60_000);
+    });
+
+    it("was reached in the beginning, and is waited for to the end", async () => {
+        const around = setUp({
+            [HOST]: fakeMachine({
+                "resource.delete": () => {
+                    delete around.machines[HOST];
+                    throw new ZeroformError({ code: "SSH_LOST", message: "lost", retryable: true });
+                },
+            }),
+        });
+        await expect(around.zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "SSH_REFUSED" });
+        expect(around.now()).toBeGreaterThanOrEqual(299_000);
+    });
+
+    it("has a damaged store, and can be abandoned", async () => {
+        const corrupt = () => Promise.reject(new ZeroformError({ code: "STORE_CORRUPT", message: "its store is damaged" }));
+        const { zmount, warned } = setUp({ [HOST]: fakeMachine({ "resource.delete": corrupt }) }, "abandon");
+        await zmount.delete(resourceId, outputs);
+        expect(warned[0]).toContain("its store is damaged");
+    });
+
+    it.each(["SSH_AUTH", "SSH_CONFIG", "NAME_UNKNOWN"] as const)(
+        "is not abandoned by the program for %s, only by whoever runs it",
+        async (code) => {
+            const abandonable = { ...outputs, connection: { host: HOST, onUnreachable: "abandon" } };
+            const error = await setUp({ [HOST]: unlinked(code) })
+                .zmount.delete(resourceId, abandonable)
+                .catch((thrown: unknown) => thrown);
+            expect(error).toMatchObject({ code, hint: expect.stringContaining("ZEROFORM_ON_UNREACHABLE=abandon") });
+            const { zmount, warned } = setUp({ [HOST]: unlinked(code) }, "abandon");
+            await zmount.delete(resourceId, outputs);
+            expect(warned).toHaveLength(1);
+        },
+    );
+
     it.each([
         ["by the Node's word", "abandon", undefined, true],
         ["by the environment's word", "fail", "abandon", true],
@@ -84,6 +127,40 @@ describe("a node that cannot be reached", () => {
     it("is not abandoned by a word that means nothing", async () => {
         const { zmount } = setUp({}, "yes");
         await expect(zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "INVALID" });
+    });
+});
+
+describe("a machine without a trace of an agent", () => {
+    const bare = { [HOST]: unlinked("AGENT_GONE") };
+
+    it("has nothing that could be removed or read, when it is the one whose key is pinned", async () => {
+        const { zmount, node, warned } = setUp(bare);
+        await zmount.delete(resourceId, outputs);
+        await node.delete(nodeId, nodeOutputs);
+        expect(await zmount.read(resourceId, outputs)).toEqual({ found: false });
+        expect(await node.read(nodeId, nodeOutputs)).toEqual({ found: false });
+        expect(warned).toEqual([]);
+    });
+
+    it("is somebody's when no key is pinned, or files of the agent are there", async () => {
+        const unpinned = { ...outputs, connection: { host: HOST } };
+        const { zmount } = setUp(bare);
+        await expect(zmount.delete(resourceId, unpinned)).rejects.toMatchObject({ code: "AGENT_GONE" });
+        await expect(zmount.read(resourceId, unpinned)).rejects.toMatchObject({ code: "AGENT_GONE" });
+        const traced = setUp({ [HOST]: unlinked("AGENT_MISSING") });
+        await expect(traced.zmount.read(resourceId, outputs)).rejects.toMatchObject({ code: "AGENT_MISSING" });
+    });
+
+    it("is no answer to the removal of a resource that was asked for before", async () => {
+        const around = setUp({
+            [HOST]: fakeMachine({
+                "resource.delete": () => {
+                    around.machines[HOST] = unlinked("AGENT_MISSING");
+                    throw new ZeroformError({ code: "SSH_LOST", message: "lost", retryable: true });
+                },
+            }),
+        });
+        await expect(around.zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "AGENT_MISSING" });
     });
 });
 

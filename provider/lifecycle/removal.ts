@@ -1,8 +1,9 @@
 import { type ErrorCode, ZeroformError } from "../../protocol/errors.ts";
 import type { NodeAddress } from "../../protocol/ids.ts";
 import type { Reach } from "../../schema/on-node.ts";
+import { formatDuration } from "../../schema/quantity.ts";
 import { type Attempt, type Patience, persist } from "./attempts.ts";
-import { contact } from "./contact.ts";
+import { contact, isBare } from "./contact.ts";
 import type { NodeLink, Surroundings } from "./surroundings.ts";
 
 export interface Removal {
@@ -10,6 +11,8 @@ export interface Removal {
     readonly reach: Reach;
     /** URN of the Node, by which a machine that took the place of another is known. */
     readonly nodeUrn: string | undefined;
+    /** The agent leaves with what is removed, so that its answer may be lost with it. */
+    readonly takesAgentAway: boolean;
     readonly patience: Patience;
     readonly remove: (link: NodeLink, attempt: Attempt) => Promise<void>;
 }
@@ -18,6 +21,8 @@ export interface Removal {
 const ABANDON_AFTER_MS = 20_000;
 /** The next removal from a node that was waited for in vain looks once more, and no longer. */
 const ABANDON_AGAIN_AFTER_MS = 3_000;
+/** Without leave, a machine that restarts is back by then; one that is dead need not hold up a destroy for all of `timeouts.delete`. */
+const UNREACHED_AFTER_MS = 60_000;
 const QUESTION_MS = 30_000;
 
 /** Nobody can say what is on the node: it is not there, does not let us in, or is not the one that is meant. */
@@ -25,14 +30,15 @@ const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
     "SSH_REFUSED",
     "SSH_TIMEOUT",
     "SSH_LOST",
-    "SSH_AUTH",
     "SSH_HOST_KEY",
-    "SSH_CONFIG",
-    "NAME_UNKNOWN",
     "AGENT_MISSING",
+    "AGENT_GONE",
     "AGENT_BROKEN",
+    "STORE_CORRUPT",
     "MACHINE_CHANGED",
 ]);
+/** What is wrong may be here: a missing key or name server says nothing of the node, so only whoever runs this may abandon it for that. */
+const OWN_SIDE: ReadonlySet<ErrorCode> = new Set(["SSH_AUTH", "SSH_CONFIG", "NAME_UNKNOWN"]);
 const GONE: ReadonlySet<ErrorCode> = new Set(["LIFE_UNKNOWN", "TENANT_UNKNOWN"]);
 
 /** Removes something from a node. Absent is success; what cannot be reached is abandoned only by leave, and never in silence. */
@@ -41,9 +47,12 @@ export const remove = async (surroundings: Surroundings, removal: Removal): Prom
     const { address, reach, patience } = removal;
     const policy = policyOf(surroundings, reach);
     const impatient = new AbortController();
-    const patienceMs = session.abandoned.has(address.machine) ? ABANDON_AGAIN_AFTER_MS : ABANDON_AFTER_MS;
-    const takeBack = policy === "abandon" ? clock.after(patienceMs, () => impatient.abort()) : () => undefined;
     let [linked, asked] = [false, false];
+    const limitMs = linkLimitOf(policy, patience, session.abandoned.has(address.machine));
+    const giveUp = () => {
+        if (policy === "abandon" || !asked) impatient.abort(new DOMException("the node was not reached", "TimeoutError"));
+    };
+    const takeBack = limitMs === undefined ? () => undefined : clock.after(limitMs, giveUp);
     try {
         await persist(patience, async (attempt) => {
             linked = false;
@@ -55,11 +64,9 @@ export const remove = async (surroundings: Surroundings, removal: Removal): Prom
                 await removal.remove(link, attempt);
             } catch (thrown) {
                 if (!(thrown instanceof ZeroformError)) throw thrown;
-                // A Node's agent takes itself away; its answer may be lost with it.
-                if (asked && thrown.code === "AGENT_MISSING") return;
-                throw impatient.signal.aborted && !linked
-                    ? new ZeroformError({ ...thrown.facts(), retryable: false }, thrown.cause)
-                    : thrown;
+                if (isBare(reach, thrown)) return;
+                if (asked && removal.takesAgentAway && (thrown.code === "AGENT_MISSING" || thrown.code === "AGENT_GONE")) return;
+                throw impatient.signal.aborted && !linked ? notReached(thrown, policy) : thrown;
             }
         });
     } catch (thrown) {
@@ -70,8 +77,8 @@ export const remove = async (surroundings: Surroundings, removal: Removal): Prom
             return;
         }
         const unreachable = UNREACHABLE.has(thrown.code) || (thrown.code === "TIMEOUT" && !linked);
-        if (!unreachable) throw thrown;
-        if (policy === "fail") throw withWayOut(thrown);
+        if (!unreachable && !OWN_SIDE.has(thrown.code)) throw thrown;
+        if (policy === "fail" || (!unreachable && surroundings.onUnreachable !== "abandon")) throw withWayOut(thrown);
         session.abandoned.add(address.machine);
         engine.warn(patience.urn, `abandoned on ${reach.host}, where it may still be: ${thrown.message}.`);
     } finally {
@@ -87,6 +94,23 @@ const policyOf = ({ onUnreachable }: Surroundings, { onUnreachable: declared }: 
         message: "environment variable ZEROFORM_ON_UNREACHABLE is neither abandon nor fail",
         hint: "Set it to abandon or fail, or unset it.",
     });
+};
+
+/** How long the node may stay out of reach; an own `timeouts.delete` is waited for to its end, unless it may be abandoned. */
+const linkLimitOf = (policy: "fail" | "abandon", { isGiven }: Patience, isAbandoned: boolean): number | undefined => {
+    if (policy === "abandon") return isAbandoned ? ABANDON_AGAIN_AFTER_MS : ABANDON_AFTER_MS;
+    return isGiven ? undefined : UNREACHED_AFTER_MS;
+};
+
+const notReached = (error: ZeroformError, policy: "fail" | "abandon"): ZeroformError => {
+    const facts = { ...error.facts(), retryable: false };
+    if (policy === "abandon") return new ZeroformError(facts, error.cause);
+    const longer = "Set timeouts.delete to wait longer.";
+    const hint = error.hint === undefined ? longer : `${error.hint} ${longer}`;
+    return new ZeroformError(
+        { ...facts, hint, message: `${error.message} (tried for ${formatDuration(UNREACHED_AFTER_MS)})` },
+        error.cause,
+    );
 };
 
 const withWayOut = (error: ZeroformError): ZeroformError => {

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { arch, release } from "node:os";
 import { describe, expect, it } from "vitest";
+import { MACHINE_FILE } from "../../protocol/layout.ts";
 import { PROBE, PROBE_MARKER, type ProbeReport, parseProbe } from "./probe.ts";
 import { unmetRequirement } from "./requirements.ts";
 
@@ -15,6 +17,7 @@ avx2 yes
 units writable
 root usable
 free 20025732
+trace /var/lib/zeroform/machine.json
 agent 4fe6fcf6
 version 0.1.0
 unit failed
@@ -38,6 +41,7 @@ describe("a probe", () => {
             root: "usable",
             freeBytes: 20_025_732 * 1024,
             missingTools: [],
+            hasTraces: true,
             agent: { hash: "4fe6fcf6", version: "0.1.0", unit: "failed", log: ["first line", "last line"] },
         });
     });
@@ -49,7 +53,7 @@ describe("a probe", () => {
         expect(said.startsWith(PROBE_MARKER)).toBe(true);
         const report = parseProbe(said.slice(PROBE_MARKER.length));
         expect(report).toMatchObject({ os: "Linux", kernel: release(), arch: { x64: "x86_64", arm64: "aarch64" }[arch() as string] });
-        expect(report).toMatchObject({ root: undefined, missingTools: [] });
+        expect(report).toMatchObject({ root: undefined, missingTools: [], hasTraces: existsSync(MACHINE_FILE) });
         expect(report?.freeBytes).toBeGreaterThan(0);
     });
 });

@@ -1,4 +1,4 @@
-import { AGENTS, CURRENT, LAUNCHER, ROOT, SOCKET } from "../../protocol/layout.ts";
+import { AGENTS, CURRENT, LAUNCHER, MACHINE_FILE, ROOT, SOCKET, STORE_FILE } from "../../protocol/layout.ts";
 import type { Script } from "./root-command.ts";
 
 export const PROBE_MARKER = "zeroform-probe-1\n";
@@ -26,6 +26,8 @@ export interface ProbeReport {
     readonly root: "usable" | "unwritable" | "noexec" | undefined;
     readonly freeBytes: number | undefined;
     readonly missingTools: readonly string[];
+    /** An agent has left its identity, its store or its unit: it is here, was cut in two, or its disk is not mounted. */
+    readonly hasTraces: boolean;
     readonly agent: InstalledAgent | undefined;
 }
 
@@ -64,6 +66,7 @@ export const PROBE: Script = `
         [ -n "$t" ] && rm -rf "$t";
     fi;
     set -- $(df -Pk $d | tail -n 1); echo "free $4";
+    for f in ${MACHINE_FILE} ${STORE_FILE} /etc/systemd/system/${AGENT_UNIT}; do if [ -e $f ]; then echo "trace $f"; fi; done;
     if [ -x ${LAUNCHER} ]; then
         echo "agent $(basename "$(readlink -f ${CURRENT})")";
         echo "version $(sed -n "s/^${VERSION_COMMENT}//p" ${LAUNCHER})";
@@ -112,6 +115,7 @@ export const parseProbe = (text: string): ProbeReport | undefined => {
         root: root === "usable" || root === "unwritable" || root === "noexec" ? root : undefined,
         freeBytes: free,
         missingTools: all("missing"),
+        hasTraces: all("trace").length > 0,
         agent:
             one("agent") === ""
                 ? undefined

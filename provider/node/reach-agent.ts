@@ -6,7 +6,7 @@ import { agreedProtocol, compareVersions, VERSION } from "../../protocol/version
 import { type Answer, askAgent, type GreetedChannel, probe } from "./agent-channel.ts";
 import { bootstrap } from "./bootstrap.ts";
 import type { Connection } from "./connection.ts";
-import { AGENT_UNIT, type InstalledAgent } from "./probe.ts";
+import { AGENT_UNIT, type InstalledAgent, type ProbeReport } from "./probe.ts";
 import type { Release } from "./release.ts";
 import type { Work } from "./shared-work.ts";
 
@@ -45,7 +45,7 @@ export const reachAgent = async (
         answer.channel.close();
     } else {
         const { agent } = answer.report;
-        if (want.agent === "present" || isNewer(agent)) throw agent === undefined ? missing(node) : silentAgent(node, agent);
+        if (want.agent === "present" || isNewer(agent)) throw agent === undefined ? missing(node, answer.report) : silentAgent(node, agent);
     }
     if (want.version !== undefined && want.version !== VERSION) throw otherVersion(node, want.version, undefined);
     const report = first.kind === "report" ? first.report : await probe(connection, asking);
@@ -56,7 +56,7 @@ export const reachAgent = async (
         installed.channel.close();
         throw notReplaced(node, installed.welcome);
     }
-    throw installed.report.agent === undefined ? missing(node) : silentAgent(node, installed.report.agent);
+    throw installed.report.agent === undefined ? missing(node, installed.report) : silentAgent(node, installed.report.agent);
 };
 
 /** One that is older, or not started, is replaced rather than waited for when that is wanted anyway. */
@@ -124,13 +124,20 @@ const otherVersion = (node: string, wanted: string, running: string | undefined)
         hint: `Leave agentVersion out, or use version ${wanted} of the zeroform package. An agent is never downgraded.`,
     });
 
-const missing = (node: string) =>
-    new ZeroformError({
-        code: "AGENT_MISSING",
-        node,
-        message: `${node} has no zeroform agent`,
-        hint: "Creating or updating its Node installs it.",
-    });
+const missing = (node: string, { hasTraces }: ProbeReport) =>
+    hasTraces
+        ? new ZeroformError({
+              code: "AGENT_MISSING",
+              node,
+              message: `${node} has no zeroform agent, but files of one`,
+              hint: "Its disk may not be mounted; creating or updating its Node installs the agent again.",
+          })
+        : new ZeroformError({
+              code: "AGENT_GONE",
+              node,
+              message: `${node} has no zeroform agent`,
+              hint: "Creating its Node installs it: run `pulumi refresh`, then `pulumi up`.",
+          });
 
 const silentAgent = (node: string, { unit, log }: InstalledAgent) =>
     new ZeroformError({

@@ -14,7 +14,7 @@ const on = new Transport("zfn");
 describe("a fresh machine", () => {
     it("has no agent for those who install none", async () => {
         expect(await failure(on.pool().link(on.reach(), want("present")))).toMatchObject({
-            code: "AGENT_MISSING",
+            code: "AGENT_GONE",
             retryable: false,
             node: on.host.address,
         });
