@@ -1,8 +1,8 @@
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exec, powerOff, powerOn } from "../../dev/hosts/index.ts";
 import type { ResourceReport } from "../../protocol/api.ts";
 import { mintSessionId } from "../../protocol/ids.ts";
+import { redisOf } from "./core/redis-of.ts";
 import { AgentRig, bundled, type Channel, urnOf } from "./core/rig.ts";
 
 const ADDRESS_ANY = "0.0.0.0";
@@ -19,22 +19,7 @@ afterAll(async () => {
     await rig?.stop();
 });
 
-/** A client of the store, as a user of the program has it. */
-const client = () => {
-    const password = db.generatedSecrets.password ?? "";
-    const redis = new Redis({
-        host: rig.host.address,
-        port: Number(db.spec.port),
-        username: String(db.outputs.namespace),
-        password,
-        lazyConnect: true,
-        enableReadyCheck: false,
-        maxRetriesPerRequest: 50,
-        retryStrategy: () => 100,
-    });
-    redis.on("error", () => undefined);
-    return redis;
-};
+const client = () => redisOf(rig.host, db);
 
 const pidOf = (unit: string) => rig.sh(`systemctl show -p MainPID --value '${unit}'`);
 const storeUnit = () => rig.sh("systemctl list-units --plain --no-legend 'zeroform-zdb@*' | cut -d' ' -f1");
