@@ -16,6 +16,7 @@ import {
 } from "../../protocol/layout.ts";
 import { absentAs, files } from "./files.ts";
 import { run } from "./program.ts";
+import { removeState } from "./remove-state.ts";
 import { systemd } from "./systemd.ts";
 
 const UNITS = "/etc/systemd/system";
@@ -53,9 +54,8 @@ export const removeInstallation = async (): Promise<readonly string[]> => {
     await systemd.stop(TARGET);
     await removeUnits();
     for (const directory of [AGENTS, RUNTIMES, SERVICES, RUN]) await files.remove(directory);
-    for (const path of [CURRENT, `${CURRENT}.new`, MACHINE_FILE, NODE_KEY_FILE]) await files.remove(path);
-    const store = STORE_FILE.slice(STORE_FILE.lastIndexOf("/") + 1);
-    for (const name of await files.list(ROOT)) if (name.startsWith(store)) await files.remove(`${ROOT}/${name}`);
+    for (const path of [CURRENT, `${CURRENT}.new`]) await files.remove(path);
+    await removeState({ machineFile: MACHINE_FILE, storeFile: STORE_FILE, keyFile: NODE_KEY_FILE }, files);
     const left: string[] = [];
     for (const directory of [POOL, MOUNTS, ZDBS]) left.push(...(await removeEmpty(directory)));
     const others = (await files.list(ROOT)).filter((name) => name !== LOST_AND_FOUND).map((name) => `${ROOT}/${name}`);
