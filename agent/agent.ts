@@ -2,6 +2,7 @@ import type { Welcome } from "../protocol/api.ts";
 import type { ServerCall } from "../protocol/channel.ts";
 import { asZeroformError, ZeroformError } from "../protocol/errors.ts";
 import type { SessionId } from "../protocol/ids.ts";
+import { LAUNCHER } from "../protocol/layout.ts";
 import { PROTOCOLS_UNDERSTOOD, VERSION } from "../protocol/version.ts";
 import type { Call, Core } from "./api/core.ts";
 import { remaining } from "./api/nodes.ts";
@@ -152,6 +153,7 @@ export class Agent {
         const sessions = new Sessions(clock, (session) => store.sessions.hasEnded(session));
         this.#core = {
             machine: custody.machine,
+            formerly: (machine) => custody.formerly(machine),
             store,
             parts,
             reconciler,
@@ -183,7 +185,7 @@ export class Agent {
             return new ZeroformError({
                 code: "MACHINE_CHANGED",
                 message: `this machine has the disk of ${machine}, and is another one: ${reason}`,
-                hint: "Run `/var/lib/zeroform/current/zeroform-agent claim same` on it if it is the same installation on other hardware, `claim new` if it is a copy that is a machine of its own.",
+                hint: `Run \`zeroform machine same --host <address>\` (or \`${LAUNCHER} claim same\` on it) if it is the same installation on other hardware, with \`new\` instead of \`same\` if it is a copy that is a machine of its own.`,
             });
         return new ZeroformError({
             code: "MACHINE_CHANGED",

@@ -70,5 +70,13 @@ const otherMachine = (core: Core, caller: Caller) =>
     new ZeroformError({
         code: "MACHINE_CHANGED",
         message: `the machine at this address is ${core.machine}, and the state of the program is about ${caller.machine}`,
-        hint: 'If it was reinstalled or replaced, say so by changing `machine` of the Node (such as machine: "2").',
+        hint: `${wayBack(core, caller)}If it was reinstalled or replaced, say so by changing \`machine\` of the Node (such as machine: "2").`,
     });
+
+/** Its store was lost, and another Node has begun anew here since. */
+const wayBack = ({ formerly }: Core, { machine }: Caller): string => {
+    const former = formerly(machine);
+    if (!former) return "";
+    const store = former.storeFile ?? "a copy of its store";
+    return `Its desired state was lost, and another Node has begun anew there since: to go back to it, stop zeroform-agent, put ${former.machineFile} back as machine.json and ${store} as store.db. `;
+};

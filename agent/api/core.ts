@@ -4,12 +4,15 @@ import type { Clock } from "../clock.ts";
 import type { KeyedLock } from "../reconciler/keyed-lock.ts";
 import type { Machinery } from "../reconciler/machinery.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
+import type { Former } from "../store/custody.ts";
 import type { Store } from "../store/store.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** What every operation works on: this machine with a sound store. */
 export interface Core {
     readonly machine: MachineId;
+    /** What was put aside of a machine that this one was before. */
+    readonly formerly: (machine: MachineId) => Former | undefined;
     readonly store: Store;
     readonly parts: Machinery;
     readonly reconciler: Reconciler;

@@ -74,6 +74,29 @@ describe("a machine", () => {
         expect(bench.agent.welcome(undefined).store).toBe("ok");
     });
 
+    it("that begins anew for another Node keeps who it was, so that the first one can have its store back", async () => {
+        await using bench = new Bench();
+        const { session, disk } = await used(bench);
+        await bench.agent.stop();
+        const away = `${bench.directory}/away`;
+        renameSync(bench.places.storeFile, away);
+        removeStore(bench);
+        await bench.restart();
+        await bench.session().nodeOf("of-another-stack");
+        const aside = `${bench.places.machineFile}.${session.machine}`;
+        expect(readMachine(aside)?.machine).toBe(session.machine);
+        await expect(session.next().read(disk.life)).rejects.toMatchObject({
+            code: "MACHINE_CHANGED",
+            hint: expect.stringContaining(`put ${aside} back as machine.json and a copy of its store as store.db`),
+        });
+        await bench.agent.stop();
+        removeStore(bench);
+        renameSync(away, bench.places.storeFile);
+        renameSync(aside, bench.places.machineFile);
+        await bench.restart();
+        expect(await session.next().read(disk.life)).toMatchObject({ found: true });
+    });
+
     it("with data and neither store nor machine.json is lost too, never new", async () => {
         await using bench = new Bench();
         mkdirSync(`${bench.directory}/mounts/${mintLife()}`, { recursive: true });

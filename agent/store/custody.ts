@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import type { Welcome } from "../../protocol/api.ts";
-import { type MachineId, mintMachineId } from "../../protocol/ids.ts";
+import { isMachineId, type MachineId, mintMachineId } from "../../protocol/ids.ts";
 import type { Clock } from "../clock.ts";
 import { CorruptStore } from "./database.ts";
-import { renameDurably } from "./durable-file.ts";
+import { renameDurably, writeDurably } from "./durable-file.ts";
 import { differing, type Fingerprint, type MachineRecord, readMachine, writeMachine } from "./machine-file.ts";
 import { nodeKey, sealWith } from "./sealing.ts";
 import { openStore, type Store } from "./store.ts";
@@ -15,6 +16,12 @@ export interface Places {
     readonly keyFile: string;
     /** Directories that hold data of resources. */
     readonly data: readonly string[];
+}
+
+/** What a machine that began anew has put aside. */
+export interface Former {
+    readonly machineFile: string;
+    readonly storeFile?: string;
 }
 
 /** The store when it is this machine's and sound, else why nothing may be done. */
@@ -62,10 +69,21 @@ export class Custody {
         return this.#dataFound().filter((path) => !known.some((id) => path.includes(id)));
     }
 
-    /** A new machine with nothing desired; a store that is there is put aside, data stay where they are. */
+    /** What was put aside of the machine that this was before, undefined when it was not: `storeFile` only when there was one. */
+    formerly(machine: MachineId): Former | undefined {
+        const { machineFile, storeFile } = this.#places;
+        if (!isMachineId(machine) || !existsSync(`${machineFile}.${machine}`)) return undefined;
+        const directory = dirname(storeFile);
+        const prefix = `${basename(storeFile)}.${machine}-`;
+        const aside = readdirSync(directory).find((name) => name.startsWith(prefix) && !BESIDE.some((end) => end && name.endsWith(end)));
+        return { machineFile: `${machineFile}.${machine}`, ...(aside === undefined ? {} : { storeFile: `${directory}/${aside}` }) };
+    }
+
+    /** A new machine with nothing desired; a store that is there is put aside with the name that it belongs to, data stay where they are. */
     startEmpty(): Store {
         if (this.#held.state === "ok") this.#held.store.close();
-        const { storeFile } = this.#places;
+        const { storeFile, machineFile } = this.#places;
+        if (existsSync(machineFile)) writeDurably(`${machineFile}.${this.#machine}`, readFileSync(machineFile));
         const aside = `${storeFile}.${this.#machine}-${this.#clock.now()}`;
         for (const suffix of [...BESIDE].reverse()) if (existsSync(storeFile + suffix)) renameDurably(storeFile + suffix, aside + suffix);
         this.#machine = mintMachineId();
