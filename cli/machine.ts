@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { ZeroformError } from "../protocol/errors.ts";
-import { askEach, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
+import { change, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
 
 /** `zeroform machine`: says what a machine is whose disk was copied. */
 export const register = (program: Command): void => {
@@ -22,9 +22,9 @@ export const register = (program: Command): void => {
                 });
             if (!options.host)
                 throw new ZeroformError({ code: "INVALID", message: "which machine is meant is not said", hint: "Name it with --host." });
-            for (const { node, answer } of await askEach(await nodesOf(options), (link) => link.request("machine.claim", { as }))) {
-                if (answer instanceof ZeroformError) throw answer.with({ node: node.name });
-                console.log(`${node.name} is machine ${answer.machine}`);
+            for (const node of await nodesOf(options)) {
+                const { machine } = await change(node, (link) => link.request("machine.claim", { as }));
+                console.log(`${node.name} is machine ${machine}`);
             }
         });
 };

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { type Command, InvalidArgumentError } from "commander";
-import { ZeroformError } from "../protocol/errors.ts";
+import { type ErrorFacts, ZeroformError } from "../protocol/errors.ts";
 import { mintSessionId } from "../protocol/ids.ts";
 import { type NodeLink, NodePool } from "../provider/node/pool.ts";
 import { type Reach, reach } from "../schema/on-node.ts";
@@ -50,18 +50,22 @@ export const nodesOf = async ({ host, port, user, identityFile, hostKey, stack }
     return host.map((address) => ({ name: address, reach: reach.parse({ host: address, ...shared }) }));
 };
 
-/** Does something with each node at once, over one connection each; a node that cannot be asked gives its error. */
-export const askEach = async <T>(
-    nodes: readonly NamedNode[],
-    ask: (link: NodeLink, node: NamedNode) => Promise<T>,
-): Promise<readonly { readonly node: NamedNode; readonly answer: T | ZeroformError }[]> => {
-    const pool = new NodePool({ session: mintSessionId() });
+/** What a node answered; its error when it could not be asked. */
+export interface Answered<T> {
+    readonly node: NamedNode;
+    readonly answer: T | ZeroformError;
+}
+
+type Ask<T> = (link: NodeLink, node: NamedNode) => Promise<T>;
+
+/** Asks each node at once, over one connection each, as an observer: nodes write nothing down for it. */
+export const askEach = async <T>(nodes: readonly NamedNode[], ask: Ask<T>): Promise<readonly Answered<T>[]> => {
+    const pool = new NodePool();
     try {
         return await Promise.all(
             nodes.map(async (node) => {
                 try {
-                    const link = await pool.link(node.reach, { agent: "present", signal: AbortSignal.timeout(LINK_LIMIT_MS) });
-                    return { node, answer: await ask(link, node) };
+                    return { node, answer: await ask(await linkTo(pool, node), node) };
                 } catch (thrown) {
                     if (thrown instanceof ZeroformError) return { node, answer: thrown };
                     throw thrown;
@@ -72,6 +76,33 @@ export const askEach = async <T>(
         await pool.end();
     }
 };
+
+/** The node on which something is found, asked like all others. Throws `absent` when it is on none, or the error of one that was not reached. */
+export const theOneWith = async <T>(
+    nodes: readonly NamedNode[],
+    find: (link: NodeLink) => Promise<T | undefined>,
+    absent: ErrorFacts,
+): Promise<{ readonly node: NamedNode; readonly found: T }> => {
+    const answers = await askEach(nodes, find);
+    for (const { node, answer } of answers) if (answer !== undefined && !(answer instanceof ZeroformError)) return { node, found: answer };
+    for (const { node, answer } of answers) if (answer instanceof ZeroformError) throw answer.with({ node: node.name });
+    throw new ZeroformError(absent);
+};
+
+/** Changes something on a node, for which it keeps a session. */
+export const change = async <T>(node: NamedNode, act: Ask<T>): Promise<T> => {
+    const pool = new NodePool({ session: mintSessionId() });
+    try {
+        return await act(await linkTo(pool, node), node);
+    } catch (thrown) {
+        throw thrown instanceof ZeroformError ? thrown.with({ node: node.name }) : thrown;
+    } finally {
+        await pool.end();
+    }
+};
+
+const linkTo = (pool: NodePool, { reach }: NamedNode): Promise<NodeLink> =>
+    pool.link(reach, { agent: "present", signal: AbortSignal.timeout(LINK_LIMIT_MS) });
 
 interface StateResource {
     readonly urn: string;

@@ -2,8 +2,9 @@ import type { Command } from "commander";
 import type { TrashStatus } from "../protocol/api.ts";
 import { ZeroformError } from "../protocol/errors.ts";
 import { isLife } from "../protocol/ids.ts";
+import type { NodeLink } from "../provider/node/pool.ts";
 import { formatSize } from "../schema/quantity.ts";
-import { askEach, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
+import { askEach, change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
 import { ago, columns } from "./text.ts";
 
 /** `zeroform trash`: data of removed resources, and the way back. */
@@ -56,21 +57,14 @@ export const register = (program: Command): void => {
                     hint: "`zeroform trash list` shows them.",
                 });
             const nodes = await nodesOf(options);
-            const found = await askEach(nodes, async (link) => {
-                const entry = (await link.request("trash.list", {})).find((trashed) => trashed.life === life);
-                return entry && (await link.request("trash.restore", { life, ...(into !== undefined && { into }) }));
+            const trashOf = async (link: NodeLink) => (await link.request("trash.list", {})).find((trashed) => trashed.life === life);
+            const { node } = await theOneWith(nodes, trashOf, {
+                code: "LIFE_UNKNOWN",
+                message: `${life} is not in the trash of ${nodes.map(({ name }) => name).join(", ")}`,
+                hint: "`zeroform trash list` shows what is.",
             });
-            const failed = found.find(({ answer }) => answer instanceof ZeroformError);
-            const done = found.find(({ answer }) => answer !== undefined && !(answer instanceof ZeroformError));
-            if (done?.answer && !(done.answer instanceof ZeroformError))
-                console.log(`${done.node.name}: ${done.answer.into.urn.split("::").at(-1)} has the data of ${life} again`);
-            else if (failed?.answer instanceof ZeroformError) throw failed.answer.with({ node: failed.node.name });
-            else
-                throw new ZeroformError({
-                    code: "LIFE_UNKNOWN",
-                    message: `${life} is not in the trash of ${nodes.map(({ name }) => name).join(", ")}`,
-                    hint: "`zeroform trash list` shows what is.",
-                });
+            const restored = await change(node, (link) => link.request("trash.restore", { life, ...(into !== undefined && { into }) }));
+            console.log(`${node.name}: ${restored.into.urn.split("::").at(-1)} has the data of ${life} again`);
         });
 };
 

@@ -29,6 +29,8 @@ export const startFakeNode = async () => {
     const tenants = new Map<TenantId, string>();
     const resources = new Map<Life, Resource>();
     const calls: Call[] = [];
+    /** What the machine was asked to run over SSH. */
+    const commands: string[] = [];
     /** What a test puts in the place of an answer. */
     const answers: Answers = {};
     const greeting: Welcome = { machine, protocols: [1], agentVersion: "9.0.0", agentHash: "fake", epoch: 1, store: "ok" };
@@ -39,7 +41,8 @@ export const startFakeNode = async () => {
         client.on("error", () => undefined);
         client.on("authentication", (context) => (context.method === "publickey" ? context.accept() : context.reject(["publickey"])));
         client.on("session", (accept) => {
-            accept().on("exec", (run) => {
+            accept().on("exec", (run, _reject, { command }) => {
+                commands.push(command);
                 const stream = run();
                 stream.write(RPC_MARKER);
                 openServerChannel(stream, stream, greeting, recorded(handlers, answers, calls));
@@ -53,7 +56,7 @@ export const startFakeNode = async () => {
         for (const socket of sockets) socket.end();
         return new Promise<void>((resolve) => server.close(() => resolve()));
     };
-    return { machine, port, privateKey: clientKeys.private, resources, tenants, calls, answers, stop };
+    return { machine, port, privateKey: clientKeys.private, resources, tenants, calls, commands, answers, stop };
 };
 
 export type FakeNode = Awaited<ReturnType<typeof startFakeNode>>;

@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import type { ResourceStatus } from "../protocol/api.ts";
+import { ZeroformError } from "../protocol/errors.ts";
+import { formatResourceId, isLife, type Life, type MachineId } from "../protocol/ids.ts";
+import type { NodeLink } from "../provider/node/pool.ts";
+import { formatDuration } from "../schema/quantity.ts";
+import { change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
+
+/** As long as a Node's `trash` says when a program says nothing. */
+const TRASH_MS = 24 * 60 * 60_000;
+/** As long as `pulumi` waits for a delete. */
+const WAIT_MS = 5 * 60_000;
+
+interface Options extends NodeOptions {
+    readonly purge?: boolean;
+}
+
+/** `zeroform remove`: takes away what no program knows any more, and only that. */
+export const register = (program: Command): void => {
+    withNodeOptions(program.command("remove").argument("<life>", "life of the resource, as `status` shows it"))
+        .description("remove what no program knows any more: kept data, and resources that were taken out of a stack's state")
+        .option("--purge", "delete the data at once instead of leaving them in the trash for a day")
+        .action(async (life: string, options: Options) => {
+            if (!isLife(life))
+                throw new ZeroformError({ code: "INVALID", message: `"${life}" is not a life`, hint: "`zeroform status` shows them." });
+            const nodes = await nodesOf(options);
+            const { node, found } = await theOneWith(nodes, (link) => onMachine(link, life), {
+                code: "LIFE_UNKNOWN",
+                message: `there is no ${life} on ${nodes.map(({ name }) => name).join(", ")}`,
+                hint: "`zeroform status` shows what there is.",
+            });
+            const { machine, resource } = found;
+            const { kind, name, tenant } = resource;
+            if (node.known?.has(formatResourceId(machine, tenant, life)))
+                throw new ZeroformError({
+                    code: "IN_USE",
+                    kind,
+                    name,
+                    node: node.name,
+                    message: "it belongs to the selected stack",
+                    hint: "Take it out of the program and run `pulumi up`.",
+                });
+            const trashMs = options.purge ? 0 : TRASH_MS;
+            const params = { caller: { machine, tenant, seen: [] }, life, onRemove: "delete", trashMs, waitMs: WAIT_MS } as const;
+            await change(node, (link) => link.request("resource.delete", params));
+            const data = options.purge
+                ? "its data are deleted"
+                : `its data wait ${formatDuration(trashMs)} in the trash (zeroform trash restore ${life})`;
+            console.log(`${node.name}: ${kind} "${name}" is removed; ${data}`);
+        });
+};
+
+const onMachine = async (
+    link: NodeLink,
+    life: Life,
+): Promise<{ readonly machine: MachineId; readonly resource: ResourceStatus } | undefined> => {
+    const { welcome, resources } = await link.request("status", { events: 0 });
+    const resource = resources.find((each) => each.life === life);
+    return resource && { machine: welcome.machine, resource };
+};
