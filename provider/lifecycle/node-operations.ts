@@ -6,7 +6,7 @@ import { primitiveOf } from "../../schema/index.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import { persist } from "./attempts.ts";
 import { changesBetween } from "./changes.ts";
-import { absentWhenBare, asCaller, callOptions, contact, reachFrom, settingsOf, trashMsOf } from "./contact.ts";
+import { asCaller, callOptions, contact, reachFrom, settingsOf, trashMsOf } from "./contact.ts";
 import { notAnId, type Operations, type Outcome, patienceFor, type Reading } from "./operations.ts";
 import { compose, givenBefore, givenIn, inputsRead, nodeOutputsOf } from "./outputs.ts";
 import { remove } from "./removal.ts";
@@ -73,7 +73,7 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
         async read(id, outputs) {
             const address = addressOf(id);
             const reach = session.reachOf(address) ?? reachFrom(outputs);
-            const reading = persist<Reading>(patienceFor(surroundings, "Node", "read", outputs, reach.host), async (attempt) => {
+            return persist<Reading>(patienceFor(surroundings, "Node", "read", outputs, reach.host), async (attempt) => {
                 const link = await contact(surroundings, reach, address, attempt);
                 const report = await asCaller(surroundings, address, (caller) =>
                     link.request("node.read", { caller }, callOptions(attempt)),
@@ -83,7 +83,6 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
                 const { outputs: now } = outcome(report, link, outputs, given);
                 return { found: true, outputs: now, inputs: { ...inputsRead(now, given), ...wantedVersion(outputs, report) } };
             });
-            return absentWhenBare(reach, reading);
         },
 
         async delete(id, outputs) {
@@ -94,7 +93,6 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
                 address,
                 reach,
                 nodeUrn: text(outputs[URN]),
-                takesAgentAway: true,
                 patience,
                 remove: async (link, attempt) => {
                     const removal = await asCaller(surroundings, address, (caller) =>
@@ -143,5 +141,5 @@ const trashOn = (host: string): string =>
 
 const keptOn = (host: string, kept: readonly NamedLife[]): string => {
     const names = kept.map(({ kind, urn, life }) => `${kind} "${nameOf(urn)}" (${life})`).join(", ");
-    return `left on ${host}, with their data, because the stack no longer has them or keeps them: ${names}.`;
+    return `left on ${host}, with their data, because the stack no longer has them or keeps them: ${names}; \`zeroform remove <life> --host ${host}\` removes one.`;
 };

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, ZeroformError } from "../../protocol/errors.ts";
-import { mintTenantId } from "../../protocol/ids.ts";
-import { anotherMachine, type FakeMachine, fakeMachine, fakeSurroundings } from "./fake-surroundings.ts";
+import { type FakeMachine, fakeMachine, fakeSurroundings } from "./fake-surroundings.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { checked, life, nodeId, resourceId, tenant, urnOf } from "./sample.ts";
 
@@ -37,24 +36,13 @@ describe("delete", () => {
         await expect(zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "IN_USE", kind: "ZMount", resource: "disk" });
     });
 
-    it("of a Node names what stays, and takes an agent that is gone after it was asked for success", async () => {
+    it("of a Node names what stays", async () => {
         const urn = urnOf("ZMount", "kept");
         const kept = setUp({ [HOST]: fakeMachine({ "node.delete": () => ({ kept: [{ life, kind: "ZMount", urn }], agent: "stays" }) }) });
         await kept.node.delete(nodeId, nodeOutputs);
         expect(kept.calls[0]?.params).toMatchObject({ caller: { tenant }, trashMs: 86_400_000 });
         expect(kept.warned[0]).toContain(`ZMount "kept" (${life})`);
-
-        const codes = ["SSH_LOST", "AGENT_MISSING"] as const;
-        let tries = 0;
-        const gone = setUp({
-            [HOST]: fakeMachine({
-                "node.delete": () => {
-                    throw new ZeroformError({ code: codes[tries++] ?? "FAILED", message: "gone", retryable: true });
-                },
-            }),
-        });
-        await gone.node.delete(nodeId, nodeOutputs);
-        expect(tries).toBe(2);
+        expect(kept.warned[0]).toContain(`zeroform remove <life> --host ${HOST}`);
     });
 });
 
@@ -131,67 +119,14 @@ describe("a node that cannot be reached", () => {
 });
 
 describe("a machine without a trace of an agent", () => {
-    const bare = { [HOST]: unlinked("AGENT_GONE") };
-
-    it("has nothing that could be removed or read, when it is the one whose key is pinned", async () => {
-        const { zmount, node, warned } = setUp(bare);
-        await zmount.delete(resourceId, outputs);
-        await node.delete(nodeId, nodeOutputs);
-        expect(await zmount.read(resourceId, outputs)).toEqual({ found: false });
-        expect(await node.read(nodeId, nodeOutputs)).toEqual({ found: false });
-        expect(warned).toEqual([]);
+    it("is another machine than the one this was made on, never an answer", async () => {
+        const { zmount, node } = setUp({ [HOST]: unlinked("AGENT_GONE") });
+        for (const asked of [zmount.read(resourceId, outputs), zmount.delete(resourceId, outputs), node.read(nodeId, nodeOutputs)])
+            await expect(asked).rejects.toMatchObject({ code: "MACHINE_CHANGED" });
     });
 
-    it("is somebody's when no key is pinned, or files of the agent are there", async () => {
-        const unpinned = { ...outputs, connection: { host: HOST } };
-        const { zmount } = setUp(bare);
-        await expect(zmount.delete(resourceId, unpinned)).rejects.toMatchObject({ code: "AGENT_GONE" });
-        await expect(zmount.read(resourceId, unpinned)).rejects.toMatchObject({ code: "AGENT_GONE" });
-        const traced = setUp({ [HOST]: unlinked("AGENT_MISSING") });
-        await expect(traced.zmount.read(resourceId, outputs)).rejects.toMatchObject({ code: "AGENT_MISSING" });
-    });
-
-    it("is no answer to the removal of a resource that was asked for before", async () => {
-        const around = setUp({
-            [HOST]: fakeMachine({
-                "resource.delete": () => {
-                    around.machines[HOST] = unlinked("AGENT_MISSING");
-                    throw new ZeroformError({ code: "SSH_LOST", message: "lost", retryable: true });
-                },
-            }),
-        });
-        await expect(around.zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "AGENT_MISSING" });
-    });
-});
-
-describe("another machine in its place", () => {
-    const known = (isKnown: boolean) => fakeMachine({ "node.known": () => ({ known: isKnown }) }, anotherMachine);
-
-    it("on which the same Node was made takes the old one's resources with it, with a warning", async () => {
-        const { zmount, calls, warned } = setUp({ [HOST]: known(true) });
-        await zmount.delete(resourceId, outputs);
-        expect(calls).toEqual([{ method: "node.known", params: { urn: urnOf("Node", "alpha") } }]);
-        expect(warned[0]).toContain("another machine has taken the place");
-    });
-
-    it("of which nothing is known counts as unreachable", async () => {
-        const fail = setUp({ [HOST]: known(false) });
-        await expect(fail.zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "MACHINE_CHANGED" });
-        const abandon = setUp({ [HOST]: known(false) }, "abandon");
-        await abandon.zmount.delete(resourceId, outputs);
-        expect(abandon.warned[0]).toContain("where it may still be");
-    });
-
-    it("is asked by the key of the Node that was made on it, when it shows a new host key", async () => {
-        const reinstalled = { ...known(true), hostKey: "ssh-ed25519 NEW" };
-        const around = setUp({ [HOST]: reinstalled });
-        const successor = { host: HOST, hostKey: "ssh-ed25519 NEW", onUnreachable: "fail", trash: "1d", installPackages: true } as const;
-        around.session.reached({ machine: anotherMachine, tenant: mintTenantId() }, successor, urnOf("Node", "alpha"));
-        await around.zmount.delete(resourceId, outputs);
-        expect(around.warned[0]).toContain("another machine has taken the place");
-        expect(around.links.map(({ reach }) => reach.hostKey)).toEqual(["ssh-ed25519 AAAA", "ssh-ed25519 NEW"]);
-
-        const stranger = setUp({ [HOST]: reinstalled });
-        await expect(stranger.zmount.delete(resourceId, outputs)).rejects.toMatchObject({ code: "SSH_HOST_KEY" });
+    it("is no answer either where files of an agent are", async () => {
+        const { zmount } = setUp({ [HOST]: unlinked("AGENT_MISSING") });
+        await expect(zmount.read(resourceId, outputs)).rejects.toMatchObject({ code: "AGENT_MISSING" });
     });
 });
