@@ -4,7 +4,6 @@ import type { NodeAddress } from "../../protocol/ids.ts";
 import { type Reach, reach as reachSchema } from "../../schema/on-node.ts";
 import { millisecondsOf } from "../../schema/quantity.ts";
 import type { Attempt } from "./attempts.ts";
-import type { Reading } from "./operations.ts";
 import type { LinkOptions, NodeLink, Surroundings } from "./surroundings.ts";
 
 /** The agent is left time to say what is unfinished before the caller gives up. */
@@ -31,31 +30,24 @@ export const contact = async (
     attempt: Attempt,
     wanted: Pick<LinkOptions, "agent" | "version" | "signal"> = { agent: "present" },
 ): Promise<NodeLink> => {
-    const link = await nodes.link(reach, { signal: attempt.signal, ...wanted, onProgress: attempt.say });
+    const link = await nodes.link(reach, { signal: attempt.signal, ...wanted, onProgress: attempt.say }).catch((thrown: unknown) => {
+        throw isBare(thrown) ? changed(reach, `${reach.host} has no trace of zeroform, and is not the machine this was made on`) : thrown;
+    });
     session.linked(link);
-    if (link.welcome.machine !== machine)
-        throw new ZeroformError({
-            code: "MACHINE_CHANGED",
-            message: `another machine answers at ${reach.host} than the one this was made on`,
-            hint: "If that is meant, change machine on its Node (to the new instance's id, for example), and all of it is made anew there.",
-            node: reach.host,
-        });
+    if (link.welcome.machine !== machine) throw changed(reach, `another machine answers at ${reach.host} than the one this was made on`);
     return link;
 };
 
-/** The very machine that was meant answers, and no trace of an agent is on it: what was made there is gone. */
-export const isBare = ({ hostKey }: Reach, thrown: unknown): boolean =>
-    hostKey !== undefined && thrown instanceof ZeroformError && thrown.code === "AGENT_GONE";
+/** An agent leaves in order only, once its engine knows that nothing is there: where none is, somebody installed the machine anew. */
+const isBare = (thrown: unknown): boolean => thrown instanceof ZeroformError && thrown.code === "AGENT_GONE";
 
-/** A question to a machine on which nothing can be any more is answered. */
-export const absentWhenBare = async (reach: Reach, reading: Promise<Reading>): Promise<Reading> => {
-    try {
-        return await reading;
-    } catch (thrown) {
-        if (isBare(reach, thrown)) return { found: false };
-        throw thrown;
-    }
-};
+const changed = ({ host }: Reach, message: string) =>
+    new ZeroformError({
+        code: "MACHINE_CHANGED",
+        message,
+        hint: "If that is meant, change machine on its Node (to the new instance's id, for example), and all of it is made anew there.",
+        node: host,
+    });
 
 /** Calls as this process and tenant, and notes what the machine has been told by it. */
 export const asCaller = async <T>({ session }: Surroundings, address: NodeAddress, call: (caller: Caller) => Promise<T>): Promise<T> => {

@@ -156,7 +156,7 @@ describe("a replacement of what bears data", () => {
 
     it("is not fooled by another Node with a machine of its own", () => {
         const news = { ...checked("ZMount"), node: "other", nodeMachine: "instance-2", nodeUrn: "urn:other" };
-        expect(() => diff("ZMount", outputs("ZMount"), news)).toThrow(/replaceData: true/);
+        expect(() => diff("ZMount", outputs("ZMount"), news)).toThrow(/without the data of the old one/);
     });
 
     it.each([["instance-2"], [UNKNOWN], [undefined]])("follows a Node whose machine becomes %s", (nodeMachine) => {

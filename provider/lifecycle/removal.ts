@@ -3,7 +3,7 @@ import type { NodeAddress } from "../../protocol/ids.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import { formatDuration } from "../../schema/quantity.ts";
 import { type Attempt, type Patience, persist } from "./attempts.ts";
-import { contact, isBare } from "./contact.ts";
+import { contact } from "./contact.ts";
 import type { NodeLink, Surroundings } from "./surroundings.ts";
 
 export interface Removal {
@@ -11,8 +11,6 @@ export interface Removal {
     readonly reach: Reach;
     /** URN of the Node, by which a machine that took the place of another is known. */
     readonly nodeUrn: string | undefined;
-    /** The agent leaves with what is removed, so that its answer may be lost with it. */
-    readonly takesAgentAway: boolean;
     readonly patience: Patience;
     readonly remove: (link: NodeLink, attempt: Attempt) => Promise<void>;
 }
@@ -32,7 +30,6 @@ const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
     "SSH_LOST",
     "SSH_HOST_KEY",
     "AGENT_MISSING",
-    "AGENT_GONE",
     "AGENT_BROKEN",
     "STORE_CORRUPT",
     "MACHINE_CHANGED",
@@ -64,8 +61,6 @@ export const remove = async (surroundings: Surroundings, removal: Removal): Prom
                 await removal.remove(link, attempt);
             } catch (thrown) {
                 if (!(thrown instanceof ZeroformError)) throw thrown;
-                if (isBare(reach, thrown)) return;
-                if (asked && removal.takesAgentAway && (thrown.code === "AGENT_MISSING" || thrown.code === "AGENT_GONE")) return;
                 throw impatient.signal.aborted && !linked ? notReached(thrown, policy) : thrown;
             }
         });

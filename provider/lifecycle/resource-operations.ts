@@ -6,7 +6,7 @@ import { type Kind, primitiveOf } from "../../schema/index.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import { persist } from "./attempts.ts";
 import { changesBetween } from "./changes.ts";
-import { absentWhenBare, asCaller, callOptions, contact, reachFrom, settingsOf, trashMsOf, waitMsOf } from "./contact.ts";
+import { asCaller, callOptions, contact, reachFrom, settingsOf, trashMsOf, waitMsOf } from "./contact.ts";
 import { notAnId, type Operations, patienceFor, type Reading } from "./operations.ts";
 import { compose, givenBefore, givenIn, inputsAfter, inputsRead, nodeOutputsOf, type Reported, specOf } from "./outputs.ts";
 import { remove } from "./removal.ts";
@@ -75,7 +75,7 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
         async read(id, outputs) {
             const address = addressOf(kind, id);
             const reach = wayTo(address, outputs);
-            const reading = persist<Reading>(patienceFor(surroundings, kind, "read", outputs, reach.host), async (attempt) => {
+            return persist<Reading>(patienceFor(surroundings, kind, "read", outputs, reach.host), async (attempt) => {
                 const link = await contact(surroundings, reach, address, attempt);
                 const digests = digestsOf(kind, outputs);
                 const report = await asCaller(surroundings, address, (caller) =>
@@ -91,7 +91,6 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
                 });
                 return { found: true, outputs: now, inputs: inputsRead(now, given) };
             });
-            return absentWhenBare(reach, reading);
         },
 
         async delete(id, outputs) {
@@ -102,7 +101,6 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
                 address,
                 reach,
                 nodeUrn: text(outputs.nodeUrn),
-                takesAgentAway: false,
                 patience: patienceFor(surroundings, kind, "delete", outputs, reach.host),
                 remove: async (link, attempt) => {
                     const fixed = { life: address.life, onRemove, trashMs: trashMsOf(reach), waitMs: waitMsOf(attempt) } as const;
