@@ -1,10 +1,18 @@
 import type { Socket } from "node:net";
 import type { InputBudget } from "./input-budget.ts";
-import { INPUT_GRACE_MS, MIN_INPUT_BYTES_PER_SECOND, OUTPUT_HIGH_WATER_BYTES } from "./limits.ts";
+import {
+    INPUT_GRACE_MS,
+    MIN_INPUT_BYTES_PER_SECOND,
+    MIN_OUTPUT_BYTES_PER_SECOND,
+    OUTPUT_GRACE_MS,
+    OUTPUT_HIGH_WATER_BYTES,
+} from "./limits.ts";
+import type { AnswerHolder, OutputBudget } from "./output-budget.ts";
 import { Refusal } from "./refusal.ts";
 import { ReplyBuffer } from "./reply-buffer.ts";
 import { RequestParser } from "./request-parser.ts";
 import type { Session } from "./session.ts";
+import type { Timers } from "./syncer.ts";
 import type { Turn } from "./turn.ts";
 
 const LINGER_MS = 1000;
@@ -15,7 +23,9 @@ export type AnswerStream = Iterator<void, void>;
 /** What a connection needs of its server. */
 export interface ConnectionHost {
     readonly turn: Turn;
+    readonly timers: Timers;
     readonly inputBudget: InputBudget;
+    readonly outputBudget: OutputBudget;
     /** Carries out one request and adds its answer; a Refusal becomes an error reply. */
     execute(connection: Connection, request: Buffer[]): undefined | Promise<void> | AnswerStream;
     received(bytes: number): void;
@@ -26,7 +36,7 @@ export interface ConnectionHost {
 }
 
 /** One client: bytes in, requests executed in order, answers out, never more of either in memory than the limits say. */
-export class Connection {
+export class Connection implements AnswerHolder {
     readonly session: Session;
     readonly replies = new ReplyBuffer();
 
@@ -41,9 +51,15 @@ export class Connection {
     private hasEnded = false;
     /** Every complete request was executed. */
     private isIdle = true;
-    private lingering: NodeJS.Timeout | undefined;
+    /** Set while what the client still sends is dropped. */
+    private cancelLinger: (() => void) | undefined;
     private isDestroyed = false;
     private isPaused = false;
+    /** The memory for answers is spent. */
+    private awaitsRoom = false;
+    /** When the client last took an answer, or got the first one to take. */
+    private lastTakenMs = 0;
+    private readonly taken = (): void => this.clientTook();
     private claimed = 0;
     private takeClaimBack: (() => void) | undefined;
     private cancelDeadline: (() => void) | undefined;
@@ -56,6 +72,7 @@ export class Connection {
             host.received(chunk.length);
             if (this.isClosing) return;
             this.parser.push(chunk);
+            this.isIdle = false;
             this.run();
         });
         socket.on("drain", () => this.run());
@@ -74,7 +91,8 @@ export class Connection {
         const ready = this.replies.take();
         if (ready.length > 0) {
             this.host.sent(ready.length);
-            this.socket.write(ready);
+            if (this.socket.writableLength === 0) this.lastTakenMs = this.host.timers.nowMs();
+            this.socket.write(ready, this.taken);
             if (this.socket.writableLength === 0) this.replies.reuse();
         }
         if (this.replies.isHeld) this.host.waits(this);
@@ -90,8 +108,8 @@ export class Connection {
 
     /** What the client still sends is read and dropped for a moment: closing over unread bytes would cost it the last answers. */
     private end(): void {
-        if (this.lingering) return;
-        this.lingering = setTimeout(() => this.destroy(), LINGER_MS);
+        if (this.cancelLinger) return;
+        this.cancelLinger = this.host.timers.after(LINGER_MS, () => this.destroy());
         this.isClosing = true;
         this.socket.end();
         this.socket.resume();
@@ -111,15 +129,33 @@ export class Connection {
     destroy(): void {
         if (this.isDestroyed) return;
         this.isDestroyed = true;
-        clearTimeout(this.lingering);
+        this.cancelLinger?.();
         this.releaseClaim();
         this.socket.destroy();
+        this.host.outputBudget.leave(this);
         this.host.left(this);
+    }
+
+    goOn(): void {
+        this.awaitsRoom = false;
+        this.run();
+    }
+
+    /** Answers that wait for the disk are not the client's fault. */
+    isStuck(nowMs: number): boolean {
+        const bytes = this.socket.writableLength;
+        return bytes > 0 && nowMs - this.lastTakenMs > OUTPUT_GRACE_MS + (bytes / MIN_OUTPUT_BYTES_PER_SECOND) * 1000;
+    }
+
+    private clientTook(): void {
+        if (this.isDestroyed) return;
+        this.lastTakenMs = this.host.timers.nowMs();
+        this.host.outputBudget.hold(this, this.backlog);
     }
 
     private run(): void {
         while (!this.isClosing && !this.isDestroyed && !this.isBusy) {
-            if (this.backlog > OUTPUT_HIGH_WATER_BYTES) break;
+            if (this.backlog > OUTPUT_HIGH_WATER_BYTES || this.mustAwaitRoom()) break;
             if (this.stream) {
                 this.step(this.stream);
                 continue;
@@ -130,7 +166,21 @@ export class Connection {
             this.releaseClaim();
             this.execute(request);
         }
-        if (!this.isDestroyed && !this.lingering) this.readOrWait();
+        if (this.isDestroyed) return;
+        this.host.outputBudget.hold(this, this.backlog);
+        if (this.cancelLinger) return;
+        this.readOrWait();
+        // Nothing else may be left to bring the end about.
+        if (this.isFinished) this.host.turn.answered(this);
+    }
+
+    /** The administrator gets through, so that whoever supervises the server does not take it for dead. */
+    private mustAwaitRoom(): boolean {
+        if (this.awaitsRoom) return true;
+        if (!this.host.outputBudget.isSpent || this.session.entrance.kind === "admin") return false;
+        this.awaitsRoom = true;
+        this.host.outputBudget.wait(this);
+        return true;
     }
 
     /** Answers not taken by the client yet. */
@@ -184,7 +234,8 @@ export class Connection {
 
     /** Reads on unless the client must take answers first, or a large request must wait for its memory. */
     private readOrWait(): void {
-        const isHeldUp = this.isClosing || this.isBusy || this.stream !== undefined || this.backlog > OUTPUT_HIGH_WATER_BYTES;
+        const isWaiting = this.isBusy || this.awaitsRoom || this.stream !== undefined;
+        const isHeldUp = this.isClosing || isWaiting || this.backlog > OUTPUT_HIGH_WATER_BYTES;
         if (!isHeldUp && !this.hasEnded) this.claimInput();
         const mustPause = isHeldUp || this.takeClaimBack !== undefined;
         if (mustPause === this.isPaused) return;
@@ -210,8 +261,7 @@ export class Connection {
     /** Memory set aside for a client that stopped sending would be missing for the others. */
     private startDeadline(bytes: number): void {
         const ms = INPUT_GRACE_MS + (bytes / MIN_INPUT_BYTES_PER_SECOND) * 1000;
-        const timer = setTimeout(() => this.destroy(), ms);
-        this.cancelDeadline = () => clearTimeout(timer);
+        this.cancelDeadline = this.host.timers.after(ms, () => this.destroy());
     }
 
     private releaseClaim(): void {

@@ -24,6 +24,12 @@ export const MIN_INPUT_BYTES_PER_SECOND = 256 * KIB;
 
 /** Answers not yet taken by the client; beyond it nothing more is executed for that connection. */
 export const OUTPUT_HIGH_WATER_BYTES = 1 * MIB;
+/** Memory for answers not yet taken, for all connections together; only the administrator's socket goes on beyond it. */
+export const OUTPUT_BUDGET_BYTES = 128 * MIB;
+/** While others wait for that memory: a client must have taken answers after this base time plus their size at this rate. */
+export const OUTPUT_GRACE_MS = 30_000;
+export const MIN_OUTPUT_BYTES_PER_SECOND = 256 * KIB;
+export const OUTPUT_CHECK_MS = 5000;
 /** Reply buffers larger than this are given back after a flush. */
 export const OUTPUT_KEEP_BYTES = 64 * KIB;
 /** Clients of one server, all listeners together. */

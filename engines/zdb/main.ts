@@ -1,6 +1,6 @@
 import { HELP, parseOptions } from "./options.ts";
 import { Refusal, StartError } from "./refusal.ts";
-import { Server } from "./server.ts";
+import { Server, systemParts } from "./server.ts";
 
 /** The version INFO and --version tell; the same as the package's. */
 export const ZDB_VERSION = "0.1.0";
@@ -17,7 +17,7 @@ export async function runZdb(argv: readonly string[]): Promise<number> {
         const { options } = parsed;
 
         const stopped = stopSignal();
-        const server = new Server(options, ZDB_VERSION, log);
+        const server = new Server(options, ZDB_VERSION, { ...systemParts, log });
         await server.start();
         log("ready");
         log(`${await stopped}, stopping`);

@@ -9,7 +9,7 @@ import { Connection, type ConnectionHost } from "./connection.ts";
 import { errorCode, nodeDisk } from "./disk.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { InputBudget } from "./input-budget.ts";
-import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS } from "./limits.ts";
+import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS, OUTPUT_BUDGET_BYTES } from "./limits.ts";
 import { formatAddress, type ListenAddress } from "./listen-address.ts";
 import { Listeners, listen } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
@@ -18,18 +18,34 @@ import type { NamespaceParts } from "./namespace-parts.ts";
 import { Namespaces } from "./namespaces.ts";
 import { OpenFiles } from "./open-files.ts";
 import type { ServerOptions } from "./options.ts";
+import { OutputBudget } from "./output-budget.ts";
 import { StartError } from "./refusal.ts";
 import { readSealKey } from "./seal.ts";
 import { lockDirectory } from "./seam-lock.ts";
 import type { Entrance, Session } from "./session.ts";
 import { newStatistics, type Statistics } from "./statistics.ts";
-import { systemTimers } from "./syncer.ts";
+import { systemTimers, type Timers } from "./syncer.ts";
 import { Turn } from "./turn.ts";
+
+/** What a server stands on; tests give clocks and limits of their own. */
+export interface ServerParts {
+    readonly timers: Timers;
+    readonly maxConnections: number;
+    readonly outputBudgetBytes: number;
+    /** One line for the operator. */
+    log(line: string): void;
+}
+
+export const systemParts: Omit<ServerParts, "log"> = {
+    timers: systemTimers,
+    maxConnections: MAX_CONNECTIONS,
+    outputBudgetBytes: OUTPUT_BUDGET_BYTES,
+};
 
 /** One Zero-DB server: namespaces on disk, listeners, clients. */
 export class Server {
     private readonly options: ServerOptions;
-    private readonly log: (line: string) => void;
+    private readonly parts: ServerParts;
     private readonly statistics: Statistics = newStatistics();
     private readonly connections = new Set<Connection>();
     private readonly waiting = new Set<Connection>();
@@ -43,12 +59,13 @@ export class Server {
     private isStopping = false;
 
     /** Takes the directories; throws a StartError when they cannot be had. */
-    constructor(options: ServerOptions, version: string, log: (line: string) => void) {
+    constructor(options: ServerOptions, version: string, parts: ServerParts) {
+        const { timers, log } = parts;
         this.options = options;
-        this.log = log;
+        this.parts = parts;
         makeDirectories(options);
         this.unlock = lockDirectory(options.data);
-        this.listeners = new Listeners({ timers: systemTimers, log, accept: (socket, entrance) => this.accept(socket, entrance) });
+        this.listeners = new Listeners({ timers, log, accept: (socket, entrance) => this.accept(socket, entrance) });
         this.namespaces = new Namespaces(this.namespaceParts(), path.resolve(options.data), options.mode);
         this.context = this.commandContext(version);
         this.host = this.connectionHost();
@@ -82,15 +99,16 @@ export class Server {
 
     private namespaceParts(): NamespaceParts {
         const { data, durability, sealKeyFile } = this.options;
+        const { timers, log } = this.parts;
         return {
             disk: nodeDisk,
-            timers: systemTimers,
-            space: new DiskSpace(nodeDisk, data, systemTimers.nowMs),
+            timers,
+            space: new DiskSpace(nodeDisk, data, () => timers.nowMs()),
             files: new OpenFiles(),
             durability,
             seal: sealKeyFile === undefined ? undefined : readSealKey(sealKeyFile),
             segmentBytes: undefined,
-            log: this.log,
+            log,
             acknowledged: () => {
                 for (const connection of this.waiting) this.turn.answered(connection);
                 this.waiting.clear();
@@ -106,14 +124,14 @@ export class Server {
             namespaces: this.namespaces,
             listeners: this.listeners,
             turn: this.turn,
-            timers: systemTimers,
+            timers: this.parts.timers,
             statistics: this.statistics,
             version,
             instanceId: randomBytes(4).readUInt32LE(0),
             adminPassword: this.options.admin,
             closed: this.options.closed,
             indexDirectory: path.resolve(this.options.index),
-            log: this.log,
+            log: this.parts.log,
             rearrange: () => this.rearrange(),
         };
     }
@@ -121,7 +139,9 @@ export class Server {
     private connectionHost(): ConnectionHost {
         return {
             turn: this.turn,
+            timers: this.parts.timers,
             inputBudget: new InputBudget(INPUT_BUDGET_BYTES),
+            outputBudget: new OutputBudget(this.parts.outputBudgetBytes, this.parts.timers),
             execute: (connection, request) => execute(this.context, connection, request),
             received: (bytes) => {
                 this.statistics.receivedBytes += bytes;
@@ -165,7 +185,7 @@ export class Server {
     }
 
     private accept(socket: net.Socket, entrance: Entrance): void {
-        if (this.connections.size >= MAX_CONNECTIONS) {
+        if (this.connections.size >= this.parts.maxConnections) {
             socket.on("error", () => undefined);
             socket.end("-Too many connections\r\n");
             socket.destroySoon();
