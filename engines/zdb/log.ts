@@ -1,3 +1,4 @@
+import { ActiveSegment } from "./active-segment.ts";
 import { acquireBatchBuffer, releaseBatchBuffer } from "./batch-buffers.ts";
 import { errorCode, isNoSpace } from "./disk.ts";
 import type { Durability } from "./durability.ts";
@@ -7,8 +8,8 @@ import { BATCH_BYTES, SYNC_AFTER_BYTES } from "./limits.ts";
 import type { LogEnd, LogOwner, LogParts, NewRecord } from "./log-owner.ts";
 import { ENCODINGS, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds, writeHead } from "./record.ts";
 import { Refusal } from "./refusal.ts";
-import { createSegment, newSegmentHeader, SegmentReaders } from "./segment-files.ts";
-import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment-header.ts";
+import { newSegmentHeader } from "./segment-files.ts";
+import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
 import { Syncer } from "./syncer.ts";
 
 export const DISK_FULL = "Cannot write data right now: the disk is full";
@@ -26,10 +27,7 @@ export class Log implements GateKeeper {
     readonly epoch: number;
     private readonly parts: LogParts;
     private readonly owner: LogOwner;
-    private readonly readers: SegmentReaders;
-    private header: SegmentHeader;
-    private fd: number;
-    private endOffset: number;
+    private readonly segment: ActiveSegment;
     private batch: Batch = { failure: undefined };
     private buffer: Buffer | undefined;
     private buffered = 0;
@@ -42,11 +40,8 @@ export class Log implements GateKeeper {
     constructor(parts: LogParts, owner: LogOwner, durability: Durability, end: LogEnd) {
         this.parts = parts;
         this.owner = owner;
-        this.header = end.header;
-        this.readers = new SegmentReaders(parts.disk, parts.files, parts.directory);
+        this.segment = new ActiveSegment(parts, end);
         this.epoch = end.header.epoch;
-        this.fd = end.fd;
-        this.endOffset = end.endOffset;
         this.lastLsn = end.lastLsn;
         this.writtenLsn = end.lastLsn;
         this.endsWithMark = end.closedInOrder;
@@ -65,15 +60,15 @@ export class Log implements GateKeeper {
 
     /** The directory was moved: a new namespace is made elsewhere. */
     moveTo(directory: string): void {
-        this.readers.directory = directory;
+        this.segment.moveTo(directory);
     }
 
     get activeSegment(): number {
-        return this.header.number;
+        return this.segment.header.number;
     }
 
     get activeOffset(): number {
-        return this.endOffset + this.buffered;
+        return this.segment.endOffset + this.buffered;
     }
 
     /** Adds a record to the batch and says where its payload will be. Throws a Refusal when the log cannot take it. */
@@ -97,7 +92,7 @@ export class Log implements GateKeeper {
         };
         const buffer = this.begin();
         const offset = this.activeOffset + RECORD_HEAD_BYTES + key.length;
-        this.buffered += writeHead(buffer, this.buffered, head, key, this.header.salt);
+        this.buffered += writeHead(buffer, this.buffered, head, key, this.segment.header.salt);
         this.lastLsn = lsn;
         this.batchHoldsValues ||= kind === RECORD_KINDS.value;
         this.endsWithMark = kind === RECORD_KINDS.mark;
@@ -110,7 +105,7 @@ export class Log implements GateKeeper {
             buffer.set(payload, this.buffered);
             this.buffered += payload.length;
         }
-        return { segment: this.header.number, offset, length: payload.length, checksum, lsn };
+        return { segment: this.activeSegment, offset, length: payload.length, checksum, lsn };
     }
 
     /** Puts the batch into the file. How it went is in the batch: the gates of its replies see it. */
@@ -143,8 +138,7 @@ export class Log implements GateKeeper {
     readInto(position: Position, target: Buffer, at: number): boolean {
         if (this.isClosed) return false;
         try {
-            const fd = position.segment === this.header.number ? this.fd : this.readers.fd(position.segment);
-            if (this.parts.disk.read(fd, target, at, position.length, position.offset) < position.length) return false;
+            if (!this.segment.read(position, target, at)) return false;
         } catch {
             return false;
         }
@@ -193,8 +187,7 @@ export class Log implements GateKeeper {
         await this.syncer.stop();
         this.isClosed = true;
         this.write();
-        this.readers.close();
-        this.parts.disk.close(this.fd);
+        this.segment.close();
     }
 
     /** Ends the batch or the segment when the record does not fit any more. */
@@ -203,7 +196,7 @@ export class Log implements GateKeeper {
         if (isValue && this.parts.space.refusesValues) throw new Refusal(DISK_FULL);
         if (this.buffered + length > BATCH_BYTES) this.writeOrRefuse();
         const used = this.activeOffset;
-        if (used + length <= this.header.limitBytes || used === SEGMENT_HEADER_BYTES) return;
+        if (used + length <= this.segment.header.limitBytes || used === SEGMENT_HEADER_BYTES) return;
         this.writeOrRefuse();
         this.nextSegment(isValue);
     }
@@ -226,14 +219,13 @@ export class Log implements GateKeeper {
         this.buffered = 0;
         try {
             if (this.isClosed) throw new Refusal(`Cannot write data right now: ${this.failure}`);
-            this.withReserve(this.batchHoldsValues, () => this.writeAtEnd(buffer, length, tail));
+            this.segment.append(buffer, length, tail, this.batchHoldsValues);
         } catch (error) {
             this.dropBatch(batch, error);
             return;
         } finally {
             releaseBatchBuffer(buffer);
         }
-        this.endOffset += length + tail.length;
         this.writtenLsn = this.lastLsn;
         this.bytesSinceSync += length + tail.length;
         this.owner.batchWritten();
@@ -241,12 +233,6 @@ export class Log implements GateKeeper {
         this.syncer.written(this.writtenLsn);
         // A failure is handled by the syncer itself; here nobody waits for it.
         if (this.bytesSinceSync >= SYNC_AFTER_BYTES) this.syncer.request().catch(() => undefined);
-    }
-
-    private writeAtEnd(buffer: Buffer, length: number, tail: Uint8Array): void {
-        const { disk } = this.parts;
-        disk.write(this.fd, buffer, 0, length, this.endOffset);
-        if (tail.length > 0) disk.write(this.fd, tail as Buffer, 0, tail.length, this.endOffset + length);
     }
 
     private dropBatch(batch: Batch, error: unknown): void {
@@ -261,58 +247,35 @@ export class Log implements GateKeeper {
         if (isNoSpace(error)) this.parts.space.sawFull();
         else this.fail(`a write to the log failed (${errorCode(error)})`);
         try {
-            this.parts.disk.truncate(this.fd, this.endOffset);
+            this.segment.takeBack();
         } catch (truncateError) {
             this.fail(`a partly written record could not be taken back (${errorCode(truncateError)})`);
         }
     }
 
-    /** Runs a write; when the disk is full and only small records are at stake, gives up reserve for them. */
-    private withReserve<T>(holdsValues: boolean, write: () => T): T {
-        for (;;) {
-            try {
-                return write();
-            } catch (error) {
-                if (holdsValues || !isNoSpace(error) || !this.parts.space.giveUp()) throw error;
-            }
-        }
-    }
-
     private nextSegment(forValue: boolean): void {
-        const { directory } = this.readers;
-        const { disk } = this.parts;
-        const header = newSegmentHeader(
-            this.epoch,
-            this.header.number + 1,
-            this.lastLsn + 1,
-            this.owner.nextId(),
-            this.owner.segmentBytes(),
-        );
         try {
             // Before the first record of the next one: a hole at the end of a closed segment would be damage.
-            disk.syncNow(this.fd);
+            this.segment.syncNow();
             this.bytesSinceSync = 0;
             this.syncer.syncedNow();
         } catch (error) {
             this.fail(`a sync of the log failed (${errorCode(error)})`);
             throw new Refusal(`Cannot write data right now: ${this.failure}`);
         }
-        let fd: number;
+        const { owner, lastLsn } = this;
+        const header = newSegmentHeader(this.epoch, this.activeSegment + 1, lastLsn + 1, owner.nextId(), owner.segmentBytes());
         try {
-            fd = this.withReserve(forValue, () => createSegment(disk, directory, header));
+            this.segment.begin(header, forValue);
         } catch (error) {
             if (isNoSpace(error)) this.parts.space.sawFull();
             throw new Refusal(isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`);
         }
-        this.readers.keep(this.header.number, this.fd);
-        this.fd = fd;
-        this.header = header;
-        this.endOffset = SEGMENT_HEADER_BYTES;
     }
 
     private async syncFile(): Promise<void> {
         this.bytesSinceSync = 0;
-        await this.parts.disk.sync(this.fd);
+        await this.segment.sync();
     }
 
     private fail(reason: string): void {
