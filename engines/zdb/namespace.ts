@@ -5,16 +5,9 @@ import { Log } from "./log.ts";
 import type { LogEnd, LogOwner } from "./log-owner.ts";
 import type { RecordSource } from "./log-reader.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
-import {
-    applyProperty,
-    durabilityOf,
-    isPropertyName,
-    newProperties,
-    type Properties,
-    type PropertyChange,
-    type PropertyName,
-} from "./properties.ts";
-import { ENCODINGS, payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
+import { applyProperty, durabilityOf, newProperties, type Properties, type PropertyChange } from "./properties.ts";
+import { PropertyLog } from "./property-log.ts";
+import { payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
 import { Refusal } from "./refusal.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
 import { SequentialIds } from "./sequential-ids.ts";
@@ -54,7 +47,7 @@ export class Namespace implements LogOwner {
 
     private readonly parts: NamespaceParts;
     private readonly index: KeyIndex = new MapIndex();
-    private readonly propertyLsns = new Map<PropertyName, number>();
+    private readonly propertyLog: PropertyLog;
     private readonly undo: Change[] = [];
     private readonly ids = new SequentialIds();
     private lastTombstoneLsn = 0;
@@ -65,6 +58,7 @@ export class Namespace implements LogOwner {
         this.name = name;
         this.directory = directory;
         this.properties = newProperties("user");
+        this.propertyLog = new PropertyLog(parts.seal);
     }
 
     /** Begins to append where reading the log ended. */
@@ -172,28 +166,13 @@ export class Namespace implements LogOwner {
 
     /** Changes a property, durably, whatever the durability of values. */
     async setProperty(change: PropertyChange): Promise<void> {
-        const lsn = this.appendProperty(change);
+        const lsn = this.log.lastLsn + 1;
+        this.log.append(this.propertyLog.record(change, lsn));
         await this.log.commit();
-        this.propertyLsns.set(change.name, lsn);
+        this.propertyLog.wrote(change.name, lsn);
         applyProperty(this.properties, change);
         if (change.name === "durability") this.log.syncer.setDurability(durabilityOf(this.properties, this.parts.durability));
         if (change.name === "password") this.closedReason = undefined;
-    }
-
-    /** Appends the record of a property and gives its LSN; it takes effect when the log has it. */
-    private appendProperty({ name, text }: PropertyChange): number {
-        const lsn = this.log.lastLsn + 1;
-        const clear = Buffer.from(text, "latin1");
-        const sealed = name === "password" && text !== "" ? this.parts.seal?.close(name, lsn, clear) : undefined;
-        this.log.append({
-            kind: RECORD_KINDS.property,
-            encoding: sealed ? ENCODINGS.sealed : ENCODINGS.clear,
-            key: Buffer.from(name, "latin1"),
-            payload: sealed ?? clear,
-            previousLsn: this.propertyLsns.get(name) ?? 0,
-            timestamp: unixSeconds(),
-        });
-        return lsn;
     }
 
     /** Takes over one record while the log is read. Returns what is wrong with it, if anything. */
@@ -210,7 +189,7 @@ export class Namespace implements LogOwner {
                 this.replayChange(indexKey(key), undefined);
                 return undefined;
             case RECORD_KINDS.property:
-                return this.replayProperty(key.toString("latin1"), head.encoding, head.lsn, source.payload(record));
+                return this.replayProperty(record, source.payload(record));
             case RECORD_KINDS.mark:
                 return undefined;
         }
@@ -265,21 +244,11 @@ export class Namespace implements LogOwner {
         if (before || after) this.account(key, before, after);
     }
 
-    private replayProperty(name: string, encoding: number, lsn: number, payload: Buffer | undefined): string | undefined {
-        if (!isPropertyName(name)) return `property ${name} is not known to this version`;
-        this.propertyLsns.set(name, lsn);
-        if (!payload) {
-            if (name === "password") this.closedReason = "its password is unreadable; an admin must set it anew";
-            return `property ${name} is unreadable`;
-        }
-        const clear = encoding === ENCODINGS.sealed ? this.parts.seal?.open(name, lsn, payload) : payload;
-        if (name === "password") {
-            this.closedReason = clear ? undefined : "its password was sealed with another key; an admin must set it anew";
-            if (!clear) return undefined;
-        }
-        return clear && applyProperty(this.properties, { name, text: clear.toString("latin1") })
-            ? undefined
-            : `property ${name} has no known value`;
+    private replayProperty({ head, key }: ScannedRecord, payload: Buffer | undefined): string | undefined {
+        const name = key.toString("latin1");
+        const { problem, closed } = this.propertyLog.replay(name, head.encoding, head.lsn, payload, this.properties);
+        if (name === "password") this.closedReason = closed;
+        return problem;
     }
 
     /** Same checksum and length first, then the bytes; a stored value that cannot be read is not the same. */

@@ -1,0 +1,52 @@
+import type { NewRecord } from "./log-owner.ts";
+import { applyProperty, isPropertyName, type Properties, type PropertyChange, type PropertyName } from "./properties.ts";
+import { ENCODINGS, RECORD_KINDS, unixSeconds } from "./record.ts";
+import type { Seal } from "./seal.ts";
+
+/** What a property record that was read means for the namespace. */
+export interface Replayed {
+    /** What is wrong with it. */
+    readonly problem?: string;
+    /** For a password: why clients may not come in; undefined when it is known. */
+    readonly closed?: string | undefined;
+}
+
+/** How properties stand in the log: which record each came from, and the password sealed. */
+export class PropertyLog {
+    private readonly seal: Seal | undefined;
+    private readonly lsns = new Map<PropertyName, number>();
+
+    constructor(seal: Seal | undefined) {
+        this.seal = seal;
+    }
+
+    /** The record of a change, to be appended with this LSN. */
+    record({ name, text }: PropertyChange, lsn: number): NewRecord {
+        const clear = Buffer.from(text, "latin1");
+        const sealed = name === "password" && text !== "" ? this.seal?.close(name, lsn, clear) : undefined;
+        return {
+            kind: RECORD_KINDS.property,
+            encoding: sealed ? ENCODINGS.sealed : ENCODINGS.clear,
+            key: Buffer.from(name, "latin1"),
+            payload: sealed ?? clear,
+            previousLsn: this.lsns.get(name) ?? 0,
+            timestamp: unixSeconds(),
+        };
+    }
+
+    /** The log has the record of a change. */
+    wrote(name: PropertyName, lsn: number): void {
+        this.lsns.set(name, lsn);
+    }
+
+    /** Takes over one record while the log is read; the payload is undefined when it is not what was written. */
+    replay(name: string, encoding: number, lsn: number, payload: Buffer | undefined, properties: Properties): Replayed {
+        if (!isPropertyName(name)) return { problem: `property ${name} is not known to this version` };
+        this.lsns.set(name, lsn);
+        if (!payload) return { problem: `property ${name} is unreadable`, closed: "its password is unreadable; an admin must set it anew" };
+        const clear = encoding === ENCODINGS.sealed ? this.seal?.open(name, lsn, payload) : payload;
+        if (name === "password" && !clear) return { closed: "its password was sealed with another key; an admin must set it anew" };
+        if (clear && applyProperty(properties, { name, text: clear.toString("latin1") })) return {};
+        return { problem: `property ${name} has no known value` };
+    }
+}
