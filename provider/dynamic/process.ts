@@ -6,11 +6,15 @@ import type { NodePool } from "../node/pool.ts";
 import { systemClock } from "./clock.ts";
 import { connectEngine } from "./engine.ts";
 
+/** What `ps` shows. */
+export const PROCESS_TITLE = "zeroform-provider";
 /** An engine that ends waits five seconds before it kills. */
 const ORDERLY_END_MS = 2_000;
 
 /** What this process is: one session, one pool of nodes and one engine for all kinds of resources. */
 export const startProcess = async (): Promise<(kind: Kind) => Lifecycle> => {
+    // From here on it is ours, and ends with its engine; until then it is Pulumi's host of any dynamic provider.
+    process.title = PROCESS_TITLE;
     const session = new Session();
     const engine = await connectEngine(process.argv.at(-1));
     const pool = nodesWhenNeeded(session, engine);

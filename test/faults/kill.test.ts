@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { parseResourceId } from "../../protocol/ids.ts";
+import { PROCESS_TITLE } from "../../provider/dynamic/process.ts";
 import { AgentSession } from "../e2e/agent.ts";
 import { expectNothingLeft, host, type Machine, machineOf, until } from "../e2e/hosts.ts";
 import { type Program, Stack } from "../e2e/stack.ts";
@@ -46,7 +47,9 @@ describe(`kill -9 of the CLI at ${ROUNDS} random moments (ZEROFORM_SEED=${seed})
             await Promise.race([sleep(random() * 6_000), run.ended]);
             run.child.kill("SIGKILL");
             await run.ended;
-            await until(async () => ((await providersOf(stack)).length === 0 ? true : undefined), PROVIDER_GONE_MS);
+            await until(async () => ((await providersOf(stack)).length === 0 ? true : undefined), PROVIDER_GONE_MS).catch(async () => {
+                throw new Error(`${label}: ${await providersOf(stack)} still there after ${PROVIDER_GONE_MS} ms`);
+            });
 
             await stack.run(["cancel"]);
             // A destroy that was killed may have taken anything: a refresh says what is there.
@@ -96,7 +99,7 @@ const withStore = async <T>(stack: Stack, use: (client: Redis) => Promise<T>): P
     }
 };
 
-/** Dynamic provider processes that work in the stack's project. */
+/** Provider processes of ours that work in the stack's project; one that was killed before it loaded us is Pulumi's. */
 const providersOf = async (stack: Stack): Promise<readonly string[]> => {
     const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
     const found = await Promise.all(
@@ -105,7 +108,7 @@ const providersOf = async (stack: Stack): Promise<readonly string[]> => {
                 "",
                 "",
             ]);
-            return command.includes("dynamic-provider") && cwd.startsWith(stack.directory) ? [pid] : [];
+            return command.startsWith(PROCESS_TITLE) && cwd.startsWith(stack.directory) ? [pid] : [];
         }),
     );
     return found.flat();
