@@ -25,7 +25,14 @@ export const ZDBS = `${ROOT}/zdb`;
 /** Parameter files of services, 0600. */
 export const SERVICES = `${ROOT}/services`;
 
+/** Where our units are written. */
+export const UNITS = "/etc/systemd/system";
+/** The agent's own. */
+export const AGENT_UNIT = "zeroform-agent.service";
+
 export const RUN = "/run/zeroform";
+/** Held by whoever installs or removes the agent. Not in RUN, which is removed with it. */
+export const LOCK_FILE = "/run/zeroform-bootstrap.lock";
 /** The agent's RPC socket, 0600 root. */
 export const SOCKET = `${RUN}/agent.sock`;
 

@@ -1,7 +1,7 @@
 import type { ServerCall } from "../../protocol/channel.ts";
 import type { MachineId, SessionId } from "../../protocol/ids.ts";
 import type { Clock } from "../clock.ts";
-import type { KeyedLock } from "../reconciler/keyed-lock.ts";
+import type { KeyedLock } from "../keyed-lock.ts";
 import type { Machinery } from "../reconciler/machinery.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
 import type { Former } from "../store/custody.ts";

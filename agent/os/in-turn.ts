@@ -1,13 +1,6 @@
-const last = new Map<string, Promise<unknown>>();
+import { KeyedLock } from "../keyed-lock.ts";
 
-/** Lets one after the other through, in the order of asking, for each key on its own. */
-export const inTurn = <T>(key: string, act: () => Promise<T>): Promise<T> => {
-    const before = last.get(key) ?? Promise.resolve();
-    const mine = before.then(act, act);
-    last.set(key, mine);
-    const settled = () => {
-        if (last.get(key) === mine) last.delete(key);
-    };
-    mine.then(settled, settled);
-    return mine;
-};
+const lock = new KeyedLock();
+
+/** Lets one after the other through for each key, of all that this process does on the machine. */
+export const inTurn = <T>(key: string, act: () => Promise<T>): Promise<T> => lock.run(key, act);

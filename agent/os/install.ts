@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Welcome } from "../../protocol/api.ts";
 import { openClientChannel } from "../../protocol/channel.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { AGENTS, CURRENT, LAUNCHER, ROOT, SOCKET } from "../../protocol/layout.ts";
+import { AGENT_UNIT, AGENTS, CURRENT, LAUNCHER, ROOT, SOCKET } from "../../protocol/layout.ts";
 import { PROTOCOLS_UNDERSTOOD } from "../../protocol/version.ts";
 import { files, syncDirectory } from "./files.ts";
 import { ownDirectory, ownHash, removeUnused } from "./installation.ts";
@@ -15,7 +15,7 @@ import type { Unit } from "./units.ts";
 
 /** The agent itself. What it starts (mke2fs, systemctl) ends with it; mounts and stores are units of their own. */
 export const AGENT: Unit = {
-    name: "zeroform-agent.service",
+    name: AGENT_UNIT,
     text: `[Unit]
 Description=zeroform: agent
 After=local-fs.target

@@ -1,10 +1,8 @@
 import { existsSync, realpathSync } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { AGENTS, CURRENT, RUNTIMES } from "../../protocol/layout.ts";
+import { AGENTS, CURRENT, RUNTIMES, UNITS } from "../../protocol/layout.ts";
 import { absentAs, files } from "./files.ts";
-
-const UNITS = "/etc/systemd/system";
 
 /** The directory of the bundle that runs: `<AGENTS>/<hash>`. */
 export const ownDirectory = (): string => dirname(realpathSync(process.argv[1] ?? "."));

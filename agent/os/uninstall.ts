@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import { readdir, rmdir, unlink } from "node:fs/promises";
 import {
+    AGENT_UNIT,
     AGENTS,
     CURRENT,
+    LOCK_FILE,
     MACHINE_FILE,
     MOUNTS,
     NODE_KEY_FILE,
@@ -12,6 +14,7 @@ import {
     RUNTIMES,
     SERVICES,
     STORE_FILE,
+    UNITS,
     ZDBS,
 } from "../../protocol/layout.ts";
 import { absentAs, files } from "./files.ts";
@@ -19,13 +22,9 @@ import { run } from "./program.ts";
 import { removeState } from "./remove-state.ts";
 import { systemd } from "./systemd.ts";
 
-const UNITS = "/etc/systemd/system";
-const AGENT = "zeroform-agent.service";
 const TARGET = "zeroform.target";
 /** What mke2fs makes when the directory is a file system of its own. */
 const LOST_AND_FOUND = "lost+found";
-/** Held by whoever installs or removes the agent (provider/node/bootstrap.ts). */
-const LOCK_FILE = "/run/zeroform-bootstrap.lock";
 const LOCK_WAIT_S = 900;
 
 /** Takes the agent off the machine by a unit of its own, since that ends the agent; only when it has nothing to do any more by then. */
@@ -46,8 +45,8 @@ export const leave = async (): Promise<void> => {
     ]);
 };
 
-export const stopAgent = (): Promise<void> => systemd.stop(AGENT);
-export const startAgent = (): Promise<void> => systemd.start(AGENT);
+export const stopAgent = (): Promise<void> => systemd.stop(AGENT_UNIT);
+export const startAgent = (): Promise<void> => systemd.start(AGENT_UNIT);
 
 /** Removes units, files and socket of the agent, which must be stopped. Directories that hold somebody's data stay, and are named. */
 export const removeInstallation = async (): Promise<readonly string[]> => {

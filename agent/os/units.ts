@@ -1,4 +1,5 @@
 import { lstat, mkdir, readlink, rm, symlink } from "node:fs/promises";
+import { UNITS } from "../../protocol/layout.ts";
 import { absentAs, files, syncDirectory } from "./files.ts";
 
 /** A unit of ours: constant texts and names of our own making only, never a user's words or a secret. */
@@ -20,7 +21,6 @@ export const ZEROFORM_TARGET: Unit = {
     wantedBy: "multi-user.target",
 };
 
-const UNITS = "/etc/systemd/system";
 const TARGETS = ["zeroform.target", "multi-user.target"] as const;
 
 const fileOf = (unit: Unit) => `${UNITS}/${unit.name}`;

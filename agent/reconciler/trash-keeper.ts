@@ -1,9 +1,9 @@
 import { asZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
+import { KeyedLock } from "../keyed-lock.ts";
 import type { Work } from "../os/os.ts";
 import type { TrashRow } from "../store/trash.ts";
 import { called } from "./inventory.ts";
-import { KeyedLock } from "./keyed-lock.ts";
 import type { Machinery } from "./machinery.ts";
 
 /** How long after a purge that failed it is tried again. */

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { Readable, Transform } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { AGENTS, CURRENT, ROOT, RUNTIMES } from "../../protocol/layout.ts";
+import { AGENTS, CURRENT, LOCK_FILE, ROOT, RUNTIMES } from "../../protocol/layout.ts";
 import type { Connection, Ended } from "./connection.ts";
 import { agentDirectory, type ProbeReport, VERSION_COMMENT } from "./probe.ts";
 import type { Release } from "./release.ts";
@@ -23,7 +23,6 @@ interface Upload {
     readonly compressed: () => Promise<{ readonly stream: Readable; readonly bytes: number }>;
 }
 
-const LOCK_FILE = "/run/zeroform-bootstrap.lock";
 const LOCK_WAIT_S = 600;
 /** The longest that a lost connection can keep the lock. */
 const LOCK_HOLD_S = 900;

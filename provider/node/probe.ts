@@ -1,11 +1,9 @@
-import { AGENTS, CURRENT, LAUNCHER, MACHINE_FILE, ROOT, SOCKET, STORE_FILE } from "../../protocol/layout.ts";
+import { AGENT_UNIT, AGENTS, CURRENT, LAUNCHER, MACHINE_FILE, ROOT, SOCKET, STORE_FILE, UNITS } from "../../protocol/layout.ts";
 import type { Script } from "./root-command.ts";
 
 export const PROBE_MARKER = "zeroform-probe-1\n";
 const END = "end";
 
-/** The agent's unit. */
-export const AGENT_UNIT = "zeroform-agent.service";
 /** How the launcher tells its version; written by bootstrap. */
 export const VERSION_COMMENT = "# zeroform-agent ";
 
@@ -56,7 +54,7 @@ export const PROBE: Script = `
     echo "libc $(getconf GNU_LIBC_VERSION 2>/dev/null)";
     if grep -q " cgroup2 " /proc/mounts; then echo "cgroup2 yes"; fi;
     if grep -q -m 1 avx2 /proc/cpuinfo; then echo "avx2 yes"; fi;
-    if [ -w /etc/systemd/system ]; then echo "units writable"; fi;
+    if [ -w ${UNITS} ]; then echo "units writable"; fi;
     for tool in ${TOOLS.join(" ")}; do command -v $tool >/dev/null 2>&1 || echo "missing $tool"; done;
     d=${ROOT}; [ -d $d ] || d=/var/lib; [ -d $d ] || d=/var;
     if [ "$1" = write ]; then
@@ -66,7 +64,7 @@ export const PROBE: Script = `
         [ -n "$t" ] && rm -rf "$t";
     fi;
     set -- $(df -Pk $d | tail -n 1); echo "free $4";
-    for f in ${MACHINE_FILE} ${STORE_FILE} /etc/systemd/system/${AGENT_UNIT}; do if [ -e $f ]; then echo "trace $f"; fi; done;
+    for f in ${MACHINE_FILE} ${STORE_FILE} ${UNITS}/${AGENT_UNIT}; do if [ -e $f ]; then echo "trace $f"; fi; done;
     if [ -x ${LAUNCHER} ]; then
         echo "agent $(basename "$(readlink -f ${CURRENT})")";
         echo "version $(sed -n "s/^${VERSION_COMMENT}//p" ${LAUNCHER})";

@@ -2,11 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Welcome } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { SessionId } from "../../protocol/ids.ts";
+import { AGENT_UNIT } from "../../protocol/layout.ts";
 import { agreedProtocol, compareVersions, VERSION } from "../../protocol/version.ts";
 import { type Answer, askAgent, type GreetedChannel, probe } from "./agent-channel.ts";
 import { bootstrap } from "./bootstrap.ts";
 import type { Connection } from "./connection.ts";
-import { AGENT_UNIT, type InstalledAgent, type ProbeReport } from "./probe.ts";
+import type { InstalledAgent, ProbeReport } from "./probe.ts";
 import type { Release } from "./release.ts";
 import type { Work } from "./shared-work.ts";
 
@@ -136,7 +137,7 @@ const missing = (node: string, { hasTraces }: ProbeReport) =>
               code: "AGENT_GONE",
               node,
               message: `${node} has no zeroform agent`,
-              hint: "Creating its Node installs it: run `pulumi refresh`, then `pulumi up`.",
+              hint: "Creating its Node installs it.",
           });
 
 const silentAgent = (node: string, { unit, log }: InstalledAgent) =>

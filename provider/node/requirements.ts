@@ -1,5 +1,5 @@
 import { type ErrorCode, ZeroformError } from "../../protocol/errors.ts";
-import { ROOT } from "../../protocol/layout.ts";
+import { ROOT, UNITS } from "../../protocol/layout.ts";
 import type { ProbeReport } from "./probe.ts";
 
 const KERNEL_MIN: readonly [number, number] = [5, 10];
@@ -36,7 +36,7 @@ export const unmetRequirement = (report: ProbeReport, node: string): ZeroformErr
             "Boot it with systemd.unified_cgroup_hierarchy=1, or use a newer distribution.",
         );
     if (!report.unitsWritable)
-        return refuse("UNSUITABLE", "has a read-only /etc/systemd/system", "The agent keeps its units there: make it writable.");
+        return refuse("UNSUITABLE", `has a read-only ${UNITS}`, "The agent keeps its units there: make it writable.");
     if (report.root === "unwritable") return refuse("UNSUITABLE", `cannot write to ${ROOT}`, "Make /var/lib writable for root.");
     if (report.root === "noexec")
         return refuse("UNSUITABLE", `forbids to execute files in ${ROOT}`, "Mount the file system of /var/lib without noexec.");
