@@ -104,7 +104,11 @@ const answer = async (core: Core, begun: LifeRow, given: Values, waiting: Waitin
     await core.reconciler.settled(begun.life, waiting);
     const row = core.store.lives.get(begun.life);
     if (row?.desired !== "present")
-        throw new ZeroformError({ code: "SUPERSEDED", message: `${called(begun)} was removed by another run while it was being made` });
+        throw new ZeroformError({
+            code: "SUPERSEDED",
+            message: `${called(begun)} was removed by another run while it was being made`,
+            hint: "Run `pulumi refresh`, then `pulumi up` if it is still wanted.",
+        });
     return reportOf(core, core.store.lives.change(row.life, { answered: true }) ?? row, given);
 };
 

@@ -50,6 +50,20 @@ describe("a restore", () => {
         expect(bench.store.trash.get(db.life)?.uses).toEqual({ mount: newDisk.life });
     });
 
+    it("one at a time, and only to what is of the same kind; says what to do otherwise", async () => {
+        await using bench = new Bench();
+        const { session, disk } = await made(bench);
+        const old = await session.create("Zdb", "other");
+        await session.remove(old.life);
+        await session.create("Zdb", "other");
+        await expect(session.ask("trash.restore", { life: old.life, into: disk.life })).rejects.toMatchObject({
+            code: "INVALID",
+            hint: "Name a Zdb with --into.",
+        });
+        const [, second] = await Promise.allSettled([1, 2].map(() => session.ask("trash.restore", { life: old.life })));
+        expect(second).toMatchObject({ reason: { code: "BUSY", hint: expect.stringContaining("zeroform status") } });
+    });
+
     it("without a target says what to do", async () => {
         await using bench = new Bench();
         const { session, db } = await made(bench);

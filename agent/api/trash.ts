@@ -46,6 +46,7 @@ export const restoreTrash = async (core: Core, { life, into }: Params<"trash.res
             throw new ZeroformError({
                 code: "BUSY",
                 message: `${called(target)} is being removed or restored at this moment`,
+                hint: "`zeroform status` shows when that is done; run the same again then.",
                 retryable: true,
             });
         const own = mintLife();
@@ -93,5 +94,9 @@ const targetOf = ({ store }: Core, from: TrashRow, into: Params<"trash.restore">
             hint: "Run `pulumi up` first, so that the resource exists again, or name another one of the same kind.",
         });
     if (found.kind === from.kind) return found;
-    throw new ZeroformError({ code: "INVALID", message: `data of ${called(from)} cannot be put into ${called(found)}` });
+    throw new ZeroformError({
+        code: "INVALID",
+        message: `data of ${called(from)} cannot be put into ${called(found)}`,
+        hint: `Name a ${from.kind} with --into.`,
+    });
 };

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { Readable, Transform } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { AGENTS, CURRENT, LOCK_FILE, ROOT, RUNTIMES } from "../../protocol/layout.ts";
+import { AGENT_UNIT, AGENTS, CURRENT, LOCK_FILE, ROOT, RUNTIMES } from "../../protocol/layout.ts";
 import type { Connection, Ended } from "./connection.ts";
 import { agentDirectory, type ProbeReport, VERSION_COMMENT } from "./probe.ts";
 import type { Release } from "./release.ts";
@@ -165,6 +165,7 @@ const lockFailure = (node: string, code: number | undefined, stderr: string): Ze
               action: "bootstrap",
               node,
               message: `another bootstrap of ${node} has not ended within ${LOCK_WAIT_S} s`,
+              hint: `Run pulumi up again; who holds it is shown on the machine by: fuser -v ${LOCK_FILE}`,
               retryable: true,
           })
         : failed(node, "preparing the machine", { code, stdout: "", stderr });
@@ -216,6 +217,7 @@ const send = async (
                 action: "bootstrap",
                 node,
                 message: `the ${what} arrived damaged on ${node}`,
+                hint: "Run pulumi up again; if it stays so, check the disk and the memory of the machine.",
                 retryable: true,
             });
         throw failed(node, `uploading the ${what}`, ended);
@@ -250,5 +252,6 @@ const failed = (node: string, doing: string, { code, stderr }: Ended): ZeroformE
         action: "bootstrap",
         node,
         message: `${doing} on ${node} failed: ${lines.at(-1) ?? `status ${code ?? "unknown"}`}`,
+        hint: `Look at: journalctl -u ${AGENT_UNIT} there; running pulumi up again goes on where it ended.`,
     });
 };
