@@ -183,7 +183,10 @@ describe("a copied disk", () => {
         const next = session.next();
         expect(bench.agent.welcome(next.id).store).toBe("copied");
         for (const call of [next.read(disk.life), next.nodeOf(), next.remove(disk.life)])
-            await expect(call).rejects.toMatchObject({ code: "MACHINE_CHANGED", hint: expect.stringMatching(/zeroform machine same --host.*zeroform-agent claim same.*`new`/) });
+            await expect(call).rejects.toMatchObject({
+                code: "MACHINE_CHANGED",
+                hint: expect.stringMatching(/zeroform machine same --host.*zeroform-agent claim same.*`new`/),
+            });
     });
 
     it("is no copy where nothing can be compared", async () => {
