@@ -1,11 +1,8 @@
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exec } from "../../dev/hosts/index.ts";
 import type { ErrorFacts } from "../../protocol/errors.ts";
 import { AgentRig } from "./core/rig.ts";
-
-const BUN = fileURLToPath(new URL("../../node_modules/.bin/bun", import.meta.url));
-const SCRIPT = fileURLToPath(new URL("./core/packages-in-host.ts", import.meta.url));
+import { placeBun, placeProgram } from "./in-host.ts";
 
 interface Outcome {
     readonly missing: readonly string[];
@@ -15,9 +12,11 @@ interface Outcome {
 }
 
 let rig: AgentRig;
+let program: readonly string[];
 
 beforeAll(async () => {
     rig = await AgentRig.start("zfap");
+    program = [await placeBun(rig.host), await placeProgram(rig.host, "test/agent/core/packages-in-host.ts", "packages.js")];
     // A package source of the host's own: the test needs no network, and the machine's sources are not asked.
     await rig.sh("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*; mkdir -p /srv/repo");
     await publish("zf-tool", "1");
@@ -38,7 +37,7 @@ const publish = (name: string, version: string) =>
         rm -r $d`);
 
 const ensure = async (needed: Readonly<Record<string, string>>): Promise<Outcome> => {
-    const { stdout, stderr } = await exec(rig.host, [BUN, SCRIPT, JSON.stringify(needed)], { timeoutMs: 90_000 });
+    const { stdout, stderr } = await exec(rig.host, [...program, JSON.stringify(needed)], { timeoutMs: 90_000 });
     if (stdout === "") throw new Error(stderr);
     return JSON.parse(stdout) as Outcome;
 };

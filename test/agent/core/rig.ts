@@ -10,9 +10,9 @@ import { type ClientChannel, openClientChannel } from "../../../protocol/channel
 import { formatNodeId, formatResourceId, type MachineId, mintSessionId, type SessionId, type TenantId } from "../../../protocol/ids.ts";
 import { AGENTS, LAUNCHER, RPC_MARKER, RUNTIMES } from "../../../protocol/layout.ts";
 import { skipNoise } from "../../../provider/node/after-noise.ts";
+import { BUN, placeBun } from "../in-host.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const BUN = `${ROOT}node_modules/.bin/bun`;
 
 /** A test host with the real agent on it, spoken with over the host's real sshd. */
 export class AgentRig {
@@ -56,7 +56,7 @@ export class AgentRig {
         const hash = createHash("sha256").update(bundle).digest("hex");
         const directory = `${AGENTS}/${hash}`;
         await this.sh(`mkdir -p ${directory} ${RUNTIMES}/test; cat > ${directory}/agent.js`, bundle);
-        await this.sh(`[ -x ${RUNTIMES}/test/bun ] || cp -L ${BUN} ${RUNTIMES}/test/bun`);
+        await this.sh(`[ -x ${RUNTIMES}/test/bun ] || cp ${await placeBun(this.host)} ${RUNTIMES}/test/bun`);
         const launcher = `#!/bin/sh\n# zeroform-agent 0.1.0\nexec ${RUNTIMES}/test/bun ${directory}/agent.js "$@"\n`;
         await this.sh(`cat > ${directory}/zeroform-agent; chmod 755 ${directory}/zeroform-agent`, launcher);
         await this.sh(`${directory}/zeroform-agent install`);

@@ -1,17 +1,15 @@
-import { fileURLToPath } from "node:url";
 import type { Resource, Trashed } from "../../../agent/primitives/driver.ts";
 import { trashedImage } from "../../../agent/primitives/zmount-places.ts";
 import { down, exec, type HostInfo, up } from "../../../dev/hosts/index.ts";
 import { ZeroformError } from "../../../protocol/errors.ts";
 import { mintLife, mintTenantId, type TenantId } from "../../../protocol/ids.ts";
+import { placeBun, placeProgram } from "../in-host.ts";
 import type { Answer, Request } from "./protocol.ts";
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const BUN = `${ROOT}node_modules/.bin/bun`;
-/** What `zeroform-agent zdb` is on a node, started from the sources. */
-const LAUNCHER = `#!/bin/sh
+/** What `zeroform-agent zdb` is on a node. */
+const launcher = (bun: string, engine: string) => `#!/bin/sh
 shift
-exec ${BUN} ${ROOT}engines/zdb/standalone.ts "$@"
+exec ${bun} ${engine} "$@"
 `;
 
 type Verb = Request["verb"];
@@ -22,18 +20,24 @@ export class Rig {
     readonly host: HostInfo;
     readonly tenant: TenantId = mintTenantId();
 
-    constructor(host: HostInfo) {
+    /** The program on the host that runs one verb of a driver. */
+    readonly #program: readonly string[];
+
+    private constructor(host: HostInfo, program: readonly string[]) {
         this.host = host;
+        this.#program = program;
     }
 
     static async start(prefix: string, diskBytes: number): Promise<Rig> {
         await down({ prefix });
         const [host] = await up({ prefix, count: 1, diskBytes });
         if (host === undefined) throw new Error("no host came up");
-        const rig = new Rig(host);
+        const bun = await placeBun(host);
+        const engine = await placeProgram(host, "engines/zdb/standalone.ts", "zdb.js");
+        const rig = new Rig(host, [bun, await placeProgram(host, "test/agent/driver/in-host.ts", "driver.js")]);
         await rig.sh(
             `mkdir -p /var/lib/zeroform/current && cat > /var/lib/zeroform/current/zeroform-agent && chmod 755 /var/lib/zeroform/current/zeroform-agent && (umask 077; head -c 32 /dev/urandom > /var/lib/zeroform/node.key)`,
-            LAUNCHER,
+            launcher(bun, engine),
         );
         return rig;
     }
@@ -58,8 +62,7 @@ export class Rig {
     async runAloud(verb: Verb, resource: Resource, options: Options = {}): Promise<Extract<Answer, { readonly ok: unknown }>> {
         const kind = resource.kind === "Zdb" ? "Zdb" : "ZMount";
         const request: Request = { kind, verb, resource, resources: [], trash: [], ...options };
-        const argv = [BUN, `${ROOT}test/agent/driver/in-host.ts`];
-        const { code, stdout, stderr } = await exec(this.host, argv, { input: JSON.stringify(request), timeoutMs: 150_000 });
+        const { code, stdout, stderr } = await exec(this.host, this.#program, { input: JSON.stringify(request), timeoutMs: 150_000 });
         if (code !== 0) throw new Error(`the driver ended with ${code}: ${stderr}`);
         const answer = JSON.parse(stdout) as Answer;
         if ("error" in answer) throw new ZeroformError(answer.error);
@@ -70,7 +73,7 @@ export class Rig {
     async cutOff(verb: Verb, resource: Resource, afterMs: number, options: Options = {}): Promise<void> {
         const kind = resource.kind === "Zdb" ? "Zdb" : "ZMount";
         const request: Request = { kind, verb, resource, resources: [], trash: [], ...options };
-        const argv = ["timeout", "-s", "KILL", String(afterMs / 1_000), BUN, `${ROOT}test/agent/driver/in-host.ts`];
+        const argv = ["timeout", "-s", "KILL", String(afterMs / 1_000), ...this.#program];
         await exec(this.host, argv, { input: JSON.stringify(request), timeoutMs: 150_000 });
     }
 
