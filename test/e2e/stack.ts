@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as Pulumi from "@pulumi/pulumi";
@@ -208,9 +208,18 @@ module.exports = (${program.toString()})(libraries, ${JSON.stringify(values)});
 
     async [Symbol.asyncDispose](): Promise<void> {
         for (const child of this.#running) if (child.pid !== undefined && child.exitCode === null) killGroup(child.pid);
+        await endOrphans(this.directory);
         await rm(this.directory, { recursive: true, force: true });
     }
 }
+
+/** What a killed CLI leaves of Pulumi's own: language host, program, and a provider's host that had not loaded us yet. */
+const endOrphans = async (directory: string): Promise<void> => {
+    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+        const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+        if (cwd.startsWith(`${directory}/`)) process.kill(Number(pid), "SIGKILL");
+    }
+};
 
 /** The CLI's whole process group: language host and program too. */
 const killGroup = (pid: number) => {
