@@ -29,14 +29,3 @@ export class AgentSession implements AsyncDisposable {
         await this.#pool.end();
     }
 }
-
-/** Takes away a confirmed life that no stack has any more, as a person would have to. */
-export const removeLife = async (on: HostInfo, life: string | undefined): Promise<void> => {
-    await using agent = new AgentSession(on);
-    const { welcome, resources } = await agent.status();
-    const found = resources.find((resource) => resource.life === life);
-    if (!found) throw new Error(`no ${life} on ${on.name}`);
-    const caller = { machine: welcome.machine, tenant: found.tenant, seen: [] };
-    await agent.request("resource.delete", { caller, life: found.life, onRemove: "delete", trashMs: 0, waitMs: 30_000 });
-    await agent.request("node.delete", { caller, trashMs: 0 });
-};

@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
 import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { parseResourceId } from "../../protocol/ids.ts";
 import { AgentSession } from "./agent.ts";
+import { zeroform } from "./cli.ts";
 import { host, type Machine, machineOf, sh } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
@@ -100,30 +100,3 @@ const withClient = async <T>(url: string, use: (client: Redis) => Promise<T>): P
         client.disconnect();
     }
 };
-
-/** The real CLI, told of a host on the command line. */
-const zeroform = (machine: Machine, args: readonly string[]): Promise<string> =>
-    new Promise((resolve, reject) => {
-        const reach = [
-            "--host",
-            machine.host,
-            "--user",
-            machine.user,
-            "--identity-file",
-            machine.identityFile,
-            "--host-key",
-            machine.hostKey,
-        ];
-        const child = spawn("node", ["dist/cli/zeroform.js", ...args, ...reach], { stdio: ["ignore", "pipe", "pipe"] });
-        let [stdout, stderr] = ["", ""];
-        child.stdout.on("data", (chunk) => {
-            stdout += chunk;
-        });
-        child.stderr.on("data", (chunk) => {
-            stderr += chunk;
-        });
-        child.on("error", reject);
-        child.on("close", (code) =>
-            code === 0 ? resolve(stdout) : reject(new Error(`zeroform ${args.join(" ")} ended with ${code}: ${stderr}${stdout}`)),
-        );
-    });

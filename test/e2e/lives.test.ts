@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseResourceId } from "../../protocol/ids.ts";
-import { AgentSession, removeLife } from "./agent.ts";
-import { host, type Machine, machineOf, until } from "./hosts.ts";
+import { AgentSession } from "./agent.ts";
+import { zeroform } from "./cli.ts";
+import { expectNothingLeft, host, type Machine, machineOf, until } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
 interface Values {
@@ -112,7 +113,8 @@ describe("a life", () => {
         const out = await stack.destroy();
         // The Node's removal names what stays behind.
         expect(out.output).toContain(old);
-        await removeLife(on, old);
+        await zeroform(machineOf(on), ["remove", String(old), "--purge"]);
+        await expectNothingLeft(on);
     });
 
     it("left by a create that was killed is taken away by the next create", async () => {
