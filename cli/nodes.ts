@@ -122,7 +122,7 @@ const nodesOfStack = async (stack: string | undefined): Promise<readonly NamedNo
             hint: "Run `pulumi up` first, or name a machine with --host.",
         });
     }
-    return nodes.map(({ urn, id = "", outputs = {} }) => ({
+    const named = nodes.map(({ urn, id = "", outputs = {} }) => ({
         name: urn.split("::").at(-1) ?? urn,
         reach: reach.parse(
             Object.fromEntries(
@@ -131,6 +131,7 @@ const nodesOfStack = async (stack: string | undefined): Promise<readonly NamedNo
         ),
         known: new Set(ours.flatMap((resource) => (resource.id?.startsWith(`${id}/`) ? [resource.id] : []))),
     }));
+    return named.toSorted((one, other) => one.name.localeCompare(other.name));
 };
 
 /** Secrets are exported in clear because a Node may be reached with a private key; nothing of it is printed. */

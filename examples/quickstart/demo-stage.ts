@@ -59,12 +59,12 @@ export interface PulumiStack {
 }
 
 /** The Pulumi CLI on a project, with a backend in a directory: no account, no service. */
-export function pulumi(project: string, backend: string): PulumiStack {
+export function pulumi(project: string, backend: string, stack: string): PulumiStack {
     const environment = {
         PULUMI_BACKEND_URL: `file://${backend}`,
         PULUMI_HOME: join(backend, "home"),
         PULUMI_CONFIG_PASSPHRASE: "",
-        PULUMI_STACK: "demo",
+        PULUMI_STACK: stack,
         PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
         PULUMI_DISABLE_REGISTRY_RESOLVE: "true",

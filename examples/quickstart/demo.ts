@@ -9,7 +9,6 @@ import { Redis, type RedisOptions } from "ioredis";
 import { down, exec, type HostInfo, list, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
 import { note, pulumi, run, say, step } from "./demo-stage.ts";
 
-const PREFIX = "zfdemo";
 const HOSTS = 3;
 /** Longer than any machine takes to start its systemd, mounts and stores. */
 const HEAL_LIMIT_MS = 60_000;
@@ -21,19 +20,22 @@ interface Stores {
 const { values: options } = parseArgs({
     options: {
         keep: { type: "boolean", default: false, short: "k" },
+        prefix: { type: "string", default: "demo" },
         help: { type: "boolean", default: false, short: "h" },
     },
 });
 if (options.help) {
     console.log(
-        "npm run demo [-- --keep]\n\nThree test hosts on this machine, a Pulumi program on them, changes, a power loss, and a clean end.\n--keep  leave hosts and stack running, and say how to play with them",
+        "npm run demo [-- --keep]\n\nThree test hosts on this machine, a Pulumi program on them, changes, a power loss, and a clean end.\n\n--keep           leave hosts and stack running, and say how to play with them\n--prefix <name>  name of the hosts and of the stack (default: demo)",
     );
     process.exit(0);
 }
 
+const { prefix } = options;
 const here = dirname(fileURLToPath(import.meta.url));
-const backend = join(here, ".demo");
-const stack = pulumi(here, backend);
+const backend = join(here, ".demo", prefix);
+const config = join(here, `Pulumi.${prefix}.yaml`);
+const stack = pulumi(here, backend, prefix);
 let finished = false;
 process.once("SIGINT", () => process.exit(130));
 
@@ -50,14 +52,14 @@ try {
 async function demonstrate(): Promise<void> {
     const hosts = await step(`${HOSTS} hosts on this machine: own systemd, own sshd, own disk`, async () => {
         await clean();
-        const made = await up({ prefix: PREFIX, count: HOSTS });
+        const made = await up({ prefix, count: HOSTS });
         for (const { name, address } of made) note(`${name} at ${address}`);
         return made;
     });
 
     await step("pulumi up: an agent, a disk and two key-value stores on each", async () => {
         await mkdir(backend, { recursive: true });
-        await stack(["stack", "init", "demo"], { quiet: true });
+        await stack(["stack", "init", prefix], { quiet: true });
         await configure(hosts);
         await stack(["up", "--yes", "--skip-preview"]);
     });
@@ -96,11 +98,11 @@ async function demonstrate(): Promise<void> {
 
     if (options.keep) {
         say(
-            `\nLeft running. To play with it:\n\n    cd ${here}\n${Object.entries(stack.environment)
+            `\nLeft running. To play with it:\n\n    cd ${here}\n${Object.entries({ PATH: process.env.PATH ?? "", ...stack.environment })
                 .map(([name, value]) => `    export ${name}='${value}'`)
                 .join(
                     "\n",
-                )}\n    pulumi up\n    npx zeroform status\n    npx zeroform dev ssh ${PREFIX}-1\n    pulumi destroy; npx zeroform dev down --prefix ${PREFIX}\n`,
+                )}\n    pulumi up\n    npx zeroform status\n    npx zeroform dev ssh ${prefix}-1\n    pulumi destroy; npx zeroform dev down --prefix ${prefix}\n`,
         );
         return;
     }
@@ -111,7 +113,7 @@ async function demonstrate(): Promise<void> {
     });
     await step("the hosts go too", async () => {
         await clean();
-        const left = await list({ prefix: PREFIX });
+        const left = await list({ prefix });
         if (left.length > 0) throw new Error(`still there: ${left.map(({ name }) => name).join(", ")}`);
     });
     say("\nDone: every step above was checked, not just run.");
@@ -126,7 +128,7 @@ async function configure(hosts: readonly HostInfo[]): Promise<void> {
         identityFile,
         hostKey,
     }));
-    await writeFile(join(here, "Pulumi.demo.yaml"), `config:\n  quickstart:machines: ${JSON.stringify(machines)}\n`);
+    await writeFile(config, `config:\n  quickstart:machines: ${JSON.stringify(machines)}\n`);
 }
 
 async function stores(): Promise<Stores> {
@@ -219,7 +221,7 @@ async function proveNothingLeft(host: string): Promise<void> {
 }
 
 async function clean(): Promise<void> {
-    await down({ prefix: PREFIX });
+    await down({ prefix });
     await rm(backend, { recursive: true, force: true });
-    await rm(join(here, "Pulumi.demo.yaml"), { force: true });
+    await rm(config, { force: true });
 }
