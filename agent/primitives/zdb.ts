@@ -86,7 +86,17 @@ const generatePassword = (): string =>
 const requireQuota = async (wanted: Zdb, old: Zdb | undefined, os: Os): Promise<void> => {
     if (old === undefined || bytesOf(wanted.spec.size) >= bytesOf(old.spec.size)) return;
     const text = await infoText(serverOf(old), os, namespaceOf(old));
-    const used = Number(parseInfo(text ?? "").get("data_size_bytes") ?? 0);
+    if (text === undefined) return;
+    const size = parseInfo(text).get("data_size_bytes");
+    // A namespace that cannot be opened may hold more than is asked for.
+    if (size === undefined)
+        throw new ZeroformError({
+            code: "NOT_READY",
+            message: `how much of it is used cannot be told at this moment, so its size stays ${old.spec.size}`,
+            hint: "Look at `zeroform status`, and try again when it is ready.",
+            retryable: true,
+        });
+    const used = Number(size);
     if (used <= bytesOf(wanted.spec.size)) return;
     throw new ZeroformError({
         code: "INVALID",
