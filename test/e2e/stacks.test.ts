@@ -21,6 +21,8 @@ describe("stacks", () => {
         const urls = await Promise.all([first, second].map((stack) => stack.revealed<string>("url")));
         expect(new Set(urls.map((url) => new URL(url).port)).size).toBe(2);
         const [one, two] = urls.map((url) => new Redis(url));
+        // The first one's store goes while its client is there.
+        one?.on("error", () => undefined);
         await one?.set("key", "first");
         await two?.set("key", "second");
         expect([await one?.get("key"), await two?.get("key")]).toEqual(["first", "second"]);
