@@ -1,7 +1,7 @@
 import type { ResourceStatus } from "../../protocol/api.ts";
-import type { Life, SessionId, TenantId } from "../../protocol/ids.ts";
+import type { Life, SessionId } from "../../protocol/ids.ts";
 import type { Database, Row } from "./database.ts";
-import { type Described, openSpec, optional, parse, type ResourceKind, sealSpec } from "./rows.ts";
+import { type Described, describedIn, optional, parse, sealSpec } from "./rows.ts";
 import type { Seal } from "./sealing.ts";
 
 /** Where a removal puts what is removed. */
@@ -23,8 +23,6 @@ export interface Restore {
 
 /** One existence of a resource: its desired state and what became of it. */
 export interface LifeRow extends Described {
-    readonly life: Life;
-    readonly tenant: TenantId;
     /** Inputs whose value the node made. */
     readonly generated: readonly string[];
     readonly desired: "present" | "removed" | "kept";
@@ -138,16 +136,9 @@ export class Lives {
     }
 
     #read(row: Row): LifeRow {
-        const life = row.life as Life;
         return {
-            life,
-            tenant: row.tenant as TenantId,
-            kind: row.kind as ResourceKind,
-            urn: String(row.urn),
-            name: String(row.name),
-            spec: openSpec(this.#seal, row, life),
+            ...describedIn(this.#seal, row),
             generated: parse(row.generated) as readonly string[],
-            uses: parse(row.uses) as LifeRow["uses"],
             desired: row.desired as LifeRow["desired"],
             removal: optional(row.removal, (value) => parse(value) as Removal),
             restore: optional(row.restore, (value) => parse(value) as Restore),

@@ -1,4 +1,4 @@
-import type { Life } from "../../protocol/ids.ts";
+import type { Life, TenantId } from "../../protocol/ids.ts";
 import { type Kind, primitiveOf } from "../../schema/index.ts";
 import type { Row } from "./database.ts";
 import { CorruptStore } from "./database.ts";
@@ -12,6 +12,8 @@ export type Values = Readonly<Record<string, unknown>>;
 
 /** What a resource is, live or in the trash: the columns that both tables have. */
 export interface Described {
+    readonly life: Life;
+    readonly tenant: TenantId;
     readonly kind: ResourceKind;
     readonly urn: string;
     readonly name: string;
@@ -38,7 +40,7 @@ export const sealSpec = (
 };
 
 /** Throws CorruptStore when the node's key does not open it. */
-export const openSpec = (seal: Seal, row: Row, life: Life): Values => {
+const openSpec = (seal: Seal, row: Row, life: Life): Values => {
     const open = parse(row.spec) as Values;
     if (!(row.secrets instanceof Uint8Array)) return open;
     try {
@@ -46,6 +48,20 @@ export const openSpec = (seal: Seal, row: Row, life: Life): Values => {
     } catch (failure) {
         throw new CorruptStore(`the node's key does not open the secrets of ${life}`, { cause: failure });
     }
+};
+
+/** The columns that both tables have. Throws CorruptStore. */
+export const describedIn = (seal: Seal, row: Row): Described => {
+    const life = row.life as Life;
+    return {
+        life,
+        tenant: row.tenant as TenantId,
+        kind: row.kind as ResourceKind,
+        urn: String(row.urn),
+        name: String(row.name),
+        spec: openSpec(seal, row, life),
+        uses: parse(row.uses) as Described["uses"],
+    };
 };
 
 /** JSON of a column. */

@@ -1,12 +1,10 @@
-import type { Life, TenantId } from "../../protocol/ids.ts";
+import type { Life } from "../../protocol/ids.ts";
 import type { Database, Row } from "./database.ts";
-import { type Described, openSpec, parse, type ResourceKind, sealSpec } from "./rows.ts";
+import { type Described, describedIn, sealSpec } from "./rows.ts";
 import type { Seal } from "./sealing.ts";
 
 /** What was removed and is kept for a while. */
 export interface TrashRow extends Described {
-    readonly life: Life;
-    readonly tenant: TenantId;
     /** Where the data are. */
     readonly place: string;
     readonly removedAt: number;
@@ -76,15 +74,8 @@ export class Trash {
     }
 
     #read(row: Row): TrashRow {
-        const life = row.life as Life;
         return {
-            life,
-            tenant: row.tenant as TenantId,
-            kind: row.kind as ResourceKind,
-            urn: String(row.urn),
-            name: String(row.name),
-            spec: openSpec(this.#seal, row, life),
-            uses: parse(row.uses) as TrashRow["uses"],
+            ...describedIn(this.#seal, row),
             place: String(row.place),
             removedAt: Number(row.removed_at),
             purgeAt: Number(row.purge_at),

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as Pulumi from "@pulumi/pulumi";
@@ -58,13 +58,6 @@ export class Stack implements AsyncDisposable {
         const stack = new Stack(directory);
         await stack.must(["stack", "init", name]);
         return stack;
-    }
-
-    /** A second operator's view of the same machines: same project, own backend and state. */
-    async copy(): Promise<Stack> {
-        const directory = await mkdtemp(join(tmpdir(), "zeroform-e2e-"));
-        await cp(this.directory, directory, { recursive: true, verbatimSymlinks: true });
-        return new Stack(directory);
     }
 
     async program<V>(program: Program<V>, values: V): Promise<void> {
