@@ -1,29 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { Bench } from "../../test/agent/fakes/bench.ts";
+import { Bench, madeWithData } from "../../test/agent/fakes/bench.ts";
 
 const DAY_MS = 86_400_000;
-
-const made = async (bench: Bench) => {
-    const session = bench.session();
-    await session.nodeOf();
-    const disk = await session.create("ZMount", "disk");
-    const db = await session.create("Zdb", "db", { spec: { mount: session.idOf(disk) } });
-    bench.node.write(disk.life, "files");
-    bench.node.write(db.life, "keys");
-    return { session, disk, db };
-};
 
 describe("a removal", () => {
     it("is refused while something stands on it, naming that", async () => {
         await using bench = new Bench();
-        const { session, disk } = await made(bench);
+        const { session, disk } = await madeWithData(bench);
         await expect(session.remove(disk.life)).rejects.toMatchObject({ code: "IN_USE", message: 'ZMount "disk" is in use by Zdb "db"' });
     });
 
     it("puts the data in the trash until their time is over", async () => {
         await using bench = new Bench();
-        const { session, disk, db } = await made(bench);
+        const { session, disk, db } = await madeWithData(bench);
         await session.remove(db.life, { trashMs: DAY_MS });
         await session.remove(disk.life, { trashMs: 2 * DAY_MS });
         expect(await session.ask("trash.list", {})).toMatchObject([
@@ -40,7 +30,7 @@ describe("a removal", () => {
 
     it("purges at once when there is no time for the trash", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life, { trashMs: 0 });
         expect(bench.node.trash.size).toBe(0);
         expect(bench.store.trash.all()).toEqual([]);
@@ -49,7 +39,7 @@ describe("a removal", () => {
 
     it("that keeps leaves data and a row that says whose they are", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life, { onRemove: "keep" });
         expect(bench.node.data(db.life)).toBe("keys");
         expect(await session.read(db.life)).toEqual({ found: false });
@@ -58,14 +48,14 @@ describe("a removal", () => {
 
     it("of what is absent is a success", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life);
         expect(await session.remove(db.life)).toEqual({});
     });
 
     it("that takes too long says so and goes on", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         bench.node.fail("db", new ZeroformError({ code: "FAILED", message: "still busy", retryable: true }), 4);
         const removal = session.remove(db.life, { waitMs: 1_000 });
         removal.catch(() => undefined);
@@ -79,7 +69,7 @@ describe("a removal", () => {
 
     it("that fails for good is answered in the agent's own words", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         bench.node.fail("db", new ZeroformError({ code: "IN_USE", message: "postgres (pid 71) uses it" }), 1);
         await expect(session.remove(db.life)).rejects.toMatchObject({
             code: "IN_USE",
@@ -94,7 +84,7 @@ describe("a removal", () => {
 describe("trash", () => {
     it("that cannot be purged keeps no other, and is tried again", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         const other = await session.create("Zdb", "other");
         await session.remove(db.life, { trashMs: 1_000 });
         await session.remove(other.life, { trashMs: 1_000 });
@@ -107,7 +97,7 @@ describe("trash", () => {
 
     it("that lies on trash goes with it", async () => {
         await using bench = new Bench();
-        const { session, disk, db } = await made(bench);
+        const { session, disk, db } = await madeWithData(bench);
         await session.remove(db.life, { trashMs: 1_000 });
         await session.remove(disk.life, { trashMs: 60_000 });
         await bench.clock.advance(30_000);
@@ -118,7 +108,7 @@ describe("trash", () => {
 
     it("is let go of when a driver needs the room", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life);
         const { drivers } = bench.node;
         const admit = drivers.ZMount.admit.bind(drivers.ZMount);

@@ -1,21 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { Bench } from "../../test/agent/fakes/bench.ts";
-
-const made = async (bench: Bench) => {
-    const session = bench.session();
-    await session.nodeOf();
-    const disk = await session.create("ZMount", "disk");
-    const db = await session.create("Zdb", "db", { spec: { mount: session.idOf(disk) } });
-    bench.node.write(disk.life, "files");
-    bench.node.write(db.life, "keys");
-    return { session, disk, db };
-};
+import { Bench, madeWithData } from "../../test/agent/fakes/bench.ts";
 
 describe("data that are gone", () => {
     it("are not made again behind their owner's back: read finds nothing, and the next create makes them anew", async () => {
         await using bench = new Bench();
-        const { session, disk, db } = await made(bench);
+        const { session, disk, db } = await madeWithData(bench);
         bench.node.pieces.delete(disk.life);
         await bench.clock.advance(15_000);
         const status = await session.ask("status", {});
@@ -33,7 +23,7 @@ describe("data that are gone", () => {
 
     it("are found gone by a read alone, with what stood on them", async () => {
         await using bench = new Bench();
-        const { session, disk, db } = await made(bench);
+        const { session, disk, db } = await madeWithData(bench);
         bench.node.pieces.delete(disk.life);
         expect(await session.read(disk.life)).toEqual({ found: false });
         expect(await session.read(db.life)).toEqual({ found: false });
@@ -41,7 +31,7 @@ describe("data that are gone", () => {
 
     it("are never judged by a look that failed", async () => {
         await using bench = new Bench();
-        const { session, disk } = await made(bench);
+        const { session, disk } = await madeWithData(bench);
         bench.node.blind.set("ZMount", "Input/output error");
         await bench.clock.advance(15_000);
         expect(await session.read(disk.life)).toMatchObject({
@@ -55,7 +45,7 @@ describe("data that are gone", () => {
 
     it("are not gone when a second look finds them", async () => {
         await using bench = new Bench();
-        const { disk } = await made(bench);
+        const { disk } = await madeWithData(bench);
         const piece = bench.node.pieces.get(disk.life);
         bench.node.pieces.delete(disk.life);
         const { drivers } = bench.node;
@@ -74,7 +64,7 @@ describe("data that are gone", () => {
 
     it("that come back by themselves are taken up again", async () => {
         await using bench = new Bench();
-        const { session, disk } = await made(bench);
+        const { session, disk } = await madeWithData(bench);
         const piece = bench.node.pieces.get(disk.life);
         bench.node.pieces.delete(disk.life);
         await bench.clock.advance(15_000);
@@ -85,7 +75,7 @@ describe("data that are gone", () => {
 
     it("are not made again by an agent that has just started, nor by an update", async () => {
         await using bench = new Bench();
-        const { session, disk } = await made(bench);
+        const { session, disk } = await madeWithData(bench);
         bench.node.fail("disk", new ZeroformError({ code: "FAILED", message: "no" }));
         await session.update(disk.life, "ZMount", "disk", { size: "40MiB" });
         bench.node.pieces.delete(disk.life);

@@ -1,24 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { Bench, urnOf } from "../../test/agent/fakes/bench.ts";
+import { Bench, madeWithData, urnOf } from "../../test/agent/fakes/bench.ts";
 import { settle } from "../../test/agent/fakes/manual-clock.ts";
-
-const made = async (bench: Bench) => {
-    const session = bench.session();
-    await session.nodeOf();
-    const disk = await session.create("ZMount", "disk");
-    const db = await session.create("Zdb", "db", { spec: { mount: session.idOf(disk) } });
-    bench.node.write(disk.life, "files");
-    bench.node.write(db.life, "keys");
-    return { session, disk, db };
-};
 
 const away = new ZeroformError({ code: "NOT_READY", message: "its ZMount is not mounted", retryable: true });
 
 describe("a restore", () => {
     it("exchanges the data of the live resource of the same name with those in the trash", async () => {
         await using bench = new Bench();
-        const { session, disk } = await made(bench);
+        const { session, disk } = await madeWithData(bench);
         const old = await session.create("Zdb", "other");
         bench.node.write(old.life, "precious");
         await session.remove(old.life);
@@ -36,7 +26,7 @@ describe("a restore", () => {
 
     it("makes again, in order, what stood on the data that went away", async () => {
         await using bench = new Bench();
-        const { session, disk, db } = await made(bench);
+        const { session, disk, db } = await madeWithData(bench);
         await session.remove(db.life);
         await session.remove(disk.life);
         const newDisk = await session.create("ZMount", "disk");
@@ -52,7 +42,7 @@ describe("a restore", () => {
 
     it("one at a time, and only to what is of the same kind; says what to do otherwise", async () => {
         await using bench = new Bench();
-        const { session, disk } = await made(bench);
+        const { session, disk } = await madeWithData(bench);
         const old = await session.create("Zdb", "other");
         await session.remove(old.life);
         await session.create("Zdb", "other");
@@ -66,7 +56,7 @@ describe("a restore", () => {
 
     it("without a target says what to do", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life);
         await expect(session.ask("trash.restore", { life: db.life })).rejects.toMatchObject({
             code: "LIFE_UNKNOWN",
@@ -79,7 +69,7 @@ describe("a restore", () => {
 
     it("that the driver refuses changes nothing", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life);
         const fresh = await session.create("Zdb", "db");
         bench.node.fail("db", new ZeroformError({ code: "NO_ROOM", message: "5GiB do not fit into 1GiB" }), 1);
@@ -91,7 +81,7 @@ describe("a restore", () => {
 
     it("that was cut off is finished by the next agent", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life);
         const fresh = await session.create("Zdb", "db");
         bench.node.gates.set("db", new Promise(() => undefined));
@@ -106,7 +96,7 @@ describe("a restore", () => {
 
     it("that waits protects its trash from being purged when its time is over, and from whoever needs the room", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life, { trashMs: 1_000 });
         const fresh = await session.create("Zdb", "db");
         bench.node.fail("db", away);
@@ -123,7 +113,7 @@ describe("a restore", () => {
 
     it("whose data are purged all the same is an error, never a success", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life);
         const fresh = await session.create("Zdb", "db");
         bench.node.fail("db", away);
@@ -143,7 +133,7 @@ describe("a restore", () => {
 
     it("that is refused only at a later try is dropped as well", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life);
         const fresh = await session.create("Zdb", "db");
         bench.node.fail("db", away, 2);
@@ -158,7 +148,7 @@ describe("a restore", () => {
 
     it("that has moved nothing yet is dropped when its resource is to go", async () => {
         await using bench = new Bench();
-        const { session, db } = await made(bench);
+        const { session, db } = await madeWithData(bench);
         await session.remove(db.life);
         const fresh = await session.create("Zdb", "db");
         bench.node.write(fresh.life, "fresh");

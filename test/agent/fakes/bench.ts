@@ -230,4 +230,15 @@ export class Session {
     }
 }
 
+/** A Node with a ZMount and a Zdb on it, data on both, and the session that made them. */
+export const madeWithData = async (bench: Bench) => {
+    const session = bench.session();
+    await session.nodeOf();
+    const disk = await session.create("ZMount", "disk");
+    const db = await session.create("Zdb", "db", { spec: { mount: session.idOf(disk) } });
+    bench.node.write(disk.life, "files");
+    bench.node.write(db.life, "keys");
+    return { session, disk, db };
+};
+
 export const urnOf = (kind: Kind, name: string): string => `urn:pulumi:dev::test::pulumi-nodejs:dynamic/zeroform:${kind}::${name}`;
