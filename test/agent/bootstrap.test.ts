@@ -8,10 +8,11 @@ import { bootstrap } from "../../provider/node/bootstrap.ts";
 import { dial } from "../../provider/node/dial.ts";
 import { Release } from "../../provider/node/release.ts";
 import { resolveTarget } from "../../provider/node/target.ts";
+import { prefixOf } from "../prefix.ts";
 import { failure, Transport, want } from "./transport-host.ts";
 
 describe("bootstrap", () => {
-    const on = new Transport("zfnboot");
+    const on = new Transport(prefixOf("nboot"));
 
     it("from two processes at once is done by one of them", async () => {
         const script = fileURLToPath(new URL("./link-once.ts", import.meta.url));
@@ -54,7 +55,7 @@ describe("bootstrap", () => {
 });
 
 describe("bootstrap on a small disk", () => {
-    const on = new Transport("zfnsmall", 100 * 1024 ** 2);
+    const on = new Transport(prefixOf("nsmall"), 100 * 1024 ** 2);
 
     it("refuses a disk without room, and names a disk that fills up on the way", async () => {
         const given = on.reach();

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exec, powerOff, powerOn } from "../../dev/hosts/index.ts";
 import type { ResourceReport } from "../../protocol/api.ts";
 import { mintSessionId } from "../../protocol/ids.ts";
+import { prefixOf } from "../prefix.ts";
 import { redisOf } from "./core/redis-of.ts";
 import { AgentRig, bundled, type Channel, urnOf } from "./core/rig.ts";
 
@@ -13,7 +14,7 @@ let disk: ResourceReport;
 let db: ResourceReport;
 
 beforeAll(async () => {
-    rig = await AgentRig.start("zfa");
+    rig = await AgentRig.start(prefixOf("a"));
 });
 afterAll(async () => {
     await rig?.stop();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exec } from "../../dev/hosts/index.ts";
 import type { ErrorFacts } from "../../protocol/errors.ts";
+import { prefixOf } from "../prefix.ts";
 import { AgentRig } from "./core/rig.ts";
 import { placeBun, placeProgram } from "./in-host.ts";
 
@@ -15,7 +16,7 @@ let rig: AgentRig;
 let program: readonly string[];
 
 beforeAll(async () => {
-    rig = await AgentRig.start("zfap");
+    rig = await AgentRig.start(prefixOf("ap"));
     program = [await placeBun(rig.host), await placeProgram(rig.host, "test/agent/core/packages-in-host.ts", "packages.js")];
     // A package source of the host's own: the test needs no network, and the machine's sources are not asked.
     await rig.sh("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*; mkdir -p /srv/repo");

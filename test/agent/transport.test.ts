@@ -5,11 +5,12 @@ import { cut, exec, join, powerOff, powerOn } from "../../dev/hosts/index.ts";
 import { dial } from "../../provider/node/dial.ts";
 import { fingerprint } from "../../provider/node/known-hosts.ts";
 import { resolveTarget } from "../../provider/node/target.ts";
+import { prefixOf } from "../prefix.ts";
 import { bundleFakeAgent } from "./fake-bundle.ts";
 import { SlowRelay } from "./slow-relay.ts";
 import { failure, leastDisturbed, Transport, timed, want } from "./transport-host.ts";
 
-const on = new Transport("zfn");
+const on = new Transport(prefixOf("n"));
 
 describe("a fresh machine", () => {
     it("has no agent for those who install none", async () => {

@@ -5,6 +5,7 @@ import { namespaceOf, serverOf, trashedNamespace, type Zdb } from "../../agent/p
 import { mountPointOf } from "../../agent/primitives/zmount-places.ts";
 import { powerOff, powerOn } from "../../dev/hosts/index.ts";
 import { mintLife, mintTenantId } from "../../protocol/ids.ts";
+import { prefixOf } from "../prefix.ts";
 import { changed, Rig } from "./driver/rig.ts";
 
 const asZdb = (resource: Resource): Zdb => resource as unknown as Zdb;
@@ -13,7 +14,7 @@ describe("a Zdb on a real host", () => {
     let rig: Rig;
     let mount: Resource;
     beforeAll(async () => {
-        rig = await Rig.start("zfd", 2 * 2 ** 30);
+        rig = await Rig.start(prefixOf("d"), 2 * 2 ** 30);
         mount = rig.mount("disk", "256MiB");
         await rig.run("apply", mount);
     });

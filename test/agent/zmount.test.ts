@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Resource } from "../../agent/primitives/driver.ts";
 import { mountPointOf, placesOf, trashedImage } from "../../agent/primitives/zmount-places.ts";
 import { powerOff, powerOn } from "../../dev/hosts/index.ts";
+import { prefixOf } from "../prefix.ts";
 import { changed, Rig, trashedMount } from "./driver/rig.ts";
 
 const MIB = 2 ** 20;
@@ -11,7 +12,7 @@ const CAP_SYS_RESOURCE = 24n;
 describe("a ZMount on a real host", () => {
     let rig: Rig;
     beforeAll(async () => {
-        rig = await Rig.start("zfd", 2 * 2 ** 30);
+        rig = await Rig.start(prefixOf("d"), 2 * 2 ** 30);
     });
     afterAll(() => rig?.stop());
 

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { describe, expect, it } from "vitest";
+import { prefixOf } from "../prefix.ts";
 
 const LIMIT_MS = 240_000;
 
@@ -19,7 +20,7 @@ const demo = (...args: readonly string[]): Promise<{ readonly code: number | nul
 describe("the demo", () => {
     it("proves its story from three new hosts to nothing left", async () => {
         // A name of its own: somebody may have kept theirs running.
-        const { code, output } = await demo("--prefix", "zfedemo");
+        const { code, output } = await demo("--prefix", prefixOf("demo"));
         expect(code, output).toBe(0);
         expect(output.match(/✓/g), output).toHaveLength(8);
         expect(output).not.toMatch(/^ {4}at /m);

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { exec, type HostInfo, reinstall, up } from "../../dev/hosts/index.ts";
+import { prefixOf } from "../prefix.ts";
 
 /** The set of hosts that all end-to-end tests share; taken away by the global tear-down. */
-export const PREFIX = process.env.ZEROFORM_TEST_PREFIX ?? "zfe";
+export const PREFIX = prefixOf("e");
 
 /** What a program needs to know of a host, as plain data. */
 export interface Machine {

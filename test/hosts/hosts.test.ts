@@ -4,11 +4,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../dev/hosts/command.ts";
 import { cut, down, exec, type HostInfo, join, list, powerOff, powerOn, reinstall, up } from "../../dev/hosts/index.ts";
+import { prefixOf } from "../prefix.ts";
 import { footprint, NOTHING } from "./footprint.ts";
 import { ssh } from "./ssh.ts";
 
-const PREFIX = "zft";
-const OTHER = "zftb";
+const PREFIX = prefixOf("t");
+const OTHER = prefixOf("tb");
 const CLI = fileURLToPath(new URL("../../cli/zeroform.ts", import.meta.url));
 const MIB = 1024 ** 2;
 
@@ -38,7 +39,7 @@ describe("a host", () => {
         const all = await hosts(3);
         const answers = await Promise.all(all.map((host) => ssh(host, ["hostname; cat /etc/machine-id; systemctl is-system-running"])));
         const lines = answers.map((answer) => answer.stdout.trim().split("\n"));
-        expect(lines.map(([name]) => name)).toEqual(["zft-1", "zft-2", "zft-3"]);
+        expect(lines.map(([name]) => name)).toEqual([`${PREFIX}-1`, `${PREFIX}-2`, `${PREFIX}-3`]);
         expect(new Set(lines.map(([, machine]) => machine)).size).toBe(3);
         expect(lines.map(([, , state]) => state)).toEqual(["running", "running", "running"]);
         expect(new Set(all.map((host) => host.hostKey)).size).toBe(3);
@@ -163,7 +164,9 @@ describe("power", () => {
         const rest = await footprint(PREFIX);
         expect(rest.loops.filter((line) => line.includes("/hosts/1/"))).toEqual([]);
         expect((await ssh(host, ["true"])).code).toBe(255);
-        await expect(exec(host, ["true"])).rejects.toThrow("zft-1 is not running: start it with `zeroform dev power-on zft-1`.");
+        await expect(exec(host, ["true"])).rejects.toThrow(
+            `${PREFIX}-1 is not running: start it with \`zeroform dev power-on ${PREFIX}-1\`.`,
+        );
 
         const on = await powerOn(host);
         expect(on).toEqual({ ...host, pid: on.pid });
@@ -251,17 +254,17 @@ describe("zeroform dev", () => {
         const made = await zeroform("up", "2", "--prefix", OTHER, "--disk", "256MiB", "--json");
         const all = JSON.parse(made.stdout) as HostInfo[];
         expect(all.map((host) => [host.name, host.state, host.diskBytes])).toEqual([
-            ["zftb-1", "up", 256 * MIB],
-            ["zftb-2", "up", 256 * MIB],
+            [`${OTHER}-1`, "up", 256 * MIB],
+            [`${OTHER}-2`, "up", 256 * MIB],
         ]);
         expect(JSON.parse((await zeroform("list", "--prefix", OTHER, "--json")).stdout)).toEqual(all);
-        expect(await zeroform("ssh", "--prefix", OTHER, "2", "hostname; exit 3")).toEqual({ code: 3, stdout: "zftb-2\n", stderr: "" });
-        expect((await zeroform("ssh", "dev@zftb-1", "id", "-un")).stdout).toBe("dev\n");
-        expect((await zeroform("power-off", "zftb-1")).stdout).toMatch(/^zftb-1 +off /);
-        expect((await zeroform("power-on", "zftb-1")).stdout).toMatch(/^zftb-1 +up /);
-        expect((await zeroform("cut", "--prefix", OTHER, "1")).stdout).toMatch(/^zftb-1 +cut /);
-        expect((await zeroform("join", "--prefix", OTHER, "1")).stdout).toMatch(/^zftb-1 +up /);
-        expect((await zeroform("down", "--prefix", OTHER)).stdout).toBe("Removed zftb-1, zftb-2.\n");
+        expect(await zeroform("ssh", "--prefix", OTHER, "2", "hostname; exit 3")).toEqual({ code: 3, stdout: `${OTHER}-2\n`, stderr: "" });
+        expect((await zeroform("ssh", `dev@${OTHER}-1`, "id", "-un")).stdout).toBe("dev\n");
+        expect((await zeroform("power-off", `${OTHER}-1`)).stdout).toMatch(new RegExp(`^${OTHER}-1 +off `));
+        expect((await zeroform("power-on", `${OTHER}-1`)).stdout).toMatch(new RegExp(`^${OTHER}-1 +up `));
+        expect((await zeroform("cut", "--prefix", OTHER, "1")).stdout).toMatch(new RegExp(`^${OTHER}-1 +cut `));
+        expect((await zeroform("join", "--prefix", OTHER, "1")).stdout).toMatch(new RegExp(`^${OTHER}-1 +up `));
+        expect((await zeroform("down", "--prefix", OTHER)).stdout).toBe(`Removed ${OTHER}-1, ${OTHER}-2.\n`);
         expect((await zeroform("list", "--prefix", OTHER, "--json")).stdout).toBe("[]\n");
         expect(await footprint(OTHER)).toEqual(NOTHING);
     });
