@@ -9,6 +9,7 @@ import { remaining } from "./api/nodes.ts";
 import { Sessions } from "./api/sessions.ts";
 import type { Clock } from "./clock.ts";
 import { KeyedLock } from "./keyed-lock.ts";
+import { Meters } from "./meters.ts";
 import type { Os } from "./os/os.ts";
 import type { Drivers } from "./reconciler/drivers.ts";
 import { machinery } from "./reconciler/machinery.ts";
@@ -36,6 +37,7 @@ const RENAMED_MS = 250;
 /** The agent on its machine: whether it may work, and with what. */
 export class Agent {
     readonly parts: AgentParts;
+    readonly meters = new Meters();
     /** Sessions with an open channel, by channel. */
     readonly #channels = new Map<object, SessionId>();
     readonly #leaveSession = new Map<object, () => void>();
@@ -144,7 +146,7 @@ export class Agent {
 
     #begin(store: Store): void {
         const { clock, os, drivers, random, custody } = this.parts;
-        const parts = machinery(store, os, drivers, clock);
+        const parts = machinery(store, os, drivers, clock, this.meters);
         store.sessions.spare(() => this.#channels.values());
         const onRemoved = () => {
             if (store.leaving() && remaining({ store }) === "removed") this.parts.leave();
@@ -161,6 +163,7 @@ export class Agent {
             clock,
             lock: new KeyedLock(),
             awaited: new Map(),
+            measuring: new Map(),
             onRemoved,
         };
         for (const [channel, session] of this.#channels) this.#join(channel, session);

@@ -8,6 +8,8 @@ zeroform-agent rpc [--session <id>] [--protocol <n,...>]
                                           join standard input and output to the agent
 zeroform-agent install                    make this agent the machine's and start it
 zeroform-agent uninstall [--if-unused]    take the agent off the machine when nothing is left for it to do
+zeroform-agent metrics                    print figures of agent and engines as Prometheus reads them
+zeroform-agent units [<life>|<name>]      print the systemd units of resources, as JSON on a line each
 zeroform-agent claim same|new             say what a machine with a copied disk is
 zeroform-agent zdb [options]              run a Zero-DB server
 zeroform-agent --version | --help
@@ -25,6 +27,10 @@ const main = async ([command, ...rest]: readonly string[]): Promise<number> => {
             return 0;
         case "uninstall":
             return (await import("./uninstall.ts")).uninstall(rest.includes("--if-unused"));
+        case "metrics":
+            return (await import("./print-metrics.ts")).printMetrics();
+        case "units":
+            return (await import("./units-of.ts")).printUnits(rest[0]);
         case "claim":
             return (await import("./claim.ts")).claim(rest[0]);
         case "zdb":

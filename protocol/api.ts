@@ -2,6 +2,7 @@ import type { Kind } from "../schema/index.ts";
 import type { Reach } from "../schema/on-node.ts";
 import type { ErrorFacts } from "./errors.ts";
 import type { Life, MachineId, SessionId, TenantId } from "./ids.ts";
+import type { Family } from "./metrics.ts";
 
 /** What the agent says first on every channel, unasked: so that a channel costs no round trip of its own. */
 export interface Welcome {
@@ -212,6 +213,13 @@ export interface Api {
     "session.end": [{ readonly confirmed: readonly (Life | TenantId)[] }, Record<string, never>];
 
     status: [{ readonly events?: number }, MachineStatus];
+    /** In the order in which they happened: the `latest` so many, or those `after` an id, for which it waits up to a minute when there are none. `about`: a life, or a resource's name. */
+    events: [
+        { readonly about?: string; readonly latest?: number; readonly after?: number; readonly waitMs?: number },
+        readonly AgentEvent[],
+    ];
+    /** Figures for monitoring, also of a machine whose store is not sound. */
+    metrics: [Record<string, never>, readonly Family[]];
     "trash.list": [Record<string, never>, readonly TrashStatus[]];
     /** Puts trashed data in the place of a resource's own (default: the live one with the same tenant and URN), whose data goes to the trash instead. */
     "trash.restore": [{ readonly life: Life; readonly into?: Life }, { readonly into: NamedLife }];

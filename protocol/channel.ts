@@ -161,6 +161,12 @@ const toWire = (thrown: unknown): { readonly facts: ErrorData; readonly message:
 
 const fromWire = (thrown: unknown): ZeroformError => {
     if (thrown instanceof ResponseError && isErrorData(thrown.data)) return new ZeroformError(thrown.data);
+    if (thrown instanceof ResponseError && thrown.code === ErrorCodes.MethodNotFound)
+        return new ZeroformError({
+            code: "PROTOCOL_MISMATCH",
+            message: "the agent is older than this zeroform, and does not know how to answer",
+            hint: "Run pulumi up, which upgrades the agent.",
+        });
     // The channel was closed at this end while the call was waiting.
     const isDropped = thrown instanceof ResponseError && thrown.code === ErrorCodes.PendingResponseRejected;
     if (isDropped || thrown instanceof ConnectionError) return lost();

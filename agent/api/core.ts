@@ -2,6 +2,7 @@ import type { ServerCall } from "../../protocol/channel.ts";
 import type { MachineId, SessionId } from "../../protocol/ids.ts";
 import type { Clock } from "../clock.ts";
 import type { KeyedLock } from "../keyed-lock.ts";
+import type { Measurement } from "../primitives/driver.ts";
 import type { Machinery } from "../reconciler/machinery.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
 import type { Former } from "../store/custody.ts";
@@ -21,6 +22,8 @@ export interface Core {
     readonly lock: KeyedLock;
     /** Creates that somebody waits for at this moment, by operation. */
     readonly awaited: Map<string, number>;
+    /** What is being measured at this moment, by kind. */
+    readonly measuring: Map<string, Promise<readonly Measurement[]>>;
     /** Looks whether the agent has a reason to stay. */
     readonly onRemoved: () => void;
 }

@@ -8,6 +8,9 @@ import { confirm } from "./caller.ts";
 import type { Call, Core } from "./core.ts";
 import { createResource } from "./create-resource.ts";
 import { deleteResource } from "./delete-resource.ts";
+import { eventsOf } from "./events.ts";
+import { metered } from "./metered.ts";
+import { metricsOf } from "./metrics.ts";
 import { createNode, deleteNode, knownNode, readNode, updateNode } from "./nodes.ts";
 import { readResource } from "./read-resource.ts";
 import { statusOf } from "./status.ts";
@@ -36,7 +39,7 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
             understood(peer, async () => act(agent.core, params));
     const done = Promise.resolve({});
 
-    return {
+    return metered(agent.meters, {
         "node.create": (params, call) =>
             understood(peer, async () => {
                 const caller = agent.callOf(session, call);
@@ -66,6 +69,8 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
             return done;
         }),
         status: (params) => understood(peer, () => status(agent, peer, params)),
+        events: (params, call) => understood(peer, () => eventsOf(agent.core, params, call)),
+        metrics: () => understood(peer, () => metricsOf(agent)),
         "trash.list": question<"trash.list">(listTrash),
         "trash.restore": operation<"trash.restore">(restoreTrash),
         "machine.claim": ({ as }, call) =>
@@ -86,7 +91,7 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
             await core.reconciler.sweepNow();
             return {};
         }),
-    };
+    });
 };
 
 /** A machine that may do nothing still says what it is and why. */

@@ -22,7 +22,7 @@ export const updateResource = async (core: Core, params: Params<"resource.update
     const { drivers, packages } = core.parts;
     await inTime(core, waiting, (work) => packages.ensure(drivers[kind].packages, params.settings.installPackages, work));
 
-    await core.lock.run(life, () =>
+    const before = await core.lock.run(life, () =>
         core.lock.run(ADMISSION, async () => {
             checkReferences(core, tenant, kind, spec);
             const old = liveRow(core, params, call);
@@ -45,9 +45,10 @@ export const updateResource = async (core: Core, params: Params<"resource.update
                 since: now.state === "ready" ? core.clock.now() : now.since,
                 reasons: ["it is being changed"],
             });
+            return now.spec;
         }),
     );
-    core.reconciler.desiredChanged(life);
+    core.reconciler.desiredChanged(life, before);
 
     await core.reconciler.settled(life, waiting);
     const row = ownLife(core, caller, life);

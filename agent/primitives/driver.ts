@@ -1,4 +1,5 @@
 import type { Life, TenantId } from "../../protocol/ids.ts";
+import type { FamilyNamed } from "../../protocol/metrics.ts";
 import type { Kind } from "../../schema/index.ts";
 import type { AnyPrimitive, Outputs, Spec } from "../../schema/primitive.ts";
 import type { Os } from "../os/os.ts";
@@ -46,6 +47,15 @@ export interface Context {
     readonly purgeNow: (trashed: Trashed) => Promise<void>;
 }
 
+/** A figure for monitoring. */
+export interface Measurement {
+    readonly family: FamilyNamed;
+    /** Whose it is; what several resources share has labels instead. */
+    readonly resource?: Resource;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly value: number;
+}
+
 /** How one primitive is made real on a node, and kept so. */
 export interface Driver<P extends AnyPrimitive, Facts> {
     readonly primitive: P;
@@ -72,4 +82,8 @@ export interface Driver<P extends AnyPrimitive, Facts> {
     purge(trashed: Trashed<P>, context: Context): Promise<void>;
     /** Exchanges: the resource's own data go to `own`, the trashed data into their place. The resource is applied afterwards. Refuses before it touches anything when the data do not fit. Repeatable. */
     restore(trashed: Trashed<P>, into: Resource<P>, own: string, context: Context): Promise<void>;
+    /** The systemd units that realise it, whose journal tells of it; several resources may share one. Pure. */
+    units(resource: Resource<P>): readonly string[];
+    /** Figures of all resources of this kind, asked for together. What is dead or slow is left out, and holds up nothing else. */
+    measure(os: Os, resources: readonly Resource<P>[]): Promise<readonly Measurement[]>;
 }

@@ -5,6 +5,7 @@ import { zdb } from "../../schema/zdb.ts";
 import type { Os } from "../os/os.ts";
 import type { Context, Driver } from "./driver.ts";
 import { hasGround } from "./zdb-ground.ts";
+import { measureZdbs } from "./zdb-measure.ts";
 import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
 import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { admitPort } from "./zdb-ports.ts";
@@ -74,6 +75,9 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
             await restoreNamespace(trashed, into, own, context);
         });
     },
+
+    units: (resource) => [serverOf(resource).unit],
+    measure: measureZdbs,
 };
 
 const PASSWORD_LENGTH = 32;

@@ -5,6 +5,7 @@ import type { Os } from "../os/os.ts";
 import { ProgramFailure } from "../os/program.ts";
 import type { Context, Driver } from "./driver.ts";
 import { ensureGrown } from "./zmount-growth.ts";
+import { measureZMounts } from "./zmount-measure.ts";
 import { broken, ensureMounted, requireUnused, unmount } from "./zmount-mounting.ts";
 import { type AllZMountFacts, deletedWhileMounted, gatherZMounts, observeZMount, poolGone } from "./zmount-observe.ts";
 import { type Places, placesOf, trashedImage, type ZMount } from "./zmount-places.ts";
@@ -70,6 +71,12 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
     async restore({ place }, into, own, context) {
         await restoreImage(place, into, own, context.os);
     },
+
+    units(resource) {
+        const { mountUnit, checkUnit } = placesOf(resource);
+        return [mountUnit, checkUnit];
+    },
+    measure: measureZMounts,
 };
 
 /** What cannot be seen is not what is not there: a pool that is away is waited for. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { Meters } from "../meters.ts";
 import type { Os, Work } from "../os/os.ts";
 import type { Context } from "../primitives/driver.ts";
 import type { LifeRow } from "../store/lives.ts";
@@ -20,16 +21,20 @@ export interface Machinery {
     readonly observer: Observer;
     readonly packages: PackageKeeper;
     readonly trash: TrashKeeper;
+    readonly meters: Meters;
     /** What a driver is given. */
     context(work: Work): Context;
     /** Writes down what happened, and to which resource. */
     tell(what: string, words: string, about?: Pick<LifeRow, "life" | "kind" | "name">): void;
 }
 
-export const machinery = (store: Store, os: Os, drivers: Drivers, clock: Clock): Machinery => {
+const EVENTS = { name: "zeroform_events_total", help: "Events by what happened.", type: "counter" } as const;
+
+export const machinery = (store: Store, os: Os, drivers: Drivers, clock: Clock, meters: Meters): Machinery => {
     const inventory = new Inventory(store);
     const tell: Machinery["tell"] = (what, words, about) => {
         const subject = about ? { life: about.life, name: about.name } : {};
+        meters.count(EVENTS, { what });
         store.events.add({ at: clock.now(), what, detail: [about?.kind, words].filter(Boolean).join(": "), ...subject });
     };
     const context = (work: Work): Context => ({
@@ -50,6 +55,7 @@ export const machinery = (store: Store, os: Os, drivers: Drivers, clock: Clock):
         observer: new Observer(os, drivers, inventory),
         packages: new PackageKeeper(os, tell),
         trash,
+        meters,
         context,
         tell,
     };

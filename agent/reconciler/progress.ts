@@ -1,4 +1,6 @@
 import type { LifeRow } from "../store/lives.ts";
+import type { Values } from "../store/rows.ts";
+import { describeChange, describeSpec } from "./changes.ts";
 import type { Machinery } from "./machinery.ts";
 
 /** What an event calls the end of each kind of work. */
@@ -14,13 +16,20 @@ const EVENT: Readonly<Record<LifeRow["work"], string>> = {
 export const hasWork = (row: LifeRow): boolean =>
     row.desired === "removed" || row.restore !== undefined || (row.desired === "present" && row.work !== "none");
 
-/** Writes down that it is as desired; answers whether that is news. */
-export const markReady = ({ store, clock, tell }: Machinery, row: LifeRow): boolean => {
+/** What an event says beside that. */
+const wordsOn = (row: LifeRow, before: Values | undefined): string => {
+    if (row.work === "heal") return row.reasons.join("; ");
+    if (row.work === "make") return describeSpec(row.kind, row.spec);
+    return row.work === "change" && before !== undefined ? describeChange(row.kind, before, row.spec) : "";
+};
+
+/** Writes down that it is as desired, where it was otherwise `before`; answers whether that is news. */
+export const markReady = ({ store, clock, tell }: Machinery, row: LifeRow, before: Values | undefined): boolean => {
     if (row.state === "ready" && row.work === "none" && row.made) return false;
     const since = row.state === "ready" ? row.since : clock.now();
     store.transaction(() => {
         store.lives.change(row.life, { state: "ready", since, reasons: [], made: true, work: "none" });
-        tell(EVENT[row.work], row.work === "heal" ? row.reasons.join("; ") : "", row);
+        tell(EVENT[row.work], wordsOn(row, before), row);
     });
     return true;
 };

@@ -1,7 +1,7 @@
 import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
 import type { LifeRow } from "../store/lives.ts";
-import type { ResourceKind } from "../store/rows.ts";
+import type { ResourceKind, Values } from "../store/rows.ts";
 import type { Machinery } from "./machinery.ts";
 import type { Judge } from "./observer.ts";
 import { hasWork, markUnfinished } from "./progress.ts";
@@ -13,6 +13,8 @@ const SWEEP_MS = 15_000;
 /** A burst of events costs one sweep, and a stream of them one a second. */
 const WAKE_MS = 100;
 const BETWEEN_WAKES_MS = 1_000;
+
+const SWEEPS = { name: "zeroform_sweep_duration_seconds", help: "How long it took to look at everything.", type: "summary" } as const;
 
 export interface Waiting {
     /** Unix milliseconds. */
@@ -66,9 +68,9 @@ export class Reconciler {
         if (!this.#sweeping) this.#planSweep(this.#wakeDelay());
     }
 
-    /** Another state of this one is desired: what is being done for the old one is cut off. */
-    desiredChanged(life: Life): void {
-        this.#worker.anew(life);
+    /** Another state of this one is desired, not that of `before`: what is being done for the old one is cut off. */
+    desiredChanged(life: Life, before?: Values): void {
+        this.#worker.anew(life, before);
     }
 
     /** What was last seen of it, when that was good. */
@@ -166,9 +168,11 @@ export class Reconciler {
     async #sweepAll(evenPaused: boolean): Promise<void> {
         this.#woken = false;
         if (this.#stopped.signal.aborted || (this.paused && !evenPaused)) return;
+        const begun = performance.now();
         const kinds = new Set(this.#parts.inventory.present().map((row) => row.kind));
         await Promise.all([...kinds].map((kind) => this.#sweepKind(kind)));
         await this.#parts.trash.purgeDue({ signal: this.#stopped.signal, progress: () => undefined });
+        this.#parts.meters.observe(SWEEPS, (performance.now() - begun) / 1_000);
         this.#onRemoved();
     }
 

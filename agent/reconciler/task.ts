@@ -31,6 +31,8 @@ export class Task {
     callOffRetry: (() => void) | undefined;
     /** What was last seen of it. */
     seen: Seen | undefined;
+    /** What it was before what is being changed now; lost with the agent, as only an event tells it. */
+    before: Values | undefined;
     /** A data-bearing resource that was ready once, of which nothing is left. */
     gone = false;
     readonly #waiting = new Set<(outcome: Outcome) => void>();

@@ -5,6 +5,7 @@ import type { AnyPrimitive } from "../../schema/primitive.ts";
 import type { Work } from "../os/os.ts";
 import type { Observation } from "../primitives/driver.ts";
 import type { LifeRow } from "../store/lives.ts";
+import type { Values } from "../store/rows.ts";
 import { backoffMs } from "./backoff.ts";
 import { exchange } from "./exchange.ts";
 import { called } from "./inventory.ts";
@@ -69,9 +70,10 @@ export class Worker {
         await Promise.all(this.running());
     }
 
-    /** Another state of this one is desired: what is being done for the old one is cut off. */
-    anew(life: Life): void {
+    /** Another state of this one is desired, not that of `before`: what is being done for the old one is cut off. */
+    anew(life: Life, before?: Values): void {
         const task = this.task(life);
+        task.before ??= before;
         task.forgive();
         task.abort?.abort();
         this.begin(life);
@@ -153,7 +155,8 @@ export class Worker {
         const task = this.task(row.life);
         task.forgive();
         task.gone = false;
-        if (markReady(this.#parts, row)) this.#events.onReady(row);
+        if (markReady(this.#parts, row, task.before)) this.#events.onReady(row);
+        task.before = undefined;
         task.settle({ state: "ready" });
     }
 

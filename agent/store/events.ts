@@ -8,16 +8,37 @@ const KEPT = 1_000;
 /** Longest text of an event; the journal has the rest. */
 const LONGEST_DETAIL = 2_000;
 
+const of = (about: string | undefined) => [about ?? null, about ?? null, about ?? null];
+const ABOUT = "(? is null or life = ? or name = ?)";
+
 /** What happened on this machine, for people. */
 export class Events {
     readonly #db: Database;
 
+    readonly #listeners = new Set<() => void>();
+    #hasNews = false;
+
     constructor(db: Database) {
         this.#db = db;
+        db.onRollback(() => {
+            this.#hasNews = false;
+        });
+        db.onCommit(() => {
+            if (!this.#hasNews) return;
+            this.#hasNews = false;
+            for (const hear of [...this.#listeners]) hear();
+        });
+    }
+
+    /** Calls back whenever some were added; the answer ends that. */
+    listen(hear: () => void): () => void {
+        this.#listeners.add(hear);
+        return () => this.#listeners.delete(hear);
     }
 
     add(event: Omit<AgentEvent, "id">): void {
         this.#db.transaction(() => {
+            this.#hasNews = true;
             this.#db.run(
                 "insert into events (at, life, name, what, detail) values (?, ?, ?, ?, ?)",
                 event.at,
@@ -30,9 +51,14 @@ export class Events {
         });
     }
 
-    /** The latest first. */
-    latest(count: number): readonly AgentEvent[] {
-        return this.#db.all("select * from events order by id desc limit ?", count).map(read);
+    /** The latest first; only those of a life, or of resources of a name, when one is given. */
+    latest(count: number, about?: string): readonly AgentEvent[] {
+        return this.#db.all(`select * from events where ${ABOUT} order by id desc limit ?`, ...of(about), count).map(read);
+    }
+
+    /** Those that came after one, the oldest first. */
+    after(id: number, count: number, about?: string): readonly AgentEvent[] {
+        return this.#db.all(`select * from events where id > ? and ${ABOUT} order by id limit ?`, id, ...of(about), count).map(read);
     }
 }
 

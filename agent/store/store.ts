@@ -27,6 +27,8 @@ export interface Store {
     /** The session after whose end the agent leaves. */
     leavingAfter(): SessionId | undefined;
     belongTo(machine: MachineId): void;
+    /** Size of the database, what waits in its log left out. */
+    bytes(): number;
     close(): void;
 }
 
@@ -57,6 +59,7 @@ export const openStore = (path: string, seal: Seal): Store => {
                 return isSessionId(value) ? value : undefined;
             },
             belongTo: (machine) => setMeta("machine", machine),
+            bytes: () => Number(db.get("pragma page_count")?.page_count) * Number(db.get("pragma page_size")?.page_size),
             close: () => db.close(),
         };
     } catch (failure) {

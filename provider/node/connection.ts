@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { Client, ClientChannel } from "ssh2";
+import type { Client, ClientCallback, ClientChannel, PseudoTtyOptions } from "ssh2";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { connectionLost } from "./failures.ts";
 import type { HostKey } from "./known-hosts.ts";
@@ -14,6 +14,14 @@ export interface RunOptions {
     readonly input?: Readable;
     readonly onStdoutLine?: (line: string) => void;
     readonly onStderrLine?: (line: string) => void;
+}
+
+/** A terminal at this end, for a command that wants one at its end. */
+export interface Terminal {
+    /** `xterm-256color` ... */
+    readonly type: string;
+    readonly rows: number;
+    readonly columns: number;
 }
 
 /** How a command ended. Only the end of what it said is kept. */
@@ -59,7 +67,17 @@ export class Connection {
     }
 
     /** Starts a command: two round trips. */
-    async open(command: string, signal: AbortSignal): Promise<ClientChannel> {
+    open(command: string, signal: AbortSignal, terminal?: Terminal): Promise<ClientChannel> {
+        const options = terminal === undefined ? {} : { pty: windowOf(terminal) };
+        return this.#start(signal, (begun) => this.#client.exec(command, options, begun));
+    }
+
+    /** Starts the user's login shell. */
+    openShell(signal: AbortSignal, terminal?: Terminal): Promise<ClientChannel> {
+        return this.#start(signal, (begun) => this.#client.shell(terminal === undefined ? false : windowOf(terminal), begun));
+    }
+
+    async #start(signal: AbortSignal, begin: (begun: ClientCallback) => void): Promise<ClientChannel> {
         signal.throwIfAborted();
         if (this.#isClosed) throw connectionLost(this.target);
         const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
@@ -78,7 +96,7 @@ export class Connection {
             abandoned = true;
         });
         try {
-            this.#client.exec(command, (error, channel) => {
+            begin((error, channel) => {
                 if (error) return reject(this.#isClosed ? connectionLost(this.target, error) : this.#noChannel(error));
                 channel.on("error", () => undefined);
                 channel.stderr.on("error", () => undefined);
@@ -164,6 +182,8 @@ export class Connection {
         );
     }
 }
+
+const windowOf = ({ type, rows, columns }: Terminal): PseudoTtyOptions => ({ term: type, rows, cols: columns });
 
 /** Text of a stream, bounded, handed on line by line. */
 class Lines {

@@ -103,10 +103,20 @@ export class Line {
         await this.#connection?.end();
     }
 
-    async #establish(want: Want, work: Work): Promise<OpenLink> {
+    /** The SSH connection alone, whatever becomes of the agent. */
+    connection(signal: AbortSignal): Promise<Connection> {
+        return new SharedWork(this.#target.alias, (own) => this.#persist(own, () => this.#connected(own))).join(signal);
+    }
+
+    #establish(want: Want, work: Work): Promise<OpenLink> {
+        return this.#persist(work, () => this.#attempt(want, work));
+    }
+
+    /** Tries until it succeeds, fails for good, or nobody waits any more. */
+    async #persist<T>(work: Work, act: () => Promise<T>): Promise<T> {
         for (let attempt = 0; ; attempt++) {
             try {
-                return await this.#turns.run(() => this.#attempt(want, work));
+                return await this.#turns.run(act);
             } catch (thrown) {
                 if (work.signal.aborted) throw thrown;
                 const error = asZeroformError(thrown);

@@ -2,11 +2,13 @@ import { createHash } from "node:crypto";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import type { Reach } from "../../schema/on-node.ts";
+import type { Connection } from "./connection.ts";
 import { Line, type LinkOptions, type NodeLink } from "./line.ts";
 import { Release, type ReleaseOptions } from "./release.ts";
 import { Turns } from "./shared-work.ts";
 import { resolveTarget, type Target } from "./target.ts";
 
+export type { Connection, Terminal } from "./connection.ts";
 export type { LinkOptions, NodeLink } from "./line.ts";
 export type { AgentWanted } from "./reach-agent.ts";
 
@@ -39,11 +41,20 @@ export class NodePool {
      * rejects with what stood in the way; what no waiting mends (keys, host key, settings, an unsuitable machine) rejects at once.
      */
     async link(reach: Reach, options: LinkOptions): Promise<NodeLink> {
+        // Nothing is awaited where nothing has to be: so that whoever asks next finds the dial under way.
+        const line = this.#lineTo(reach, options.signal);
+        return (line instanceof Line ? line : await line).link(options);
+    }
+
+    /** The SSH connection to a node, whatever its agent does: for what is not the agent's business. Ended with the pool. */
+    async connection(reach: Reach, signal: AbortSignal): Promise<Connection> {
+        return (await this.#lineTo(reach, signal)).connection(signal);
+    }
+
+    #lineTo(reach: Reach, signal: AbortSignal | undefined): Line | Promise<Line> {
         if (this.#isEnded) throw new ZeroformError({ code: "CANCELLED", message: "the connections are being closed" });
         const target = resolveTarget(reach, this.#env);
-        const line = this.#openLine(target, reach.privateKey);
-        // Nothing is awaited where nothing has to be: so that whoever asks next finds the dial under way.
-        return (line ?? (await this.#lineAfterFirstContact(target, reach.privateKey, options.signal))).link(options);
+        return this.#openLine(target, reach.privateKey) ?? this.#lineAfterFirstContact(target, reach.privateKey, signal);
     }
 
     /** Closes all connections. Nothing can be linked afterwards. */

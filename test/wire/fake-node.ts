@@ -126,6 +126,8 @@ const agentOf = (machine: Welcome["machine"], tenants: Map<TenantId, string>, re
         },
         "session.end": async () => ({}),
         status: unused,
+        events: async () => [],
+        metrics: async () => [],
         "trash.list": unused,
         "trash.restore": unused,
         "machine.claim": unused,

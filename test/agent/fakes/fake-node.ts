@@ -38,6 +38,8 @@ export class FakeNode {
     changed: () => void = () => undefined;
     /** Called at every step that a driver takes, to cut the power there. */
     step: () => void = () => undefined;
+    /** What all figures wait for. */
+    measuring: Promise<void> | undefined;
     facts = { arch: "x86_64", kernel: "6.1", cores: 2, memory: 1, disks: [] };
 
     readonly drivers: Drivers = { ZMount: this.#driver("ZMount"), Zdb: this.#driver("Zdb") };
@@ -142,6 +144,12 @@ export class FakeNode {
                 for (const [place, mount] of node.liesOn) if (mount === trashed.resource.life) node.liesOn.set(place, into.life);
                 node.pieces.set(into.life, { kind, spec: into.spec, data: back });
                 node.step();
+            },
+            units: ({ life }) => [`fake-${life}.service`],
+            measure: async (_os, resources) => {
+                await node.measuring;
+                const family = { name: `zeroform_fake_${kind.toLowerCase()}_bytes`, help: "Bytes of a fake.", type: "gauge" } as const;
+                return resources.map((resource) => ({ family, resource, value: 1 }));
             },
         };
         return driver as unknown as AnyDriver;
