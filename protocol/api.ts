@@ -239,6 +239,8 @@ export type Result<M extends Method> = Api[M][1];
 /** What a long call says while it works: replaces what it said before. */
 export interface Progress {
     readonly doing: string;
+    /** Data have moved since the last word: whoever waits goes on waiting as long as that is so. */
+    readonly moved?: true;
 }
 
 /** How an error travels in a JSON-RPC error's `data`. */

@@ -50,6 +50,24 @@ describe("an operation", () => {
         await expect(doing).rejects.toMatchObject({ code: "TIMEOUT", message: "not done after 1m while installing e2fsprogs" });
     });
 
+    it("is given time as long as data move, and ends a minute after the last that did", async () => {
+        const { patience, pass, now } = setUp();
+        const began = now();
+        const doing = persist(patience, async ({ signal, moved }) => {
+            for (let minute = 0; minute < 10; minute++) {
+                pass(50_000);
+                expect(signal.aborted).toBe(false);
+                moved();
+            }
+            pass(59_999);
+            expect(signal.aborted).toBe(false);
+            pass(1);
+            signal.throwIfAborted();
+        });
+        await expect(doing).rejects.toMatchObject({ code: "TIMEOUT" });
+        expect(now() - began).toBe(560_000);
+    });
+
     it("is not begun, and not tried again, for an engine that is gone", async () => {
         const { patience, kill } = setUp();
         let tries = 0;

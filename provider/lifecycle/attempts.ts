@@ -8,6 +8,8 @@ export interface Attempt {
     /** Until the operation's deadline. */
     readonly remainingMs: () => number;
     readonly say: (doing: string) => void;
+    /** Data have moved: the deadline waits as long as they do. */
+    readonly moved: () => void;
 }
 
 export interface Patience {
@@ -24,17 +26,28 @@ export interface Patience {
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5_000;
+/** No time runs out so soon after data have moved: a slow link takes as long as it takes. */
+const STALLED_MS = 60_000;
 
 /**
  * Works until it succeeds, fails for good, or its deadline passes. Only errors that say so are worth another try; before
- * each try the engine is asked for, since what an orphan does nobody saves.
+ * each try the engine is asked for, since what an orphan does nobody saves. While data move, the deadline waits.
  */
 export const persist = async <T>(patience: Patience, work: (attempt: Attempt) => Promise<T>): Promise<T> => {
     const { timeoutMs, clock, engine, urn, context } = patience;
-    const deadline = clock.now() + timeoutMs;
+    let deadline = clock.now() + timeoutMs;
     const expired = new AbortController();
-    const takeBack = clock.after(timeoutMs, () => expired.abort());
     const { signal } = expired;
+    const remainingMs = () => Math.max(0, deadline - clock.now());
+    let takeBack: () => void = () => undefined;
+    const expire = () => {
+        if (remainingMs() === 0) expired.abort();
+        else takeBack = clock.after(remainingMs(), expire);
+    };
+    expire();
+    const moved = () => {
+        deadline = Math.max(deadline, clock.now() + STALLED_MS);
+    };
     let last = "";
     const say = (doing: string) => {
         last = doing;
@@ -44,7 +57,7 @@ export const persist = async <T>(patience: Patience, work: (attempt: Attempt) =>
         for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
             await engine.assertAlive();
             try {
-                return await work({ signal, remainingMs: () => Math.max(0, deadline - clock.now()), say });
+                return await work({ signal, remainingMs, say, moved });
             } catch (thrown) {
                 const error = asZeroformError(thrown).with(context);
                 if (signal.aborted) throw tooLate(patience, last, error);

@@ -1,4 +1,5 @@
 import type { Caller, Settings } from "../../protocol/api.ts";
+import type { CallOptions } from "../../protocol/channel.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { NodeAddress } from "../../protocol/ids.ts";
 import { type Reach, reach as reachSchema } from "../../schema/on-node.ts";
@@ -30,9 +31,13 @@ export const contact = async (
     attempt: Attempt,
     wanted: Pick<LinkOptions, "agent" | "version" | "signal"> = { agent: "present" },
 ): Promise<NodeLink> => {
-    const link = await nodes.link(reach, { signal: attempt.signal, ...wanted, onProgress: attempt.say }).catch((thrown: unknown) => {
-        throw isBare(thrown) ? changed(reach, `${reach.host} has no trace of zeroform, and is not the machine this was made on`) : thrown;
-    });
+    const link = await nodes
+        .link(reach, { signal: attempt.signal, ...wanted, onProgress: attempt.say, onMoved: attempt.moved })
+        .catch((thrown: unknown) => {
+            throw isBare(thrown)
+                ? changed(reach, `${reach.host} has no trace of zeroform, and is not the machine this was made on`)
+                : thrown;
+        });
     session.linked(link);
     if (link.welcome.machine !== machine) throw changed(reach, `another machine answers at ${reach.host} than the one this was made on`);
     return link;
@@ -58,7 +63,13 @@ export const asCaller = async <T>({ session }: Surroundings, address: NodeAddres
     return answer;
 };
 
-export const callOptions = ({ signal, say }: Attempt) => ({ signal, onProgress: ({ doing }: { readonly doing: string }) => say(doing) });
+export const callOptions = ({ signal, say, moved }: Attempt): CallOptions => ({
+    signal,
+    onProgress: (progress) => {
+        say(progress.doing);
+        if (progress.moved) moved();
+    },
+});
 
 export const settingsOf = ({ installPackages }: Reach): Settings => ({ installPackages });
 

@@ -37,6 +37,7 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
                     version: versionAsked(inputs),
                     signal: attempt.signal,
                     onProgress: attempt.say,
+                    onMoved: attempt.moved,
                 });
                 session.linked(link);
                 const { machine } = link.welcome;

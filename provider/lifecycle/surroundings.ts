@@ -17,6 +17,8 @@ export interface LinkOptions {
     readonly version?: string | undefined;
     readonly signal?: AbortSignal | undefined;
     readonly onProgress?: ((doing: string) => void) | undefined;
+    /** Called while data move, so that nobody takes a slow link for a dead one. */
+    readonly onMoved?: (() => void) | undefined;
 }
 
 /** A channel to the agent of a machine, shared by all operations of this process. */

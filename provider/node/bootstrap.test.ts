@@ -43,6 +43,7 @@ const machine = (endings: Readonly<Record<string, Partial<Ended>>>): Connection 
     const run = async (_command: string, { doing, input, onStdoutLine }: RunOptions): Promise<Ended> => {
         const ending = { code: 0, stdout: "", stderr: "", ...endings[doing] };
         if (doing === "preparing the machine" && ending.code === 0) onStdoutLine?.("zeroform-locked");
+        if (doing.startsWith("uploading")) onStdoutLine?.("at 0");
         if (input && ending.code === 0) for await (const _ of input);
         return ending;
     };
@@ -55,6 +56,6 @@ it.each<[string, Readonly<Record<string, Partial<Ended>>>, string, RegExp]>([
     ["to which a file arrives damaged", { "uploading the runtime": { code: 65 } }, "AGENT_BROKEN", /check the disk/],
     ["on which a step fails", { "installing the agent": { code: 1, stderr: "no" } }, "AGENT_BROKEN", /journalctl -u zeroform-agent/],
 ])("a machine %s says what to do", async (_, endings, code, hint) => {
-    const work = { signal: new AbortController().signal, progress: () => undefined, hindered: () => undefined };
+    const work = { signal: new AbortController().signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined };
     await expect(bootstrap(machine(endings), report, release, work)).rejects.toMatchObject({ code, hint: expect.stringMatching(hint) });
 });

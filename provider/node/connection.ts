@@ -8,6 +8,7 @@ import { describeTarget, type Target } from "./target.ts";
 
 export interface RunOptions {
     readonly signal: AbortSignal;
+    /** The longest that it may say nothing. */
     readonly timeoutMs: number;
     /** What the command does, for an error: "uploading the runtime". */
     readonly doing: string;
@@ -122,15 +123,19 @@ export class Connection {
         const channel = await this.open(command, signal);
         const stdout = new Lines(options.onStdoutLine);
         const stderr = new Lines(options.onStderrLine);
-        channel.on("data", (chunk: Buffer) => stdout.add(chunk));
-        channel.stderr.on("data", (chunk: Buffer) => stderr.add(chunk));
+        const listen = (lines: Lines) => (chunk: Buffer) => {
+            timer.refresh();
+            lines.add(chunk);
+        };
+        channel.on("data", listen(stdout));
+        channel.stderr.on("data", listen(stderr));
         const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
         const late = () =>
             reject(
                 new ZeroformError({
                     code: "TIMEOUT",
                     node: this.target.alias,
-                    message: `${doing} on ${this.target.alias} took longer than ${timeoutMs / 1000} s`,
+                    message: `${doing} on ${this.target.alias} has not gone on for ${timeoutMs / 1000} s`,
                     retryable: true,
                 }),
             );

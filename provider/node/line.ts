@@ -26,6 +26,8 @@ export interface NodeLink {
 export interface LinkOptions extends Want {
     readonly signal?: AbortSignal | undefined;
     readonly onProgress?: ((doing: string) => void) | undefined;
+    /** Called while an upload moves: whoever waits goes on waiting as long as that is so. */
+    readonly onMoved?: (() => void) | undefined;
 }
 
 /** Without a signal of the caller's. */
@@ -66,7 +68,7 @@ export class Line {
         return this.#target.hostKey;
     }
 
-    async link({ agent, version, signal, onProgress }: LinkOptions): Promise<NodeLink> {
+    async link({ agent, version, signal, onProgress, onMoved }: LinkOptions): Promise<NodeLink> {
         const limit = signal ?? AbortSignal.timeout(LINK_MS);
         const name = this.#target.alias;
         const key = `${agent} ${version ?? ""}`;
@@ -82,7 +84,7 @@ export class Line {
             started.settled.then(forget, forget);
             work = started;
         }
-        const link = await work.join(limit, onProgress);
+        const link = await work.join(limit, { onProgress, onMoved });
         link.satisfied.add(key);
         return link;
     }

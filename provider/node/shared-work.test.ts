@@ -17,7 +17,7 @@ describe("shared work", () => {
         });
         const said: string[] = [];
         const signal = new AbortController().signal;
-        const both = Promise.all([work.join(signal), work.join(signal, (doing) => said.push(doing))]);
+        const both = Promise.all([work.join(signal), work.join(signal, { onProgress: (doing) => said.push(doing) })]);
         gate.resolve("done");
         expect(await both).toEqual(["done", "done"]);
         expect({ runs, said }).toEqual({ runs: 1, said: ["connecting"] });

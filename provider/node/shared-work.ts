@@ -6,15 +6,23 @@ export interface Work {
     readonly signal: AbortSignal;
     /** Says what is being done, to all who wait. */
     progress(doing: string): void;
+    /** Data have moved. */
+    moved(): void;
     /** What stands in the way at the moment: what those are told whose time runs out. */
     hindered(by: ZeroformError | undefined): void;
+}
+
+/** Who waits, and what he is told meanwhile. */
+export interface Listener {
+    readonly onProgress?: ((doing: string) => void) | undefined;
+    readonly onMoved?: (() => void) | undefined;
 }
 
 /** Work that many wait for and that is done once. Each waits as long as it wants; the work ends when the last one leaves. */
 export class SharedWork<T> {
     readonly #result: Promise<T>;
     readonly #ending = new AbortController();
-    readonly #listeners = new Set<(doing: string) => void>();
+    readonly #listeners = new Set<Listener>();
     readonly #name: string;
     #doing = "";
     #hindrance: ZeroformError | undefined;
@@ -28,7 +36,10 @@ export class SharedWork<T> {
             progress: (doing) => {
                 if (doing === this.#doing) return;
                 this.#doing = doing;
-                for (const listener of this.#listeners) listener(doing);
+                for (const { onProgress } of this.#listeners) onProgress?.(doing);
+            },
+            moved: () => {
+                for (const { onMoved } of this.#listeners) onMoved?.();
             },
             hindered: (by) => {
                 this.#hindrance = by;
@@ -47,14 +58,15 @@ export class SharedWork<T> {
         return this.#ending.signal.aborted;
     }
 
-    async join(signal: AbortSignal, onProgress?: (doing: string) => void): Promise<T> {
+    async join(signal: AbortSignal, given: Listener = {}): Promise<T> {
         if (signal.aborted) throw this.#outOfTime(signal);
         const { promise: aborted, reject } = Promise.withResolvers<never>();
         const giveUp = () => reject(this.#outOfTime(signal));
-        const listener = (doing: string) => onProgress?.(doing);
+        // Each waiter counts, also where two say the same.
+        const listener = { ...given };
         signal.addEventListener("abort", giveUp, { once: true });
         this.#listeners.add(listener);
-        if (this.#doing !== "") listener(this.#doing);
+        if (this.#doing !== "") given.onProgress?.(this.#doing);
         this.#waiting += 1;
         try {
             return await Promise.race([this.#result, aborted]);

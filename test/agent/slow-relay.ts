@@ -1,25 +1,39 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** A TCP relay that holds everything back for a while: a long way, on one machine. */
+export interface Way {
+    readonly oneWayMs?: number;
+    /** In each direction. @default no limit */
+    readonly bytesPerSecond?: number;
+}
+
+/** What is on the way at once: as much as a modem keeps. */
+const PIECE_BYTES = 4 * 1024;
+
+/** A TCP relay that holds everything back for a while and lets no more through than a thin line does: a long way, on one machine. */
 export class SlowRelay implements AsyncDisposable {
     readonly #server: Server;
     readonly #sockets = new Set<Socket>();
     /** Connections that were made through it. */
     connections = 0;
+    /** Bytes that went towards the far end. */
+    sent = 0;
 
     private constructor(server: Server) {
         this.#server = server;
     }
 
-    static async to(host: string, port: number, oneWayMs: number): Promise<SlowRelay> {
-        const server = createServer();
+    static async to(host: string, port: number, { oneWayMs = 0, bytesPerSecond = Number.POSITIVE_INFINITY }: Way): Promise<SlowRelay> {
+        // What the kernel keeps for a reader that waits must not be counted as arrived.
+        const server = createServer({ highWaterMark: PIECE_BYTES });
         const relay = new SlowRelay(server);
         server.on("connection", (near) => {
             relay.connections += 1;
             const far = connect({ host, port, noDelay: true });
             near.setNoDelay(true);
-            relay.#pass(near, far, oneWayMs);
-            relay.#pass(far, near, oneWayMs);
+            relay.#pass(near, far, oneWayMs, bytesPerSecond, (bytes) => {
+                relay.sent += bytes;
+            });
+            relay.#pass(far, near, oneWayMs, bytesPerSecond);
         });
         await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
         return relay;
@@ -30,11 +44,22 @@ export class SlowRelay implements AsyncDisposable {
         return typeof address === "object" && address !== null ? address.port : 0;
     }
 
-    #pass(from: Socket, to: Socket, oneWayMs: number): void {
+    /** Ends all connections at once; new ones can be made. */
+    cut(): void {
+        for (const socket of this.#sockets) socket.destroy();
+    }
+
+    #pass(from: Socket, to: Socket, oneWayMs: number, bytesPerSecond: number, count?: (bytes: number) => void): void {
         this.#sockets.add(from);
         // Timers of one length fire in the order in which they were set.
         const later = (action: () => void) => (oneWayMs === 0 ? action() : void setTimeout(action, oneWayMs));
-        from.on("data", (chunk) => later(() => to.write(chunk)));
+        from.on("data", (chunk) => {
+            count?.(chunk.length);
+            later(() => to.write(chunk));
+            if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
+            from.pause();
+            setTimeout(() => from.resume(), (chunk.length / bytesPerSecond) * 1000);
+        });
         from.on("end", () => later(() => to.end()));
         from.on("error", () => to.destroy());
         from.on("close", () => {
@@ -44,7 +69,7 @@ export class SlowRelay implements AsyncDisposable {
     }
 
     async [Symbol.asyncDispose](): Promise<void> {
-        for (const socket of this.#sockets) socket.destroy();
+        this.cut();
         await new Promise((resolve) => this.#server.close(resolve));
     }
 }

@@ -44,7 +44,7 @@ describe("a fresh machine", () => {
 describe("a warm link", () => {
     it("costs two round trips and 150 ms at most beyond the SSH handshake", async () => {
         const beyond = async (oneWayMs: number, goal: number, attempts: number): Promise<number> => {
-            await using relay = await SlowRelay.to(on.host.address, on.host.port, oneWayMs);
+            await using relay = await SlowRelay.to(on.host.address, on.host.port, { oneWayMs });
             const given = on.reach({ host: "127.0.0.1", port: relay.port, hostKey: on.host.hostKey });
             const attempt = async (): Promise<number> => {
                 const [handshake, connection] = await timed(() => dial(resolveTarget(given), undefined, AbortSignal.timeout(30_000)));
@@ -65,7 +65,7 @@ describe("a warm link", () => {
     });
 
     it("is one connection for all who ask at the same time, with or without the key that it meets", async () => {
-        await using relay = await SlowRelay.to(on.host.address, on.host.port, 20);
+        await using relay = await SlowRelay.to(on.host.address, on.host.port, { oneWayMs: 20 });
         const given = on.reach({ host: "127.0.0.1", port: relay.port });
         const pool = on.pool();
         const pinned = { ...given, hostKey: on.host.hostKey };
@@ -77,7 +77,7 @@ describe("a warm link", () => {
     });
 
     it("is left alone when one of several goes away", async () => {
-        await using relay = await SlowRelay.to(on.host.address, on.host.port, 20);
+        await using relay = await SlowRelay.to(on.host.address, on.host.port, { oneWayMs: 20 });
         const given = on.reach({ host: "127.0.0.1", port: relay.port });
         const pool = on.pool();
         const cancel = new AbortController();
