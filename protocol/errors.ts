@@ -17,6 +17,8 @@ export type ErrorCode =
     | "DISK_FULL"
     // The agent
     | "AGENT_MISSING"
+    /** What the agent runs on could not be had. */
+    | "RUNTIME_MISSING"
     /** No agent, and no trace of one: neither identity nor desired state nor unit. */
     | "AGENT_GONE"
     | "AGENT_BROKEN"

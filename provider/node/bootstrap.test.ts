@@ -20,7 +20,7 @@ const report: ProbeReport = {
     systemd: 252,
     glibc: "2.36",
     hasCgroup2: true,
-    hasAvx2: true,
+    hasSse42: true,
     unitsWritable: true,
     root: "usable",
     freeBytes: 2 ** 40,

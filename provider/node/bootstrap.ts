@@ -22,7 +22,7 @@ export const bootstrap = async (connection: Connection, report: ProbeReport, rel
     const node = connection.target.alias;
     const unmet = unmetRequirement(report, node);
     if (unmet) throw unmet;
-    const uploads = await filesFor(release, report, node);
+    const uploads = await filesFor(release, report, node, work);
     const lock = await lockMachine(connection, uploads, work);
     try {
         const missing = uploads.filter(({ path }) => !lock.present.includes(path));
@@ -39,8 +39,8 @@ export const bootstrap = async (connection: Connection, report: ProbeReport, rel
     }
 };
 
-const filesFor = async (release: Release, report: ProbeReport, node: string): Promise<Upload[]> => {
-    const [runtime, agent] = [await release.runtime(report, node), await release.agent()];
+const filesFor = async (release: Release, report: ProbeReport, node: string, work: Work): Promise<Upload[]> => {
+    const [runtime, agent] = [await release.runtime(report, node, work), await release.agent()];
     const runtimePath = `${RUNTIMES}/${runtime.sha256}/bun`;
     const agentPath = `${agentDirectory(agent.sha256)}/agent.js`;
     const launcher = Buffer.from(`#!/bin/sh\n${VERSION_COMMENT}${release.version}\nexec ${runtimePath} ${agentPath} "$@"\n`);

@@ -13,7 +13,7 @@ init systemd
 systemd systemd 252 (252.22-1~deb12u1)
 libc glibc 2.36
 cgroup2 yes
-avx2 yes
+sse4_2 yes
 units writable
 root usable
 free 20025732
@@ -36,7 +36,7 @@ describe("a probe", () => {
             systemd: 252,
             glibc: "2.36",
             hasCgroup2: true,
-            hasAvx2: true,
+            hasSse42: true,
             unitsWritable: true,
             root: "usable",
             freeBytes: 20_025_732 * 1024,
@@ -64,12 +64,13 @@ describe("a machine", () => {
 
     it("that has everything is taken", () => {
         expect(refusal({})).toBeUndefined();
-        expect(refusal({ arch: "aarch64", kernel: "5.10.0-1", systemd: 247 })).toBeUndefined();
+        expect(refusal({ arch: "aarch64", hasSse42: false, kernel: "5.10.0-1", systemd: 247 })).toBeUndefined();
     });
 
     const lacks: [Partial<ProbeReport>, string, RegExp][] = [
         [{ os: "FreeBSD" }, "UNSUITABLE", /alpha runs FreeBSD/],
         [{ arch: "riscv64" }, "WRONG_ARCHITECTURE", /architecture riscv64/],
+        [{ hasSse42: false }, "WRONG_ARCHITECTURE", /processor without SSE4\.2/],
         [{ systemd: undefined, init: "tini" }, "NO_SYSTEMD", /not run by systemd but by tini/],
         [{ systemd: 241 }, "UNSUITABLE", /systemd 241.*247 or newer/],
         [{ kernel: "5.9.16" }, "OLD_KERNEL", /kernel 5\.9\.16.*5\.10 or newer/],

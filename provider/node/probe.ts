@@ -18,7 +18,7 @@ export interface ProbeReport {
     readonly systemd: number | undefined;
     readonly glibc: string | undefined;
     readonly hasCgroup2: boolean;
-    readonly hasAvx2: boolean;
+    readonly hasSse42: boolean;
     readonly unitsWritable: boolean;
     /** undefined: neither was tried, as only creating and updating need it. */
     readonly root: "usable" | "unwritable" | "noexec" | undefined;
@@ -53,7 +53,7 @@ export const PROBE: Script = `
     if [ -d /run/systemd/system ]; then echo "systemd $(systemctl --version | head -n 1)"; fi;
     echo "libc $(getconf GNU_LIBC_VERSION 2>/dev/null)";
     if grep -q " cgroup2 " /proc/mounts; then echo "cgroup2 yes"; fi;
-    if grep -q -m 1 avx2 /proc/cpuinfo; then echo "avx2 yes"; fi;
+    if grep -q -m 1 sse4_2 /proc/cpuinfo; then echo "sse4_2 yes"; fi;
     if [ -w ${UNITS} ]; then echo "units writable"; fi;
     for tool in ${TOOLS.join(" ")}; do command -v $tool >/dev/null 2>&1 || echo "missing $tool"; done;
     d=${ROOT}; [ -d $d ] || d=/var/lib; [ -d $d ] || d=/var;
@@ -108,7 +108,7 @@ export const parseProbe = (text: string): ProbeReport | undefined => {
         systemd: systemd === undefined ? undefined : Number(systemd),
         glibc: /^glibc (\S+)/.exec(one("libc"))?.[1],
         hasCgroup2: one("cgroup2") === "yes",
-        hasAvx2: one("avx2") === "yes",
+        hasSse42: one("sse4_2") === "yes",
         unitsWritable: one("units") === "writable",
         root: root === "usable" || root === "unwritable" || root === "noexec" ? root : undefined,
         freeBytes: free,

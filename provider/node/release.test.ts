@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { Release } from "./release.ts";
+import { cachedRuntime } from "./runtime-cache.ts";
+import { runtimeFor } from "./runtimes.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zfn-release-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -18,34 +20,42 @@ const elf = (machine: number) => Buffer.concat([Buffer.from("\x7fELF", "latin1")
 const env = (more: NodeJS.ProcessEnv = {}) => ({ XDG_CACHE_HOME: directory, ...more });
 
 describe("the runtime for a node", () => {
-    const modern = { arch: "x86_64", hasAvx2: true };
+    const work = { signal: new AbortController().signal, progress: () => undefined, hindered: () => undefined };
 
-    it("is the one that npm has installed", async () => {
-        const runtime = await new Release({ env: env() }).runtime(modern, "alpha");
-        expect(readFileSync(runtime.path).subarray(0, 4).toString("latin1")).toBe("\x7fELF");
-        expect(runtime).toMatchObject({ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    it("is the one that npm has installed, when it is the pinned one", async () => {
+        const arch = process.arch === "arm64" ? "aarch64" : "x86_64";
+        const runtime = await new Release({ env: env({ PATH: "/nowhere" }) }).runtime({ arch }, "alpha", work);
+        expect(runtime).toMatchObject({ sha256: runtimeFor(arch)?.sha256, bytes: runtimeFor(arch)?.bytes });
     });
 
     it("may be named by the environment, when it is a program for the node", async () => {
         const given = written("bun-arm", elf(183));
         const release = new Release({ env: env({ ZEROFORM_RUNTIME: given }) });
-        expect((await release.runtime({ arch: "aarch64", hasAvx2: false }, "alpha")).path).toBe(given);
-        await expect(release.runtime(modern, "alpha")).rejects.toMatchObject({
+        expect((await release.runtime({ arch: "aarch64" }, "alpha", work)).path).toBe(given);
+        await expect(release.runtime({ arch: "x86_64" }, "alpha", work)).rejects.toMatchObject({
             code: "WRONG_ARCHITECTURE",
             message: expect.stringContaining(`ZEROFORM_RUNTIME (${given}) is not a program for it`),
         });
     });
 
-    it("that is not here is asked for by name", async () => {
-        const release = new Release({ env: env() });
-        await expect(release.runtime({ arch: "aarch64", hasAvx2: false }, "alpha")).rejects.toMatchObject({
-            code: "WRONG_ARCHITECTURE",
-            hint: expect.stringContaining("@oven/bun-linux-aarch64"),
+    it("is fetched once for all who wait, and what lies in the cache counts by its content only", async () => {
+        const other = process.arch === "arm64" ? "x86_64" : "aarch64";
+        const runtime = runtimeFor(other);
+        if (!runtime) throw new Error(`no runtime for ${other}`);
+        const cached = cachedRuntime(runtime, env());
+        mkdirSync(dirname(cached), { recursive: true });
+        writeFileSync(cached, elf(183));
+        truncateSync(cached, runtime.bytes);
+        const bin = join(directory, "bin");
+        mkdirSync(bin);
+        writeFileSync(join(bin, "npm"), `#!/bin/sh\necho run >>"$NPM_RUNS"\necho '{"error":{"code":"E404","summary":"none"}}'; exit 1\n`, {
+            mode: 0o755,
         });
-        await expect(release.runtime({ ...modern, hasAvx2: false }, "alpha")).rejects.toMatchObject({
-            code: "WRONG_ARCHITECTURE",
-            message: expect.stringContaining("without AVX2"),
-        });
+        const runs = join(directory, "runs");
+        const release = new Release({ env: env({ PATH: `${bin}:${process.env.PATH}`, NPM_RUNS: runs }) });
+        const both = await Promise.allSettled([1, 2].map(() => release.runtime({ arch: other }, "alpha", work)));
+        for (const each of both) expect(each).toMatchObject({ reason: { code: "RUNTIME_MISSING" } });
+        expect(readFileSync(runs, "utf8")).toBe("run\n");
     });
 });
 

@@ -2,14 +2,17 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { VERSION } from "../../protocol/version.ts";
+import { cacheDirectory } from "./cache-directory.ts";
 import { compressInto } from "./compress.ts";
 import type { ProbeReport } from "./probe.ts";
+import { cachedRuntime, fetchRuntime } from "./runtime-cache.ts";
+import { type Runtime, runtimeFor } from "./runtimes.ts";
+import { SharedWork, type Work } from "./shared-work.ts";
 
 /** A file of this package that nodes get. */
 export interface Artifact {
@@ -31,6 +34,7 @@ export class Release {
     readonly #agentBundle: string | undefined;
     readonly #compressed = new Map<string, Promise<{ readonly path: string; readonly bytes: number }>>();
     readonly #measured = new Map<string, Promise<Artifact>>();
+    readonly #fetches = new Map<string, SharedWork<string>>();
 
     constructor({ env = process.env, agentBundle }: ReleaseOptions = {}) {
         this.#env = env;
@@ -47,28 +51,46 @@ export class Release {
         });
     }
 
-    /** The runtime for a machine: the file in ZEROFORM_RUNTIME, or the one that npm installed for its architecture. */
-    async runtime(report: Pick<ProbeReport, "arch" | "hasAvx2">, node: string): Promise<Artifact> {
-        const refuse = (message: string, hint: string) =>
-            new ZeroformError({ code: "WRONG_ARCHITECTURE", action: "bootstrap", node, message: `${node} ${message}`, hint });
+    /**
+     * The runtime for a machine: the file in ZEROFORM_RUNTIME, or the pinned build for its architecture, which is fetched from the npm
+     * registry when neither this package's surroundings nor the cache have it.
+     */
+    async runtime({ arch }: Pick<ProbeReport, "arch">, node: string, work: Work): Promise<Artifact> {
         const given = this.#env.ZEROFORM_RUNTIME;
         if (given) {
-            if ((await architectureOf(given)) === report.arch) return this.#measure(given);
-            throw refuse(
-                `is ${report.arch}, and ZEROFORM_RUNTIME (${given}) is not a program for it`,
-                "Point ZEROFORM_RUNTIME to a Linux build of Bun for it.",
-            );
+            if ((await architectureOf(given)) === arch) return this.#measure(given);
+            throw new ZeroformError({
+                code: "WRONG_ARCHITECTURE",
+                action: "bootstrap",
+                node,
+                message: `${node} is ${arch}, and ZEROFORM_RUNTIME (${given}) is not a program for it`,
+                hint: "Point ZEROFORM_RUNTIME to a Linux build of Bun for it, or unset it: zeroform gets one by itself.",
+            });
         }
-        if (report.arch === "x86_64" && !report.hasAvx2)
-            throw refuse(
-                "has a processor without AVX2, which the usual build of Bun needs",
-                "Download the baseline build of Bun and point ZEROFORM_RUNTIME to it.",
-            );
-        for (const path of runtimePlaces(report.arch)) if ((await architectureOf(path)) === report.arch) return this.#measure(path);
-        throw refuse(
-            `is ${report.arch}, and no Bun for it is installed here`,
-            `Run: npm install --no-save --force ${NPM_PACKAGES[report.arch]}, or point ZEROFORM_RUNTIME to a Linux build of Bun for it.`,
-        );
+        const runtime = runtimeFor(arch);
+        if (!runtime) throw new Error(`no runtime for ${arch}, which the requirements let pass`);
+        const near = await this.#exactly(runtime);
+        if (near) return near;
+        let fetch = this.#fetches.get(arch);
+        if (!fetch || fetch.isAbandoned) {
+            const fresh = new SharedWork(node, (work) => fetchRuntime(runtime, this.#env, work));
+            // Once it is there, it is found there.
+            const forget = () => void (this.#fetches.get(arch) === fresh && this.#fetches.delete(arch));
+            fresh.settled.then(forget, forget);
+            this.#fetches.set(arch, fresh);
+            fetch = fresh;
+        }
+        return this.#measure(await fetch.join(work.signal, work.progress));
+    }
+
+    /** By content: a file that is cut, old or of another make is none. */
+    async #exactly(runtime: Runtime): Promise<Artifact | undefined> {
+        for (const path of [...installedPlaces(runtime), cachedRuntime(runtime, this.#env)]) {
+            if (!(await isFile(path)) || (await stat(path)).size !== runtime.bytes) continue;
+            const artifact = await this.#measure(path);
+            if (artifact.sha256 === runtime.sha256) return artifact;
+        }
+        return undefined;
     }
 
     /** An artifact as a gzip file; kept by content hash, since compressing a runtime takes seconds. */
@@ -76,8 +98,7 @@ export class Release {
         const { sha256 } = artifact;
         let compressed = this.#compressed.get(sha256);
         if (!compressed) {
-            const directory = join(this.#env.XDG_CACHE_HOME || join(this.#env.HOME || homedir(), ".cache"), "zeroform", "compressed");
-            compressed = compressInto(directory, artifact);
+            compressed = compressInto(cacheDirectory(this.#env, "compressed"), artifact);
             compressed.catch(() => this.#compressed.delete(sha256));
             this.#compressed.set(sha256, compressed);
         }
@@ -97,15 +118,12 @@ export class Release {
     }
 }
 
-/** npm's packages of Bun, by architecture. */
-const NPM_PACKAGES: Readonly<Record<string, string>> = { x86_64: "@oven/bun-linux-x64", aarch64: "@oven/bun-linux-aarch64" };
-
 /** Beside the sources, and beside the compiled package. */
 const bundlePlaces = (): string[] =>
     ["../../dist/agent/agent.js", "../../agent/agent.js"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
 
-/** Package `bun` moves the program of the machine that it is installed on into its own directory. */
-const runtimePlaces = (arch: string): string[] => {
+/** Where npm puts it when a package of it, or `bun` itself, is installed beside this one. */
+const installedPlaces = (runtime: Runtime): string[] => {
     const require = createRequire(import.meta.url);
     const inside = (name: string, path: string) => {
         try {
@@ -114,8 +132,7 @@ const runtimePlaces = (arch: string): string[] => {
             return [];
         }
     };
-    const name = NPM_PACKAGES[arch];
-    return [...(name === undefined ? [] : inside(name, "bin/bun")), ...inside("bun", "bin/bun.exe")];
+    return [...inside(runtime.package, "bin/bun"), ...inside("bun", "bin/bun.exe")];
 };
 
 const ELF_MACHINES: Readonly<Record<number, string>> = { 62: "x86_64", 183: "aarch64" };

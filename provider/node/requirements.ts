@@ -13,6 +13,8 @@ export const unmetRequirement = (report: ProbeReport, node: string): ZeroformErr
     if (report.os !== "Linux") return refuse("UNSUITABLE", `runs ${report.os || "an unknown system"}`, "A Node must be a Linux machine.");
     if (!ARCHITECTURES.includes(report.arch))
         return refuse("WRONG_ARCHITECTURE", `has the architecture ${report.arch}`, `Use a machine with ${ARCHITECTURES.join(" or ")}.`);
+    if (report.arch === "x86_64" && !report.hasSse42)
+        return refuse("WRONG_ARCHITECTURE", "has a processor without SSE4.2", "Use a machine with a processor made since 2008.");
     if (report.systemd === undefined)
         return refuse(
             "NO_SYSTEMD",
