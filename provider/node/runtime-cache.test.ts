@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import type { ZeroformError } from "../../protocol/errors.ts";
-import { fakeRegistry } from "./fake-registry.ts";
+import { fakeRegistry } from "../../test/package/fake-registry.ts";
 import { cachedRuntime, fetchRuntime, runtimeCache } from "./runtime-cache.ts";
 import { RUNTIMES } from "./runtimes.ts";
 

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { Runtime } from "./runtimes.ts";
+import type { Runtime } from "../../provider/node/runtimes.ts";
 
 /** A runtime that is small, and the npm registry on loopback that has it: for tests with the real npm. */
 export interface FakeRegistry extends AsyncDisposable {
