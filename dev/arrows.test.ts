@@ -43,7 +43,7 @@ describe("arrows between rooms", () => {
         [
             "agent/store/open.ts",
             "node:child_process",
-            "imports node:child_process, which is for agent/os, an engine's seam and provider/dynamic only.",
+            "imports node:child_process, which is for agent/os, an engine's seam, provider/dynamic and provider/node/npm-tarball.ts only.",
         ],
         ["engines/zdb/server.ts", "bun:ffi", "imports bun:ffi, which is for agent/os and an engine's seam only."],
         ["provider/lifecycle/diff.ts", "@pulumi/pulumi", "imports @pulumi/pulumi, which is for provider/dynamic and sdk only."],
