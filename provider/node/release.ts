@@ -80,7 +80,7 @@ export class Release {
             this.#fetches.set(arch, fresh);
             fetch = fresh;
         }
-        return this.#measure(await fetch.join(work.signal, work.progress));
+        return this.#measure(await fetch.join(work.signal, { onProgress: work.progress, onMoved: work.moved }));
     }
 
     /** By content: a file that is cut, old or of another make is none. */

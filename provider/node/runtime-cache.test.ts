@@ -27,7 +27,7 @@ const freshEnv = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => {
 };
 const fetch = async (env: NodeJS.ProcessEnv, runtime = registry.runtime, signal = new AbortController().signal) => {
     const said: string[] = [];
-    const path = await fetchRuntime(runtime, env, { signal, progress: (doing) => void said.push(doing) });
+    const path = await fetchRuntime(runtime, env, { signal, progress: (doing) => void said.push(doing), moved: () => undefined });
     return { path, said };
 };
 const refused = async (env: NodeJS.ProcessEnv, runtime = registry.runtime): Promise<string> => {

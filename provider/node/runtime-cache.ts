@@ -15,6 +15,8 @@ const MIB = 1024 * 1024;
 /** What a killed fetch leaves goes with the next one. */
 const LEFTOVER_MS = 60 * 60_000;
 const FETCH_LIMIT_MS = 30 * 60_000;
+/** npm tells nobody how far it is, and gives up by itself when nothing comes: while it runs, data move. */
+const MOVED_EVERY_MS = 5_000;
 const DRAFT = ".fetch-";
 
 /** Where the runtime of an architecture lies once it has been fetched. */
@@ -51,11 +53,12 @@ export const runtimeCache = async (
 export const fetchRuntime = async (
     runtime: Runtime,
     env: NodeJS.ProcessEnv,
-    { signal, progress }: Pick<Work, "signal" | "progress">,
+    { signal, progress, moved }: Pick<Work, "signal" | "progress" | "moved">,
 ): Promise<string> => {
     const path = cachedRuntime(runtime, env);
     const directory = dirname(path);
     const draft = join(directory, `${DRAFT}${randomBytes(6).toString("hex")}`);
+    const moving = setInterval(moved, MOVED_EVERY_MS);
     try {
         await mkdir(draft, { recursive: true });
         await removeLeftovers(directory);
@@ -72,6 +75,7 @@ export const fetchRuntime = async (
         signal.throwIfAborted();
         throw explained(thrown, runtime, directory);
     } finally {
+        clearInterval(moving);
         // What cannot go now goes as a leftover.
         await rm(draft, { recursive: true, force: true }).catch(() => undefined);
     }
