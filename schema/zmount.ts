@@ -3,8 +3,12 @@ import { bearingData, onNode } from "./on-node.ts";
 import { grow, output, primitive, replace } from "./primitive.ts";
 import { bytesOf, size } from "./quantity.ts";
 
-/** The smallest file system that mke2fs makes and that leaves room for its journal and something else. */
-const SMALLEST_BYTES = 16 * 2 ** 20;
+/** The smallest of each file system that its own tools make, and that leaves room for its journal and something else. */
+const SMALLEST = { ext4: "16MiB", xfs: "300MiB", btrfs: "128MiB" } as const;
+
+export type Filesystem = keyof typeof SMALLEST;
+
+const FILESYSTEMS = Object.keys(SMALLEST) as [Filesystem, ...Filesystem[]];
 
 /** Space with a hard size on a node's disk, mounted there and handed to workloads. */
 export const zmount = primitive({
@@ -13,14 +17,14 @@ export const zmount = primitive({
     bearsData: true,
     inputs: {
         ...onNode,
-        /** Space, reserved when the mount is made: `"20GiB"` or bytes, at least 16 MiB. Grows in place while in use; never shrinks. */
+        /** Space, reserved when the mount is made: `"20GiB"` or bytes, at least 16 MiB (xfs: 300 MiB, btrfs: 128 MiB). Grows in place while in use; never shrinks. */
         size: grow(
-            size().refine((value) => bytesOf(value) >= SMALLEST_BYTES, { error: "a ZMount is at least 16MiB" }),
+            size().refine((value) => bytesOf(value) >= bytesOf(SMALLEST.ext4), { error: `a ZMount is at least ${SMALLEST.ext4}` }),
             bytesOf,
         ),
-        /** File system on it. @default "ext4" */
+        /** File system on it: `"ext4"`, `"xfs"` or `"btrfs"`. @default "ext4" */
         filesystem: replace(
-            z.enum(["ext4"], { error: 'write filesystem as "ext4"' }).default("ext4"),
+            z.enum(FILESYSTEMS, { error: 'write filesystem as "ext4", "xfs" or "btrfs"' }).default("ext4"),
             "a file system is not converted in place",
         ),
         /** Directory on a file system of the node from which the space is taken. @default the agent's own pool */
@@ -38,5 +42,10 @@ export const zmount = primitive({
     outputs: {
         /** Where it is mounted on the node. */
         path: output(z.string()),
+    },
+    refine: ({ size, filesystem }) => {
+        const smallest = SMALLEST[filesystem as Filesystem];
+        if (size === undefined || smallest === undefined || bytesOf(String(size)) >= bytesOf(smallest)) return [];
+        return [{ property: "size", reason: `a ZMount on ${filesystem} is at least ${smallest}` }];
     },
 });

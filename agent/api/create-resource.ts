@@ -45,7 +45,7 @@ const begin = async (core: Core, params: Create, kind: ResourceKind, tenant: Ten
     const spec = validSpec(kind, params.spec);
     checkReferences(core, tenant, kind, spec);
     obey(core, tenant, params.settings);
-    await inTime(core, waiting, (work) => parts.packages.ensure(parts.drivers[kind].packages, params.settings.installPackages, work));
+    await inTime(core, waiting, (work) => parts.packages.ensure(parts.drivers[kind].packages(spec), params.settings.installPackages, work));
     const row = await core.lock.run(`${tenant.tenant} ${params.urn}`, async () => {
         const known = joined(core, params, call);
         if (known) return known;

@@ -20,7 +20,7 @@ export const updateResource = async (core: Core, params: Params<"resource.update
     const spec = validSpec(kind, given);
     obey(core, tenant, params.settings);
     const { drivers, packages } = core.parts;
-    await inTime(core, waiting, (work) => packages.ensure(drivers[kind].packages, params.settings.installPackages, work));
+    await inTime(core, waiting, (work) => packages.ensure(drivers[kind].packages(spec), params.settings.installPackages, work));
 
     const before = await core.lock.run(life, () =>
         core.lock.run(ADMISSION, async () => {

@@ -4,8 +4,10 @@ import { readFile } from "node:fs/promises";
 export interface MountLine {
     readonly target: string;
     readonly type: string;
-    /** `major:minor` */
+    /** `major:minor`; of btrfs one that is no block device's. */
     readonly device: string;
+    /** What is mounted, as the file system calls it: `/dev/loop3`. */
+    readonly source: string;
     readonly readOnly: boolean;
     /** Whether an unmount elsewhere reaches this one too. */
     readonly follows: boolean;
@@ -32,13 +34,14 @@ const parseLine = (line: string): readonly MountLine[] => {
     // id parent major:minor root target options [optional ...] - type source superOptions
     const [before, after] = line.split(" - ", 2);
     const [, , device, , target, options, ...optional] = (before ?? "").split(" ");
-    const [type, , superOptions] = (after ?? "").split(" ");
-    if (device === undefined || target === undefined || options === undefined || type === undefined) return [];
+    const [type, source, superOptions] = (after ?? "").split(" ");
+    if (device === undefined || target === undefined || options === undefined || type === undefined || source === undefined) return [];
     return [
         {
             target: unescaped(target),
             type,
             device,
+            source: unescaped(source),
             readOnly: isReadOnly(options) || isReadOnly(superOptions ?? ""),
             follows: optional.some((field) => field.startsWith("master:")),
         },

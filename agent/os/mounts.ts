@@ -1,4 +1,6 @@
-import { lstat, mkdir, rmdir } from "node:fs/promises";
+import { constants } from "node:fs";
+import { lstat, mkdir, open, rmdir, stat } from "node:fs/promises";
+import { MOUNTS } from "../../protocol/layout.ts";
 import { absentAs } from "./files.ts";
 import { type MountLine, readMounts } from "./mountinfo.ts";
 import { ProgramFailure, run } from "./program.ts";
@@ -7,8 +9,10 @@ export type Mount = MountLine;
 
 /** What is mounted where. */
 export interface Mounts {
-    /** All mounts by their target; of several on one target the topmost. */
+    /** All mounts by their target, with the block device that each of ours is on; of several on one target the topmost. */
     list(): Promise<ReadonlyMap<string, Mount>>;
+    /** Whether a file system has shut itself down after an error: xfs does, and goes on being mounted. */
+    isShutDown(mountPoint: string): Promise<boolean>;
     /** Makes a directory into which nothing can be written while nothing is mounted on it. */
     preparePoint(path: string): Promise<void>;
     /** Removes the bare directory. Absent is fine. */
@@ -16,12 +20,23 @@ export interface Mounts {
 }
 
 export const mounts: Mounts = {
-    list: async () => new Map((await readMounts()).map((mount) => [mount.target, mount])),
+    list: async () => {
+        const found = await Promise.all((await readMounts()).map(onBlockDevice));
+        return new Map(found.map((mount) => [mount.target, mount]));
+    },
+
+    // Opening a directory that is in memory asks the file system, and no disk.
+    isShutDown: (mountPoint) =>
+        open(mountPoint, constants.O_RDONLY | constants.O_DIRECTORY).then(
+            (handle) => handle.close().then(() => false),
+            (failure: NodeJS.ErrnoException) => failure.code === "EIO",
+        ),
 
     preparePoint: async (path) => {
-        await absentAs(undefined, () => mkdir(path, { recursive: true, mode: 0o755 }));
         // Mounted, the flag would be set on the root of what is mounted.
-        if (!(await isMounted(path))) await setImmutable(path, true);
+        if (await isMounted(path)) return;
+        await absentAs(undefined, () => mkdir(path, { recursive: true, mode: 0o755 }));
+        await setImmutable(path, true);
     },
 
     removePoint: async (path) => {
@@ -29,6 +44,21 @@ export const mounts: Mounts = {
         await setImmutable(path, false);
         await absentAs(undefined, () => rmdir(path));
     },
+};
+
+/** btrfs, which may be on several devices, shows a device number of its own making. */
+const onBlockDevice = async (mount: Mount): Promise<Mount> => {
+    if (mount.type !== "btrfs" || !mount.target.startsWith(`${MOUNTS}/`)) return mount;
+    const device = await absentAs(undefined, () => stat(mount.source));
+    return device?.isBlockDevice() ? { ...mount, device: deviceNumber(device.rdev) } : mount;
+};
+
+/** `major:minor` of a device number as stat(2) gives it (gnu_dev_major(3)). */
+const deviceNumber = (rdev: number): string => {
+    const number = BigInt(rdev);
+    const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn);
+    const minor = (number & 0xffn) | ((number >> 12n) & ~0xffn);
+    return `${major}:${minor}`;
 };
 
 const isMounted = async (path: string): Promise<boolean> => (await readMounts()).some((mount) => mount.target === path);

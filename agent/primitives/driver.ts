@@ -59,8 +59,8 @@ export interface Measurement {
 /** How one primitive is made real on a node, and kept so. */
 export interface Driver<P extends AnyPrimitive, Facts> {
     readonly primitive: P;
-    /** OS packages it needs, by their Debian names, each with a program that tells that it is there. */
-    readonly packages: Readonly<Record<string, string>>;
+    /** OS packages that a spec needs, by their Debian names, each with a program that tells that it is there. */
+    packages(spec: Spec<P>): Readonly<Record<string, string>>;
     /** What the node shows about all resources of this kind; asked once a sweep. */
     gather(os: Os, resources: readonly Resource<P>[]): Promise<Facts>;
     /** Judges one resource by the facts alone. */

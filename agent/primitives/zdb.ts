@@ -27,7 +27,7 @@ import {
 /** A Zdb is a namespace on the Zero-DB server of its tenant and mount. */
 export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
     primitive: zdb,
-    packages: {},
+    packages: () => ({}),
 
     gather: gatherZdbs,
     observe: observeZdb,

@@ -5,9 +5,6 @@ import { loopOf, usersOf, vanished } from "./zmount-mounting.ts";
 import type { Places, ZMount } from "./zmount-places.ts";
 import { readRecord, writeRecord } from "./zmount-units.ts";
 
-/** A file system counts in these; an image may end within one. */
-const BLOCK_BYTES = 4_096;
-
 /** Makes loop and file system as large as the image. */
 export const ensureGrown = async (resource: ZMount, places: Places, context: Context): Promise<void> => {
     const { files, images, loops } = context.os;
@@ -17,11 +14,10 @@ export const ensureGrown = async (resource: ZMount, places: Places, context: Con
     if (loop.bytes !== image.bytes) await loops.adoptSize(loop);
     if (record?.grownTo === image.bytes && record.check === "quick") return;
 
-    if (image.bytes - ((await images.fileSystemBytes(loop.device)) ?? 0) >= BLOCK_BYTES) {
-        progress(`growing the file system to ${formatSize(image.bytes)}`);
-        if ((await images.growFileSystem(loop.device, signal)) === "refused") await growUnmounted(resource, places, context);
-    }
-    // New inode tables were zeroed by punching holes.
+    progress(`growing the file system to ${formatSize(image.bytes)}`);
+    const mounted = { device: loop.device, mountPoint: places.mountPoint };
+    if ((await images.grow(mounted, resource.spec.filesystem, signal)) === "refused") await growUnmounted(resource, places, context);
+    // New structures were zeroed by punching holes.
     await images.reserve(places.image, image.bytes, signal);
     await writeRecord(places, { grownTo: image.bytes, check: "quick" }, os);
 };

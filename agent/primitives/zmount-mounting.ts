@@ -1,37 +1,43 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ZeroformError } from "../../protocol/errors.ts";
+import { formats } from "../os/formats/index.ts";
 import type { Loop } from "../os/loops.ts";
 import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
-import type { Places } from "./zmount-places.ts";
-import { CHECK, mountUnitFor, readRecord, writeRecord } from "./zmount-units.ts";
+import type { Places, ZMount } from "./zmount-places.ts";
+import { readRecord, unitsFor, writeRecord } from "./zmount-units.ts";
 
 /** How long a loop may take to let go of its file after the unmount, and a process that is about to end to do so. */
 const LETTING_GO_MS = 3_000;
 const POLL_MS = 50;
 
 /** Mounts the image in its place, with the units that do the same at boot. */
-export const ensureMounted = async (places: Places, context: Context): Promise<void> => {
+export const ensureMounted = async (resource: ZMount, places: Places, context: Context): Promise<void> => {
     const { mounts, systemd, images, loops } = context.os;
     const { os, progress, signal } = context;
-    if ((await images.fileSystemBytes(places.image)) === undefined) {
+    const { filesystem } = resource.spec;
+    if ((await images.uuidOf(places.image, filesystem)) === undefined) {
         throw broken(
-            `${places.image} has no ext4 file system any more`,
+            `${places.image} has no ${filesystem} file system any more`,
             "Put a good copy in its place, or remove the ZMount and make a new one.",
         );
     }
     if ((await readRecord(places, os)) === undefined) await writeRecord(places, { grownTo: undefined, check: "quick" }, os);
     await mounts.preparePoint(places.mountPoint);
-    await systemd.install([CHECK, mountUnitFor(places)]);
+    await systemd.install(unitsFor(resource));
 
     const mounted = (await mounts.list()).get(places.mountPoint);
-    const isGood = mounted !== undefined && !mounted.readOnly && (await isOnImage(mounted.device, places, os));
+    const isGood =
+        mounted !== undefined &&
+        !mounted.readOnly &&
+        !(await mounts.isShutDown(places.mountPoint)) &&
+        (await isOnImage(mounted.device, places, os));
     if (!isGood) {
         if (mounted !== undefined) await unmount(places, os);
         await loopEnds(places, os);
         progress(`checking and mounting ${places.mountPoint}`);
         await systemd.start(places.mountUnit, signal).catch(async (failure: unknown) => {
-            throw await explained(failure, places, os);
+            throw await explained(failure, resource, places, os);
         });
     }
     const loop = await loopOf(places, os);
@@ -87,13 +93,20 @@ const loopEnds = async (places: Places, os: Os): Promise<void> => {
 const isOnImage = async (device: string, places: Places, os: Os): Promise<boolean> =>
     (await os.loops.ofFile(places.image)).some(({ number }) => number === device);
 
-/** A check that asks for a decision fails every time until somebody takes it. */
-const explained = async (failure: unknown, places: Places, os: Os): Promise<unknown> => {
+/** What mount says of a file system that nothing but a repair by hand makes mountable. */
+const DAMAGED = /structure needs cleaning|bad superblock|can't read superblock|input\/output error/i;
+
+/** What is damaged fails every time until somebody does something about it. */
+const explained = async (failure: unknown, { spec }: ZMount, places: Places, os: Os): Promise<unknown> => {
     if (!(failure instanceof ZeroformError)) return failure;
-    const check = (await os.systemd.states()).get(places.checkUnit);
-    if (check?.active !== "failed") return failure;
-    const words = await os.systemd.lastWords(places.checkUnit);
-    return broken(`its file system could not be repaired by itself: ${words}`, `Take the decisions that e2fsck ${places.image} asks for.`);
+    const { check, repair } = formats[spec.filesystem];
+    const checked = check === undefined ? undefined : (await os.systemd.states()).get(places.checkUnit);
+    if (checked?.active === "failed")
+        return broken(
+            `its file system could not be repaired by itself: ${await os.systemd.lastWords(places.checkUnit)}`,
+            repair(places.image),
+        );
+    return DAMAGED.test(failure.message) ? broken(failure.message, repair(places.image)) : failure;
 };
 
 /** Nothing mends this without somebody doing something. */

@@ -1,6 +1,7 @@
 import type { Life } from "../../protocol/ids.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import type { zmount } from "../../schema/zmount.ts";
+import { formats } from "../os/formats/index.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
 import { placesOf, type ZMount } from "./zmount-places.ts";
@@ -16,7 +17,8 @@ export interface ZMountFacts {
     readonly grownTo: number | undefined;
     readonly mount:
         | {
-              readonly readOnly: boolean;
+              /** What its file system did to itself after an error. */
+              readonly failed: "read-only" | "shut down" | undefined;
               /** `other`: what is mounted is not this image. */
               readonly of: "image" | "deleted image" | "other";
               readonly bytes: number;
@@ -35,12 +37,13 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
             resources.map(async (resource): Promise<[Life, ZMountFacts]> => {
                 const places = placesOf(resource);
                 const mounted = mounts.get(places.mountPoint);
-                const [marker, image, record, loop, unit] = await Promise.all([
+                const [marker, image, record, loop, unit, shutDown] = await Promise.all([
                     os.files.stat(places.marker),
                     os.files.stat(places.image),
                     os.files.readText(places.record),
                     mounted && os.loops.byNumber(mounted.device),
-                    os.systemd.installed(mountUnitFor(places)),
+                    os.systemd.installed(mountUnitFor(resource)),
+                    mounted && os.mounts.isShutDown(places.mountPoint),
                 ]);
                 const backing = loop && (await os.files.stat(loop.backingFile));
                 return [
@@ -51,12 +54,12 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
                         recorded: record !== undefined,
                         grownTo: parseRecord(record)?.grownTo,
                         mount: mounted && {
-                            readOnly: mounted.readOnly,
+                            failed: mounted.readOnly ? "read-only" : shutDown ? "shut down" : undefined,
                             of: backingOf(backing, image, loop?.backingFile === `${places.image} (deleted)`),
                             bytes: loop?.bytes ?? 0,
                             discards: loop?.discards ?? false,
                         },
-                        unitsInstalled: check && unit,
+                        unitsInstalled: (check || formats[resource.spec.filesystem].check === undefined) && unit,
                     },
                 ];
             }),
@@ -94,7 +97,7 @@ const driftOf = (facts: ZMountFacts, wantedBytes: number, directory: string, pat
     if (!facts.unitsInstalled) return "its unit files are gone or changed";
     if (mount === undefined) return "not mounted";
     if (mount.of === "other") return "something else is mounted in its place";
-    if (mount.readOnly) return "mounted read-only after an error of its file system";
+    if (mount.failed !== undefined) return `${mount.failed} after an error of its file system`;
     if (facts.grownTo !== image.bytes || mount.bytes < wholeSectors(image.bytes)) return "its file system has not grown to its size yet";
     if (mount.discards) return "a trim could give its space away";
     return undefined;

@@ -1,14 +1,16 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
+import type { zmount } from "../../schema/zmount.ts";
 import type { FileStat } from "../os/files.ts";
 import type { Os } from "../os/os.ts";
+import type { Trashed } from "./driver.ts";
 import { broken, unmount } from "./zmount-mounting.ts";
 import { poolGone } from "./zmount-observe.ts";
 import { type Places, placesOf, type ZMount } from "./zmount-places.ts";
 import { writeRecord } from "./zmount-units.ts";
 
 /** Puts the image at `place` into the place of a ZMount's own, which goes to `own`. */
-export const restoreImage = async (place: string, into: ZMount, own: string, os: Os): Promise<void> => {
+export const restoreImage = async ({ place, resource }: Trashed<typeof zmount>, into: ZMount, own: string, os: Os): Promise<void> => {
     const { files } = os;
     const places = placesOf(into);
     const [trashed, image, kept] = await Promise.all([files.stat(place), files.stat(places.image), files.stat(own)]);
@@ -17,12 +19,21 @@ export const restoreImage = async (place: string, into: ZMount, own: string, os:
         if (image !== undefined) return;
         throw broken(`the trashed image is not at ${place} any more`, "Look at zeroform trash list.");
     }
+    requireSameFormat(resource, into);
     await requireFitting(trashed, into, places, os);
     await unmount(places, os);
     // The image is never missing: its file gets a second name first, then the trashed one takes the first.
     if (image !== undefined && kept === undefined) await files.link(places.image, own);
     await writeRecord(places, { grownTo: undefined, check: "quick" }, os);
     await files.move(place, places.image);
+};
+
+const requireSameFormat = ({ spec }: ZMount, into: ZMount): void => {
+    if (spec.filesystem === into.spec.filesystem) return;
+    throw invalid(
+        `the trashed image has ${spec.filesystem} on it, and ZMount "${into.name}" is to have ${into.spec.filesystem}`,
+        `Restore it into a ZMount with filesystem: "${spec.filesystem}".`,
+    );
 };
 
 const requireFitting = async (trashed: FileStat, into: ZMount, places: Places, os: Os): Promise<void> => {

@@ -1,7 +1,8 @@
 import { ROOT, SERVICES } from "../../protocol/layout.ts";
+import { formats } from "../os/formats/index.ts";
 import type { Os } from "../os/os.ts";
 import type { Unit } from "../os/units.ts";
-import type { Places } from "./zmount-places.ts";
+import { type Places, placesOf, type ZMount } from "./zmount-places.ts";
 
 /**
  * Checks an image before it is mounted, and makes its file system as large as the image where that could not be done in use.
@@ -18,35 +19,43 @@ StartLimitIntervalSec=0
 Type=oneshot
 EnvironmentFile=${SERVICES}/zmount-%i.env
 ExecCondition=/bin/sh -c 'test -z "$(losetup --associated "$IMAGE")"'
-ExecStart=/sbin/e2fsck $CHECK \${IMAGE}
-ExecStart=-/sbin/resize2fs \${IMAGE}
-SuccessExitStatus=1
-TimeoutStartSec=infinity
+${formats.ext4.check}TimeoutStartSec=infinity
 `,
 };
 
 /** What systemd has to know to bring a ZMount up at boot. */
-export const mountUnitFor = ({ image, directory, mountPoint, mountUnit, checkUnit }: Places): Unit => ({
-    name: mountUnit,
-    // Without the default dependencies, which order mounts before local-fs.target and so before the check can run.
-    text: `[Unit]
+export const mountUnitFor = (resource: ZMount): Unit => {
+    const { filesystem } = resource.spec;
+    const { image, directory, mountPoint, mountUnit, checkUnit } = placesOf(resource);
+    const { check, mountOptions } = formats[filesystem];
+    const options = ["loop", "nodev", "nosuid", ...mountOptions].join();
+    return {
+        name: mountUnit,
+        wantedBy: "zeroform.target",
+        // Without the default dependencies, which order mounts before local-fs.target and so before the check can run.
+        text: `[Unit]
 Description=zeroform: ZMount at ${mountPoint}
 DefaultDependencies=no
 Conflicts=umount.target
 Before=umount.target
-Requires=${checkUnit}
-After=local-fs.target ${checkUnit}
+${check === undefined ? "" : `Requires=${checkUnit}\n`}After=local-fs.target${check === undefined ? "" : ` ${checkUnit}`}
 RequiresMountsFor=${directory}
 StartLimitIntervalSec=0
 
 [Mount]
 What=${image}
 Where=${mountPoint}
-Type=ext4
-Options=loop,nodev,nosuid,noinit_itable,errors=remount-ro
+Type=${filesystem}
+Options=${options}
 `,
-    wantedBy: "zeroform.target",
-});
+    };
+};
+
+/** Everything that systemd needs for a ZMount. */
+export const unitsFor = (resource: ZMount): readonly Unit[] => {
+    const checked = formats[resource.spec.filesystem].check !== undefined;
+    return checked ? [CHECK, mountUnitFor(resource)] : [mountUnitFor(resource)];
+};
 
 /** What the check of an image is told, and what is known about it. */
 export interface ImageRecord {

@@ -21,10 +21,10 @@ const good: ZMountFacts = {
     image: { bytes: 64 * MIB, reservedBytes: 64 * MIB + 4096 },
     recorded: true,
     grownTo: 64 * MIB,
-    mount: { readOnly: false, of: "image", bytes: 64 * MIB, discards: false },
+    mount: { failed: undefined, of: "image", bytes: 64 * MIB, discards: false },
     unitsInstalled: true,
 };
-const mounted = { readOnly: false, of: "image", bytes: 64 * MIB, discards: false } as const;
+const mounted = { failed: undefined, of: "image", bytes: 64 * MIB, discards: false } as const;
 
 describe("a ZMount", () => {
     const cases: readonly { readonly when: string; readonly facts: Partial<ZMountFacts>; readonly is: string }[] = [
@@ -59,7 +59,7 @@ describe("a ZMount", () => {
         { when: "its unit was removed", facts: { unitsInstalled: false }, is: "unit files are gone or changed" },
         { when: "it was unmounted", facts: { mount: undefined }, is: "not mounted" },
         { when: "another thing is mounted there", facts: { mount: { ...mounted, of: "other" } }, is: "something else" },
-        { when: "an error made it read-only", facts: { mount: { ...mounted, readOnly: true } }, is: "read-only after an error" },
+        { when: "an error made it read-only", facts: { mount: { ...mounted, failed: "read-only" } }, is: "read-only after an error" },
         { when: "a growth was cut off after the image", facts: { mount: { ...mounted, bytes: 32 * MIB } }, is: "not grown to its size" },
         { when: "a growth was cut off before the file system", facts: { grownTo: 32 * MIB }, is: "not grown to its size" },
         { when: "discards would go through", facts: { mount: { ...mounted, discards: true } }, is: "a trim could give" },
@@ -95,7 +95,7 @@ describe("a ZMount", () => {
     it("has units without a word of its user, after its check and before nothing of the machine's boot", () => {
         const zmount = resource();
         const places = placesOf(zmount);
-        const mount = mountUnitFor(places);
+        const mount = mountUnitFor(zmount);
         expect(CHECK.text).not.toContain(zmount.life);
         expect(`${CHECK.text}${mount.text}`).not.toContain("rm -rf");
         expect(mount).toMatchObject({ name: `var-lib-zeroform-mounts-${zmount.life}.mount`, wantedBy: "zeroform.target" });

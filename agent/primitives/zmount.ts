@@ -1,6 +1,7 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import { zmount } from "../../schema/zmount.ts";
+import { formats } from "../os/formats/index.ts";
 import type { Os } from "../os/os.ts";
 import { ProgramFailure } from "../os/program.ts";
 import type { Context, Driver } from "./driver.ts";
@@ -13,10 +14,13 @@ import { restoreImage } from "./zmount-restore.ts";
 import { makeRoom, missingBytes, noRoom, requirePool, requireRoom, roomAt } from "./zmount-room.ts";
 import { mountUnitFor, writeRecord } from "./zmount-units.ts";
 
+/** Programs that every ZMount needs; e2fsprogs also for the flag of its bare mount point. */
+const PACKAGES = { mount: "losetup", "util-linux": "fallocate", e2fsprogs: "chattr" };
+
 /** A ZMount is an image file in the pool, the file system in it, and a systemd mount unit that brings it up at boot. */
 export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
     primitive: zmount,
-    packages: { e2fsprogs: "mke2fs", mount: "losetup", "util-linux": "fallocate" },
+    packages: ({ filesystem }) => ({ ...formats[filesystem].packages, ...PACKAGES }),
 
     gather: gatherZMounts,
     observe: observeZMount,
@@ -38,7 +42,7 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
     async apply(resource, context) {
         const places = placesOf(resource);
         await ensureSpace(resource, places, context);
-        await ensureMounted(places, context);
+        await ensureMounted(resource, places, context);
         await ensureGrown(resource, places, context);
     },
 
@@ -52,7 +56,7 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
         await requireUnused(places, context.os);
         await unmount(places, context.os);
         if (place !== undefined && (await files.stat(places.image)) !== undefined) await files.move(places.image, place);
-        await systemd.uninstall([mountUnitFor(places)]);
+        await systemd.uninstall([mountUnitFor(resource)]);
         await files.remove(places.record);
         await mounts.removePoint(places.mountPoint);
         await tidyPool(resource, places, context);
@@ -68,8 +72,8 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
         await tidyPool(resource, placesOf(resource), context);
     },
 
-    async restore({ place }, into, own, context) {
-        await restoreImage(place, into, own, context.os);
+    async restore(trashed, into, own, context) {
+        await restoreImage(trashed, into, own, context.os);
     },
 
     units(resource) {
@@ -104,7 +108,7 @@ const ensureSpace = async (resource: ZMount, places: Places, context: Context): 
     if (image === undefined) await writeRecord(places, { grownTo: bytes, check: "quick" }, os);
     progress(`reserving ${resource.spec.size} in ${places.directory}`);
     try {
-        if (image === undefined) await images.make(places.image, bytes, signal);
+        if (image === undefined) await images.make(places.image, bytes, resource.spec.filesystem, signal);
         else await images.reserve(places.image, bytes, signal);
     } catch (failure) {
         if (!(failure instanceof ProgramFailure && failure.words.includes("No space left"))) throw failure;

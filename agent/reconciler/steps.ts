@@ -21,7 +21,7 @@ export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Prom
     const isAbsent = async () => (await look()).state === "absent";
     if (row.made && primitiveOf(row.kind).bearsData && (await isAbsent()) && (await isAbsent())) return "gone";
 
-    await packages.ensure(driver.packages, store.tenants.get(row.tenant)?.settings.installPackages ?? false, work);
+    await packages.ensure(driver.packages(row.spec), store.tenants.get(row.tenant)?.settings.installPackages ?? false, work);
     await driver.apply(resource, parts.context(work));
     return look();
 };

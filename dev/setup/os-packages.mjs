@@ -8,6 +8,8 @@ const PROGRAMS = [
     ["ssh", "openssh-client"],
     ["ip", "iproute2"],
     ["mkfs.ext4", "e2fsprogs"],
+    ["mkfs.xfs", "xfsprogs"],
+    ["mkfs.btrfs", "btrfs-progs"],
     ["unshare", "util-linux"],
     ["losetup", "mount"],
     ["systemctl", "systemd"],

@@ -31,7 +31,7 @@ const other: Record<Kind, Properties> = {
         nodeUrn: "urn:pulumi:other",
         timeouts: { update: "1m" },
         size: "30GiB",
-        filesystem: "ext3",
+        filesystem: "xfs",
         pool: "/elsewhere",
         onRemove: "keep",
         replaceData: true,

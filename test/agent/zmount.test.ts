@@ -23,7 +23,7 @@ describe("a ZMount on a real host", () => {
         const seen = (await rig.run("observe", mount)) as { readonly state: string; readonly why?: string };
         return seen.why ?? seen.state;
     };
-    const made = async (size: string, more: { readonly pool?: string } = {}): Promise<Resource> => {
+    const made = async (size: string, more: Readonly<Record<string, unknown>> = {}): Promise<Resource> => {
         const mount = rig.mount("disk", size, more);
         await rig.run("admit", mount);
         await rig.run("apply", mount);
@@ -71,6 +71,38 @@ describe("a ZMount on a real host", () => {
             message: expect.stringContaining("160MiB"),
         });
         expect(await rig.run("observe", mount)).toMatchObject({ state: "ready", actual: { size: "160MiB" } });
+        await gone(larger);
+    });
+
+    it.each([
+        { filesystem: "xfs", size: "300MiB", breaks: (at: string) => `xfs_io -x -c shutdown ${at}`, is: "shut down after an error" },
+        { filesystem: "btrfs", size: "128MiB", breaks: (at: string) => `mount -o remount,ro ${at}`, is: "read-only after an error" },
+    ])("has $filesystem on it, whole after a cut, grown in use, mended after an error", async ({ filesystem, size, breaks, is }) => {
+        const mount = rig.mount("disk", size, { filesystem });
+        for (const cutAfterMs of [150, 400]) await rig.cutOff("apply", mount, cutAfterMs);
+        await rig.run("apply", mount);
+        await isReady(mount);
+        expect(await rig.sh(`findmnt -no FSTYPE,OPTIONS ${at(mount)}`)).toMatch(new RegExp(`^${filesystem} +rw,nosuid,nodev`));
+        expect(await reservedMiB(mount)).toBe(Number.parseInt(size, 10));
+        await rig.sh(`echo kept > ${at(mount)}/file; sync`);
+
+        const larger = changed(mount, { size: "400MiB" });
+        await rig.run("admit", larger, { old: mount });
+        await rig.sh(`systemd-run --quiet --unit=writer sh -c 'exec >${at(mount)}/lines; while :; do echo line; sleep 0.01; done'`);
+        await rig.run("apply", larger);
+        await rig.sh("systemctl is-active writer; systemctl stop writer");
+        await isReady(larger);
+        expect(await sizeOf(larger)).toBeGreaterThan(320 * MIB);
+        expect(await reservedMiB(larger)).toBe(400);
+
+        await rig.sh(breaks(at(mount)));
+        expect(await why(larger)).toContain(is);
+        await rig.run("apply", larger);
+        await isReady(larger);
+        expect(await rig.sh(`cat ${at(mount)}/file`)).toBe("kept");
+
+        await rig.sh(`umount ${at(mount)}; dd if=/dev/urandom of=${image(mount)} bs=1M count=1 conv=notrunc status=none`);
+        await expect(rig.run("apply", larger)).rejects.toThrow(`has no ${filesystem} file system any more`);
         await gone(larger);
     });
 

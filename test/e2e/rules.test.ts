@@ -72,7 +72,7 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { ...node("installPackages", false), expected: EVERYWHERE, real: true },
     // Another node is not the same node on another machine: its data have to be given up in so many words.
     { input: "ZMount.node", change: { diskOn: "other" }, expected: /node .*replaceData: true/s },
-    { ...disk("filesystem", "xfs"), expected: /filesystem/ },
+    { ...disk("filesystem", "xfs"), expected: /at least 300MiB/ },
     { ...disk("pool", "/srv"), expected: /pool.*replaceData: true/s },
     { ...disk("size", "96MiB"), expected: DISK, real: true },
     { ...disk("onRemove", "keep"), expected: DISK },

@@ -77,7 +77,7 @@ export class Rig {
         await exec(this.host, argv, { input: JSON.stringify(request), timeoutMs: 150_000 });
     }
 
-    mount(name: string, size: string, more: { readonly pool?: string } = {}): Resource {
+    mount(name: string, size: string, more: Readonly<Record<string, unknown>> = {}): Resource {
         return this.#resource("ZMount", name, { size, filesystem: "ext4", node: "", ...more }, {});
     }
 

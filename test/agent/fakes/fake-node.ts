@@ -83,7 +83,7 @@ export class FakeNode {
         const node = this;
         const driver: Driver<AnyPrimitive, ReadonlyMap<string, Piece>> = {
             primitive: primitiveOf(kind),
-            get packages() {
+            packages() {
                 return node.missing;
             },
             async gather() {

@@ -50,6 +50,7 @@ export class FakeOs {
         },
         mounts: {
             list: async () => new Map([...this.mounted].map((path) => [path, { device: "7:0", readOnly: false }])),
+            isShutDown: async () => false,
             removePoint: async () => undefined,
             preparePoint: async () => undefined,
         },
