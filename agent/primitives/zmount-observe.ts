@@ -54,7 +54,7 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
                         recorded: record !== undefined,
                         grownTo: parseRecord(record)?.grownTo,
                         mount: mounted && {
-                            failed: mounted.readOnly ? "read-only" : shutDown ? "shut down" : undefined,
+                            failed: failureOf(mounted.readOnly, shutDown ?? false),
                             of: backingOf(backing, image, loop?.backingFile === `${places.image} (deleted)`),
                             bytes: loop?.bytes ?? 0,
                             discards: loop?.discards ?? false,
@@ -65,6 +65,11 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
             }),
         ),
     );
+};
+
+const failureOf = (readOnly: boolean, shutDown: boolean) => {
+    if (shutDown) return "shut down";
+    return readOnly ? "read-only" : undefined;
 };
 
 type Identity = { readonly device: number; readonly inode: number } | undefined;
