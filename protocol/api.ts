@@ -114,7 +114,59 @@ export interface TenantStatus {
     readonly tenant: TenantId;
     readonly urn: string;
     readonly confirmed: boolean;
+    /** Its Node was removed; what the Node left is still here. */
+    readonly deleted: boolean;
     readonly createdAt: number;
+    /** When a session last called for it, to the minute; undefined: never since its create. */
+    readonly seenAt?: number;
+}
+
+/** What a tenant has on a machine. */
+export interface Holdings extends TenantStatus {
+    /** A run works with it at this moment. */
+    readonly active: boolean;
+    readonly resources: readonly Holding[];
+    /** Lives that no engine is known to have saved. */
+    readonly unconfirmed: number;
+    /** Lives of which only the data are left, by `onRemove: "keep"`. */
+    readonly kept: number;
+    /** What they may take of the machine's disks; what lies on another resource is counted there. */
+    readonly bytes: number;
+    readonly trash: { readonly count: number; readonly bytes: number };
+}
+
+export interface Holding {
+    readonly kind: Kind;
+    readonly count: number;
+}
+
+/** A resource as its engine knew it. */
+export interface DisclosedLife extends NamedLife {
+    readonly name: string;
+    /** Desired state, secrets in clear. */
+    readonly spec: Readonly<Record<string, unknown>>;
+    /** Inputs whose value the node made. */
+    readonly generated: readonly string[];
+    /** The lives that it refers to, by the name of the input. */
+    readonly uses: Readonly<Record<string, Life>>;
+    readonly confirmed: boolean;
+    readonly createdAt: number;
+}
+
+export interface Disclosure {
+    readonly tenant: TenantStatus & { readonly settings: Settings };
+    /** What is desired, what others refer to first. */
+    readonly lives: readonly DisclosedLife[];
+    readonly kept: readonly NamedLife[];
+}
+
+/** What became of a piece of trash that was to be purged. */
+export interface PurgedPiece extends NamedLife {
+    readonly name: string;
+    /** What is free again; 0 for what went with the mount that it lay on. */
+    readonly bytes: number;
+    /** Why it is still there. */
+    readonly failure?: ErrorFacts;
 }
 
 export interface TrashStatus extends NamedLife {
@@ -221,8 +273,23 @@ export interface Api {
     /** Figures for monitoring, also of a machine whose store is not sound. */
     metrics: [Record<string, never>, readonly Family[]];
     "trash.list": [Record<string, never>, readonly TrashStatus[]];
-    /** Puts trashed data in the place of a resource's own (default: the live one with the same tenant and URN), whose data goes to the trash instead. */
+    /** Puts trashed or kept data in the place of a resource's own (default: the live one with the same tenant and URN), whose data goes to the trash instead. */
     "trash.restore": [{ readonly life: Life; readonly into?: Life }, { readonly into: NamedLife }];
+    /** Deletes pieces of trash for good, before their time. One that fails keeps no other. */
+    "trash.purge": [{ readonly lives: readonly Life[] }, { readonly pieces: readonly PurgedPiece[] }];
+
+    /** Who owns what on this machine. */
+    "tenant.list": [Record<string, never>, readonly Holdings[]];
+    /** Removes a tenant with all that it has, for which no stack is left. Durable from its first moment: it goes on when nobody waits for it. */
+    "tenant.evict": [
+        { readonly machine: MachineId; readonly tenant: TenantId; readonly trashMs: number; readonly waitMs: number },
+        { readonly removed: readonly NamedLife[]; readonly agent: NodeRemoval["agent"] },
+    ];
+    /** All that a tenant wants on this machine, secrets included: what a state that was lost is put together from. */
+    "tenant.disclose": [{ readonly machine: MachineId; readonly tenant: TenantId }, Disclosure];
+    /** A Node, or a resource on it, is called otherwise in its program from now on; nothing else changes. */
+    "tenant.rename": [{ readonly caller: Caller; readonly life?: Life; readonly urn: string }, Record<string, never>];
+
     /** Says what a machine with a copied disk is: the same installation on other hardware, or a new machine. */
     "machine.claim": [{ readonly as: "same" | "new" }, { readonly machine: MachineId }];
     /** For tests: no sweep and no healing until resumed or the channel closes. */

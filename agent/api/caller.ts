@@ -6,16 +6,29 @@ import type { LifeRow } from "../store/lives.ts";
 import type { TenantRow } from "../store/tenants.ts";
 import type { Call, Core } from "./core.ts";
 
-/** When a life was last named is written down no oftener. */
+/** When a life was last named, or a tenant called for, is written down no oftener. */
 const NAMED_EVERY_MS = 60_000;
 
 /** The tenant that a call is for, undefined when this machine has none such. What the call proves is written down. Throws MACHINE_CHANGED. */
 export const tenantOf = (core: Core, caller: Caller, named: readonly Life[] = []): TenantRow | undefined => {
-    if (caller.machine !== core.machine) throw otherMachine(core, caller);
+    requireMachine(core, caller);
     const tenant = core.store.tenants.get(caller.tenant);
     confirm(core, caller.seen);
-    if (tenant && !tenant.deleted) confirm(core, [caller.tenant, ...named.filter((life) => ownLife(core, caller, life))]);
+    if (tenant && !tenant.deleted) {
+        confirm(core, [caller.tenant, ...named.filter((life) => ownLife(core, caller, life))]);
+        noteSeen(core, tenant);
+    }
     return tenant?.deleted ? undefined : tenant;
+};
+
+/** Throws MACHINE_CHANGED. */
+export const requireMachine = (core: Core, meant: Pick<Caller, "machine">): void => {
+    if (meant.machine !== core.machine) throw otherMachine(core, meant);
+};
+
+const noteSeen = ({ store, clock }: Core, { tenant, seenAt }: TenantRow): void => {
+    const now = clock.now();
+    if (seenAt === undefined || seenAt <= now - NAMED_EVERY_MS) store.tenants.change(tenant, { seenAt: now });
 };
 
 /** For what only a known tenant may do. */
@@ -66,7 +79,7 @@ export const epochFor = (
     });
 };
 
-const otherMachine = (core: Core, caller: Caller) =>
+const otherMachine = (core: Core, caller: Pick<Caller, "machine">) =>
     new ZeroformError({
         code: "MACHINE_CHANGED",
         message: `the machine at this address is ${core.machine}, and the state of the program is about ${caller.machine}`,
@@ -74,7 +87,7 @@ const otherMachine = (core: Core, caller: Caller) =>
     });
 
 /** Its store was lost, and another Node has begun anew here since. */
-const wayBack = ({ formerly }: Core, { machine }: Caller): string => {
+const wayBack = ({ formerly }: Core, { machine }: Pick<Caller, "machine">): string => {
     const former = formerly(machine);
     if (!former) return "";
     const store = former.storeFile ?? "a copy of its store";

@@ -8,11 +8,16 @@ import { confirm } from "./caller.ts";
 import type { Call, Core } from "./core.ts";
 import { createResource } from "./create-resource.ts";
 import { deleteResource } from "./delete-resource.ts";
+import { discloseTenant } from "./disclose-tenant.ts";
 import { eventsOf } from "./events.ts";
+import { evictTenant } from "./evict-tenant.ts";
+import { holdingsOf } from "./holdings.ts";
 import { metered } from "./metered.ts";
 import { metricsOf } from "./metrics.ts";
 import { createNode, deleteNode, knownNode, readNode, updateNode } from "./nodes.ts";
+import { purgeTrash } from "./purge-trash.ts";
 import { readResource } from "./read-resource.ts";
+import { renameTenant } from "./rename-tenant.ts";
 import { statusOf } from "./status.ts";
 import { listTrash, restoreTrash } from "./trash.ts";
 import { updateResource } from "./update-resource.ts";
@@ -32,7 +37,12 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
     const operation =
         <M extends Method>(act: (core: Core, params: Params<M>, call: Call) => Promise<Result<M>>) =>
         (params: Params<M>, call: ServerCall) =>
-            understood(peer, async () => act(agent.core, params, agent.callOf(session, call)));
+            understood(peer, async () => {
+                const caller = agent.callOf(session, call);
+                const { core } = agent;
+                if ("caller" in params) core.sessions.worksFor(caller.session, params.caller.tenant);
+                return act(core, params, caller);
+            });
     const question =
         <M extends Method>(act: (core: Core, params: Params<M>) => Promise<Result<M>>) =>
         (params: Params<M>) =>
@@ -73,6 +83,11 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
         metrics: () => understood(peer, () => metricsOf(agent)),
         "trash.list": question<"trash.list">(listTrash),
         "trash.restore": operation<"trash.restore">(restoreTrash),
+        "trash.purge": operation<"trash.purge">(purgeTrash),
+        "tenant.list": question<"tenant.list">(holdingsOf),
+        "tenant.evict": operation<"tenant.evict">(evictTenant),
+        "tenant.disclose": operation<"tenant.disclose">(discloseTenant),
+        "tenant.rename": operation<"tenant.rename">(renameTenant),
         "machine.claim": ({ as }, call) =>
             understood(peer, async () => {
                 agent.callOf(session, call);

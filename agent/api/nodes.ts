@@ -2,7 +2,7 @@ import type { NodeRemoval, NodeReport, Params, Result } from "../../protocol/api
 import { ZeroformError } from "../../protocol/errors.ts";
 import { mintTenantId } from "../../protocol/ids.ts";
 import { VERSION } from "../../protocol/version.ts";
-import { DEFAULT_TRASH_MS } from "../reconciler/steps.ts";
+import { DEFAULT_TRASH_MS } from "../reconciler/trash-times.ts";
 import type { LifeRow } from "../store/lives.ts";
 import type { TenantRow } from "../store/tenants.ts";
 import { confirm, epochFor, knownTenantOf, tenantOf } from "./caller.ts";
@@ -42,6 +42,7 @@ export const createNode = async (core: Core, params: Params<"node.create">, call
                         createdAt: core.clock.now(),
                     });
                 });
+            core.sessions.worksFor(call.session, tenant.tenant);
             const report = await nodeReport(core, tenant);
             store.tenants.change(tenant.tenant, { answered: true });
             return report;

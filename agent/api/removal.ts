@@ -11,8 +11,13 @@ export const removalOf = (core: Core, row: LifeRow, wish: { readonly keep: boole
 };
 
 /** Writes down that it is to go, and begins. One that is going already keeps the first wish. */
-export const wantRemoved = ({ store, parts, reconciler, clock }: Core, row: LifeRow, removal: Removal, epoch: number): void => {
+export const wantRemoved = (core: Core, row: LifeRow, removal: Removal, epoch: number): void => {
     if (row.desired === "removed") return;
+    writeRemoval(core, row, removal, epoch);
+    beginRemoval(core, row);
+};
+
+export const writeRemoval = ({ store, clock }: Core, row: LifeRow, removal: Removal, epoch: number): void => {
     store.lives.put({
         ...row,
         desired: "removed",
@@ -22,9 +27,12 @@ export const wantRemoved = ({ store, parts, reconciler, clock }: Core, row: Life
         since: clock.now(),
         reasons: [],
     });
-    reconciler.desiredChanged(row.life);
+};
+
+export const beginRemoval = ({ parts, reconciler }: Core, { life }: LifeRow): void => {
+    reconciler.desiredChanged(life);
     // What stands on it and is going too no longer waits for it to come back.
-    for (const each of parts.inventory.standingOn(row.life)) if (each.desired === "removed") reconciler.desiredChanged(each.life);
+    for (const each of parts.inventory.standingOn(life)) if (each.desired === "removed") reconciler.desiredChanged(each.life);
 };
 
 /** Waits until it is gone. Throws with the agent's own words when that fails or takes too long; it goes on being removed all the same. */

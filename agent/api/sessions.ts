@@ -1,4 +1,4 @@
-import type { SessionId } from "../../protocol/ids.ts";
+import type { SessionId, TenantId } from "../../protocol/ids.ts";
 import { type Clock, pause } from "../clock.ts";
 
 /** How long a session whose last channel has closed may stay away: a dropped connection comes back within it, a dead process does not. */
@@ -12,6 +12,8 @@ export class Sessions {
     readonly #saidEnd: (session: SessionId) => boolean;
     readonly #channels = new Map<SessionId, number>();
     readonly #lostAt = new Map<SessionId, number>();
+    /** Whom each session with an open channel has called for. */
+    readonly #tenants = new Map<SessionId, Set<TenantId>>();
     readonly #startedAt: number;
 
     constructor(clock: Clock, saidEnd: (session: SessionId) => boolean) {
@@ -28,9 +30,20 @@ export class Sessions {
             const left = (this.#channels.get(session) ?? 1) - 1;
             if (left > 0) return void this.#channels.set(session, left);
             this.#channels.delete(session);
+            this.#tenants.delete(session);
             this.#lostAt.set(session, this.#clock.now());
             this.#forgetOld();
         };
+    }
+
+    worksFor(session: SessionId, tenant: TenantId): void {
+        if (!this.#channels.has(session)) return;
+        this.#tenants.set(session, (this.#tenants.get(session) ?? new Set()).add(tenant));
+    }
+
+    /** Whether a session that is there now, other than the asker's own, has called for this tenant. */
+    isWorkedFor(tenant: TenantId, asker?: SessionId): boolean {
+        return [...this.#tenants].some(([session, tenants]) => session !== asker && tenants.has(tenant) && !this.#saidEnd(session));
     }
 
     /** It has said so, or its last channel closed and it did not come back. When the agent has just started, all sessions are yet to come back. */

@@ -1,5 +1,6 @@
-import type { MachineStatus, ResourceStatus, Welcome } from "../../protocol/api.ts";
+import type { MachineStatus, ResourceStatus, TenantStatus, Welcome } from "../../protocol/api.ts";
 import type { LifeRow } from "../store/lives.ts";
+import type { TenantRow } from "../store/tenants.ts";
 import type { Core } from "./core.ts";
 import { listTrash } from "./trash.ts";
 
@@ -16,11 +17,20 @@ export const statusOf = async (
 ): Promise<MachineStatus> => ({
     welcome,
     facts: await core.parts.os.machine.facts(),
-    tenants: core.store.tenants.all().map(({ tenant, urn, confirmed, createdAt }) => ({ tenant, urn, confirmed, createdAt })),
+    tenants: core.store.tenants.all().map(statusOfTenant),
     resources: core.store.lives.all().map((row) => statusOfLife(core, row)),
     trash: await listTrash(core),
     events: core.store.events.latest(Math.min(events, MOST_EVENTS)),
     awaitingRestart,
+});
+
+export const statusOfTenant = ({ tenant, urn, confirmed, deleted, createdAt, seenAt }: TenantRow): TenantStatus => ({
+    tenant,
+    urn,
+    confirmed,
+    deleted,
+    createdAt,
+    ...(seenAt === undefined ? {} : { seenAt }),
 });
 
 const statusOfLife = (core: Core, row: LifeRow): ResourceStatus => ({

@@ -2,10 +2,13 @@ import type { Params, Result, TrashStatus } from "../../protocol/api.ts";
 import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
 import { mintLife } from "../../protocol/ids.ts";
 import { called } from "../reconciler/inventory.ts";
+import { KEPT_MS } from "../reconciler/trash-times.ts";
 import type { LifeRow } from "../store/lives.ts";
-import type { TrashRow } from "../store/trash.ts";
+import type { Described } from "../store/rows.ts";
 import { epochFor } from "./caller.ts";
 import type { Call, Core } from "./core.ts";
+import { outOfReach } from "./delete-resource.ts";
+import { awaitRemoval, removalOf, wantRemoved } from "./removal.ts";
 
 /** How long a restore is waited for: it moves data on one file system and starts what stands on them again. */
 const RESTORE_MS = 5 * 60_000;
@@ -32,14 +35,16 @@ export const listTrash = (core: Core): Promise<readonly TrashStatus[]> => {
 /** Puts data of the trash in the place of a live resource's own. */
 export const restoreTrash = async (core: Core, { life, into }: Params<"trash.restore">, call: Call): Promise<Result<"trash.restore">> => {
     const { store, parts, reconciler, clock } = core;
-    const from = store.trash.get(life);
+    const kept = store.lives.get(life);
+    const from = kept?.desired === "kept" ? kept : store.trash.get(life);
     if (!from)
         throw new ZeroformError({
             code: "LIFE_UNKNOWN",
-            message: `there is no ${life} in the trash of this node`,
-            hint: "`zeroform trash list` shows what there is.",
+            message: `there is no ${life} in the trash of this node, and no data of it were kept`,
+            hint: "`zeroform trash list` and `zeroform status` show what there is.",
         });
     const target = targetOf(core, from, into);
+    if (from === kept) await discardKept(core, kept, call);
     await core.lock.run(target.life, async () => {
         const row = store.lives.get(target.life);
         if (row?.desired !== "present" || row.restore)
@@ -81,8 +86,19 @@ export const restoreTrash = async (core: Core, { life, into }: Params<"trash.res
     });
 };
 
+/** Kept data go by the way of the trash, where they stay for good if they cannot be put back. */
+const discardKept = async (core: Core, row: LifeRow, call: Call): Promise<void> => {
+    if (core.parts.inventory.liesOnKept(row)) throw outOfReach(core, row);
+    await core.lock.run(row.life, async () =>
+        wantRemoved(core, row, removalOf(core, row, { keep: false, trashMs: KEPT_MS }), epochFor(core, call, row)),
+    );
+    await awaitRemoval(core, row, { until: core.clock.now() + RESTORE_MS, signal: call.signal, progress: call.progress });
+    if (core.store.trash.get(row.life)) return;
+    throw new ZeroformError({ code: "LIFE_UNKNOWN", message: `the data of ${called(row)} that were kept are gone from the node` });
+};
+
 /** The life that is named, or the live one of the same Node and name. */
-const targetOf = ({ store }: Core, from: TrashRow, into: Params<"trash.restore">["into"]): LifeRow => {
+const targetOf = ({ store }: Core, from: Described, into: Params<"trash.restore">["into"]): LifeRow => {
     const same = (row: LifeRow) => row.tenant === from.tenant && row.urn === from.urn && row.kind === from.kind;
     const found = into ? store.lives.get(into) : store.lives.where((row) => row.desired === "present" && same(row)).at(-1);
     if (found?.desired !== "present")

@@ -74,6 +74,8 @@ export interface Driver<P extends AnyPrimitive, Facts> {
     apply(resource: Resource<P>, context: Context): Promise<void>;
     /** Where its data would lie in the trash, on the file system where they are; undefined when it has none. Pure. */
     trashPlace(resource: Resource<P>): string | undefined;
+    /** Where its data lie when it was taken away without a place for them. Pure. */
+    keptPlace(resource: Resource<P>): string;
     /** Takes the resource away; its data go to `place` when one is given and stay where they are when not. Absent is fine; cut off anywhere, it can be run again. */
     remove(resource: Resource<P>, place: string | undefined, context: Context): Promise<void>;
     /** Bytes that trashed data take. 0 when gone; throws NOT_READY where a removal could take what is away for gone. */

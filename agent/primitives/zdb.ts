@@ -47,6 +47,7 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
     },
 
     trashPlace: trashedNamespace,
+    keptPlace: (resource) => `${serverOf(resource).data}/${namespaceOf(resource)}`,
 
     remove(resource, place, context) {
         const server = serverOf(resource);

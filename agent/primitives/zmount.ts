@@ -47,6 +47,7 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
     },
 
     trashPlace: trashedImage,
+    keptPlace: (resource) => placesOf(resource).image,
 
     async remove(resource, place, context) {
         const { files, mounts, systemd } = context.os;
@@ -57,7 +58,8 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
         await unmount(places, context.os);
         if (place !== undefined && (await files.stat(places.image)) !== undefined) await files.move(places.image, place);
         await systemd.uninstall([mountUnitFor(resource)]);
-        await files.remove(places.record);
+        // Kept data are looked for later, when their pool may be away: then the record says that there is something to wait for.
+        if (place !== undefined) await files.remove(places.record);
         await mounts.removePoint(places.mountPoint);
         await tidyPool(resource, places, context);
     },

@@ -3,7 +3,7 @@ import type { Life } from "../../protocol/ids.ts";
 import type { Work } from "../os/os.ts";
 import type { LifeRow, Restore } from "../store/lives.ts";
 import type { Machinery } from "./machinery.ts";
-import { DEFAULT_TRASH_MS } from "./steps.ts";
+import { DEFAULT_TRASH_MS, KEPT_MS } from "./trash-times.ts";
 
 /** Said before anything was touched: a wish to restore that ends so is dropped. */
 const REFUSALS: readonly string[] = ["INVALID", "NO_ROOM", "CONFLICT", "IN_USE", "LIFE_UNKNOWN"];
@@ -65,12 +65,29 @@ const move = async (parts: Machinery, row: LifeRow, plan: Restore, work: Work): 
         // Trash that lay on either side has moved with it.
         for (const each of store.trash.using(row.life)) store.trash.put({ ...each, uses: swapped(each.uses, row.life, plan.own) });
         for (const each of store.trash.using(plan.from)) store.trash.put({ ...each, uses: swapped(each.uses, plan.from, row.life) });
+        keptToTrash(parts, row.life, plan.own);
+        keptToTrash(parts, plan.from, row.life);
         if (ownBytes > 0) store.trash.put({ ...row, life: plan.own, place: plan.place, removedAt: now, purgeAt: now + DEFAULT_TRASH_MS });
         store.lives.change(row.life, { restore: undefined, made: false });
         // Their data were on what is in the trash now: they begin anew on what has come back.
         for (const each of inventory.standingOn(row.life).filter(({ desired }) => desired === "present"))
             store.lives.change(each.life, { made: false, work: "make", state: "unfinished", since: now });
     });
+};
+
+/** Kept data that lie on what has moved are found there like trash from now on, and stay until somebody purges them. */
+const keptToTrash = ({ store, drivers, inventory, clock }: Machinery, on: Life, now: Life): void => {
+    for (const row of store.lives.using(on).filter(({ desired }) => desired === "kept")) {
+        const place = drivers[row.kind].keptPlace(inventory.resource(row));
+        store.lives.remove(row.life);
+        store.trash.put({
+            ...row,
+            uses: swapped(row.uses, on, now),
+            place,
+            removedAt: clock.now(),
+            purgeAt: clock.now() + KEPT_MS,
+        });
+    }
 };
 
 const swapped = (uses: LifeRow["uses"], from: string, to: LifeRow["life"]): LifeRow["uses"] =>

@@ -4,6 +4,7 @@ import type { LifeRow } from "../store/lives.ts";
 import type { Described, ResourceKind } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
 import type { TrashRow } from "../store/trash.ts";
+import { KEPT_MS } from "./trash-times.ts";
 
 type Owned = Described & Pick<LifeRow, "life" | "tenant">;
 
@@ -39,10 +40,11 @@ export class Inventory {
         return { resource: this.resource(row), place: row.place };
     }
 
-    /** Everything of a kind in the trash that nobody has been promised back, oldest first. */
+    /** Everything of a kind in the trash that may go before its time: nobody has been promised it back or wanted it kept. Oldest first. */
     trash(kind: ResourceKind): readonly Trashed[] {
         return this.#store.trash
             .all()
+            .filter((row) => row.purgeAt - row.removedAt < KEPT_MS)
             .filter((row) => row.kind === kind && this.#store.lives.where(({ restore }) => restore?.from === row.life).length === 0)
             .map((row) => this.trashed(row));
     }
@@ -50,6 +52,14 @@ export class Inventory {
     /** What a life stands on. */
     usedBy(row: Described): readonly LifeRow[] {
         return Object.values(row.uses).flatMap((life) => this.#store.lives.get(life) ?? []);
+    }
+
+    /** Kept data whose ground is kept as well, or in the trash: not mounted, so that nothing can be done with them by themselves. */
+    liesOnKept(row: Described & Pick<LifeRow, "desired">): boolean {
+        if (row.desired !== "kept") return false;
+        return Object.values(row.uses).some(
+            (life) => this.#store.trash.get(life) !== undefined || this.#store.lives.get(life)?.desired === "kept",
+        );
     }
 
     /** Everything that stands on a life, the nearest first. */

@@ -3,11 +3,9 @@ import type { AnyPrimitive } from "../../schema/primitive.ts";
 import type { Work } from "../os/os.ts";
 import type { Observation } from "../primitives/driver.ts";
 import type { LifeRow } from "../store/lives.ts";
+import { closeTenant } from "./close-tenant.ts";
 import { called } from "./inventory.ts";
 import type { Machinery } from "./machinery.ts";
-
-/** How long data stay in the trash that nobody gave a time for: the default of a Node's `trash`. */
-export const DEFAULT_TRASH_MS = 86_400_000;
 
 /**
  * Makes a resource what its spec says and looks at it. Throws when that fails; trying again may help where the error says so.
@@ -42,7 +40,7 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
         else if (!isInTrash) trash.forgetOn(row.life, `it lay on ${called(row)}, whose data are gone`);
         else store.trash.put({ ...row, place, removedAt: now, purgeAt: now + trashMs });
         tell("removed", described(isInTrash, keep), row);
-        closeTenant(parts, row);
+        closeTenant(store, row.tenant);
     });
     if (isInTrash && trashMs === 0) await trash.purgeDue(work);
 };
@@ -50,11 +48,4 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
 const described = (isInTrash: boolean, keep: boolean): string => {
     if (keep) return "its data stay on the node";
     return isInTrash ? "its data are in the trash" : "";
-};
-
-/** A tenant whose Node is gone stays only as long as something of it does. */
-const closeTenant = ({ store }: Machinery, row: LifeRow): void => {
-    const tenant = store.tenants.get(row.tenant);
-    const left = store.lives.where((each) => each.tenant === row.tenant);
-    if (tenant?.deleted && left.length === 0) store.tenants.remove(row.tenant);
 };

@@ -3,6 +3,7 @@ import type { Life } from "../../protocol/ids.ts";
 import { KeyedLock } from "../keyed-lock.ts";
 import type { Work } from "../os/os.ts";
 import type { TrashRow } from "../store/trash.ts";
+import { closeTenant } from "./close-tenant.ts";
 import { called } from "./inventory.ts";
 import type { Machinery } from "./machinery.ts";
 
@@ -47,12 +48,17 @@ export class TrashKeeper {
         });
     }
 
-    /** Trash on data that are no more is no more. */
+    /** Trash on data that are no more is no more, and so are kept data. */
     forgetOn(life: Life, why: string): void {
         const { store, tell } = this.#parts;
         for (const row of store.trash.using(life)) {
             store.trash.remove(row.life);
             tell("purged", why, row);
+        }
+        for (const row of store.lives.using(life).filter(({ desired }) => desired === "kept")) {
+            store.lives.remove(row.life);
+            tell("purged", why, row);
+            closeTenant(store, row.tenant);
         }
     }
 

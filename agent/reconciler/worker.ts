@@ -209,7 +209,8 @@ export class Worker {
         const { inventory, store } = this.#parts;
         if (row.restore) return undefined;
         if (row.desired === "removed") {
-            const user = store.lives.using(row.life).at(0);
+            // Kept data go where their ground goes: whoever wanted this removed has judged that.
+            const user = store.lives.using(row.life).find(({ desired }) => desired !== "kept");
             return user && { why: `it is removed after ${called(user)}`, final: false };
         }
         if (this.isGone(row.life)) return { why: row.reasons.join("; "), final: true };

@@ -72,6 +72,7 @@ export const migrations: readonly string[] = [
         detail text not null
     ) strict;
     `,
+    "alter table tenants add column seen_at integer",
 ];
 
 export const SCHEMA_VERSION = migrations.length;

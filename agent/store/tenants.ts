@@ -1,6 +1,7 @@
 import type { Settings } from "../../protocol/api.ts";
 import type { SessionId, TenantId } from "../../protocol/ids.ts";
 import type { Database, Row } from "./database.ts";
+import { optional } from "./rows.ts";
 
 /** One owner on this machine: a Node of a Pulumi program. */
 export interface TenantRow {
@@ -17,6 +18,8 @@ export interface TenantRow {
     readonly answered: boolean;
     readonly epoch: number;
     readonly createdAt: number;
+    /** When a session last called for it. */
+    readonly seenAt?: number | undefined;
 }
 
 export class Tenants {
@@ -39,8 +42,8 @@ export class Tenants {
         this.#db.transaction(() =>
             this.#db.run(
                 `insert or replace into tenants
-                 (id, urn, name, install_packages, confirmed, deleted, session, operation, answered, epoch, created_at)
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                 (id, urn, name, install_packages, confirmed, deleted, session, operation, answered, epoch, created_at, seen_at)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
                 row.tenant,
                 row.urn,
                 row.name,
@@ -52,6 +55,7 @@ export class Tenants {
                 Number(row.answered),
                 row.epoch,
                 row.createdAt,
+                row.seenAt ?? null,
             ),
         );
         return row;
@@ -80,4 +84,5 @@ const read = (row: Row): TenantRow => ({
     answered: row.answered === 1,
     epoch: Number(row.epoch),
     createdAt: Number(row.created_at),
+    seenAt: optional(row.seen_at, Number),
 });

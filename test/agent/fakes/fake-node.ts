@@ -120,6 +120,7 @@ export class FakeNode {
                 node.step();
             },
             trashPlace: (resource) => `/trash/${resource.life}`,
+            keptPlace: (resource) => `/kept/${resource.life}`,
             async remove(resource, place, context) {
                 await node.#attempt("remove", resource, context);
                 const data = node.pieces.get(resource.life)?.data;
