@@ -1,23 +1,14 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { type Command, InvalidArgumentError } from "commander";
 import { type ErrorFacts, ZeroformError } from "../protocol/errors.ts";
 import { mintSessionId } from "../protocol/ids.ts";
-import { type NodeLink, NodePool } from "../provider/node/pool.ts";
+import { type Connection, type NodeLink, NodePool } from "../provider/node/pool.ts";
 import { type Reach, reach } from "../schema/on-node.ts";
+import { type NamedNode, nodesOfStack } from "./stack.ts";
 
-/** A stack's state with the secrets in clear stays in memory; far above what any stack takes. */
-const STATE_LIMIT_BYTES = 256 * 2 ** 20;
+export type { NamedNode } from "./stack.ts";
+
 /** A node that does not answer holds up nothing but its own line. */
 const LINK_LIMIT_MS = 15_000;
-
-/** A node that a command is about. */
-export interface NamedNode {
-    readonly name: string;
-    readonly reach: Reach;
-    /** Ids of the resources that the selected stack has on it; undefined when asked by address. */
-    readonly known?: ReadonlySet<string>;
-}
 
 export interface NodeOptions {
     readonly host?: readonly string[];
@@ -30,8 +21,13 @@ export interface NodeOptions {
 
 /** The options by which a command is told of nodes: those of the selected stack, or addresses. */
 export const withNodeOptions = (command: Command): Command =>
+    withWayOptions(
+        command.option("--host <address...>", "address, name or ~/.ssh/config alias, instead of the nodes of the selected stack"),
+    );
+
+/** The options that say how to reach a node that is named otherwise. */
+export const withWayOptions = (command: Command): Command =>
     command
-        .option("--host <address...>", "address, name or ~/.ssh/config alias, instead of the nodes of the selected stack")
         .option("--port <number>", "SSH port", parsePort)
         .option("--user <name>", "SSH user: root, or one with passwordless sudo")
         .option("--identity-file <path>", "private key file")
@@ -39,16 +35,60 @@ export const withNodeOptions = (command: Command): Command =>
         .option("-s, --stack <name>", "the stack whose nodes are meant, instead of the selected one");
 
 /** The nodes that the options name, or those of the stack selected in this folder. */
-export const nodesOf = async ({ host, port, user, identityFile, hostKey, stack }: NodeOptions): Promise<readonly NamedNode[]> => {
+export const nodesOf = async ({ host, stack, ...way }: NodeOptions): Promise<readonly NamedNode[]> => {
     if (!host) return nodesOfStack(stack);
-    const shared = {
-        ...(port !== undefined && { port }),
-        ...(user && { user }),
-        ...(identityFile && { identityFile }),
-        ...(hostKey && { hostKey }),
-    };
-    return host.map((address) => ({ name: address, reach: reach.parse({ host: address, ...shared }) }));
+    return host.map((address) => byAddress(address, way));
 };
+
+/** The options that say how to reach one machine. */
+type Way = Pick<NodeOptions, "port" | "user" | "identityFile" | "hostKey">;
+
+/** The one node that a command line names: a Node of the selected stack, or any machine by its address. */
+export const nodeNamed = async (name: string, { stack, ...way }: Omit<NodeOptions, "host">): Promise<NamedNode> => {
+    const nodes = await nodesOfStack(stack).catch((thrown: unknown) => {
+        if (stack === undefined && thrown instanceof ZeroformError && thrown.code === "INVALID") return [];
+        throw thrown;
+    });
+    const found = nodes.find((node) => node.name === name);
+    if (found) return { ...found, reach: { ...found.reach, ...given(way) } };
+    if (stack === undefined) return byAddress(name, way);
+    throw new ZeroformError({
+        code: "INVALID",
+        message: `the stack ${stack} has no Node "${name}"`,
+        hint: `It has ${nodes.map((node) => node.name).join(", ")}; leave --stack out to name a machine by its address.`,
+    });
+};
+
+/** Those of some nodes that are named, or all of them when none is. */
+export const chosen = (nodes: readonly NamedNode[], names: readonly string[]): readonly NamedNode[] => {
+    if (names.length === 0) return nodes;
+    return names.map((name) => {
+        const found = nodes.find((node) => node.name === name);
+        if (found) return found;
+        throw new ZeroformError({
+            code: "INVALID",
+            message: `there is no Node "${name}"`,
+            hint: `There is ${nodes.map((node) => node.name).join(", ")}.`,
+        });
+    });
+};
+
+const byAddress = (address: string, way: Way): NamedNode => {
+    const parsed = reach.safeParse({ host: address, ...given(way) });
+    if (parsed.success) return { name: address, reach: parsed.data };
+    const [issue] = parsed.error.issues;
+    throw new ZeroformError({
+        code: "INVALID",
+        message: `"${address}" cannot be reached as told: ${issue?.path.join(".") || "host"}: ${issue?.message}`,
+    });
+};
+
+const given = ({ port, user, identityFile, hostKey }: Way): Partial<Reach> => ({
+    ...(port !== undefined && { port }),
+    ...(user && { user }),
+    ...(identityFile && { identityFile }),
+    ...(hostKey && { hostKey }),
+});
 
 /** What a node answered; its error when it could not be asked. */
 export interface Answered<T> {
@@ -101,68 +141,24 @@ export const change = async <T>(node: NamedNode, act: Ask<T>): Promise<T> => {
     }
 };
 
-const linkTo = (pool: NodePool, { reach }: NamedNode): Promise<NodeLink> =>
-    pool.link(reach, { agent: "present", signal: AbortSignal.timeout(LINK_LIMIT_MS) });
-
-interface StateResource {
-    readonly urn: string;
-    readonly type: string;
-    readonly id?: string;
-    readonly outputs?: Readonly<Record<string, unknown>>;
-}
-
-const nodesOfStack = async (stack: string | undefined): Promise<readonly NamedNode[]> => {
-    const resources = await exportStack(stack);
-    const ours = resources.filter(({ type }) => type.includes("dynamic/zeroform:"));
-    const nodes = ours.filter(({ type }) => type.endsWith(":Node"));
-    if (nodes.length === 0) {
-        throw new ZeroformError({
-            code: "INVALID",
-            message: "the stack has no Node",
-            hint: "Run `pulumi up` first, or name a machine with --host.",
+/** Works over the SSH connections to nodes alone, whatever their agents do. */
+export const overSsh = async <T>(act: (connect: (node: NamedNode) => Promise<Connection>) => Promise<T>): Promise<T> => {
+    const pool = new NodePool();
+    try {
+        return await act(async (node) => {
+            try {
+                return await pool.connection(node.reach, AbortSignal.timeout(LINK_LIMIT_MS));
+            } catch (thrown) {
+                throw thrown instanceof ZeroformError ? thrown.with({ node: node.name }) : thrown;
+            }
         });
+    } finally {
+        await pool.end();
     }
-    const named = nodes.map(({ urn, id = "", outputs = {} }) => ({
-        name: urn.split("::").at(-1) ?? urn,
-        reach: reach.parse(
-            Object.fromEntries(
-                Object.keys(reach.shape).flatMap((field) => (outputs[field] == null ? [] : [[field, inClear(outputs[field])]])),
-            ),
-        ),
-        known: new Set(ours.flatMap((resource) => (resource.id?.startsWith(`${id}/`) ? [resource.id] : []))),
-    }));
-    return named.toSorted((one, other) => one.name.localeCompare(other.name));
 };
 
-/** Secrets are exported in clear because a Node may be reached with a private key; nothing of it is printed. */
-const exportStack = async (stack: string | undefined): Promise<readonly StateResource[]> => {
-    const args = ["stack", "export", "--show-secrets", "--non-interactive", ...(stack ? ["--stack", stack] : [])];
-    const { stdout } = await promisify(execFile)("pulumi", args, { maxBuffer: STATE_LIMIT_BYTES }).catch((thrown: unknown) => {
-        throw noStack(thrown);
-    });
-    const { deployment } = JSON.parse(stdout) as { readonly deployment: { readonly resources?: readonly StateResource[] } };
-    return deployment.resources ?? [];
-};
-
-const noStack = (thrown: unknown): ZeroformError => {
-    const hint = "Run this in a Pulumi project with a selected stack, or name a machine with --host.";
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT")
-        return new ZeroformError({ code: "INVALID", message: "the pulumi command is not on PATH", hint });
-    const said = thrown instanceof Error && "stderr" in thrown ? String(thrown.stderr) : "";
-    const words = said
-        .trim()
-        .split("\n")
-        .at(0)
-        ?.replace(/^error: /, "");
-    return new ZeroformError({ code: "INVALID", message: `the selected stack cannot be read${words ? `: ${words}` : ""}`, hint });
-};
-
-/** What `stack export --show-secrets` gives for a secret: its JSON as text beside a signature. */
-const inClear = (value: unknown): unknown => {
-    if (typeof value === "object" && value !== null && "plaintext" in value && typeof value.plaintext === "string")
-        return JSON.parse(value.plaintext) as unknown;
-    return value;
-};
+export const linkTo = (pool: NodePool, { reach }: NamedNode): Promise<NodeLink> =>
+    pool.link(reach, { agent: "present", signal: AbortSignal.timeout(LINK_LIMIT_MS) });
 
 const parsePort = (text: string): number => {
     const port = Number(text);

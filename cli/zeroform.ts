@@ -1,30 +1,25 @@
 #!/usr/bin/env node
-import { Command } from "commander";
+import { CommanderError } from "commander";
 import { DevError } from "../dev/dev-error.ts";
 import { ZeroformError } from "../protocol/errors.ts";
-import { VERSION } from "../protocol/version.ts";
-import * as dev from "./dev.ts";
-import * as machine from "./machine.ts";
-import * as remove from "./remove.ts";
-import * as status from "./status.ts";
-import * as trash from "./trash.ts";
+import { zeroform } from "./program.ts";
 
-/** Every group of commands is a file that exports `register(program)`; the order here is the order in the help. */
-const GROUPS = [status, trash, remove, machine, dev] as const;
+/** Wrong use of a command line; 1 is for what failed. */
+const USAGE_STATUS = 2;
 
-const program = new Command("zeroform")
-    .description("Zero-OS primitives on any Linux machine reachable over SSH: what goes beside `pulumi up`.")
-    .version(VERSION)
-    .enablePositionalOptions()
-    .showSuggestionAfterError()
-    .showHelpAfterError("Run `zeroform --help` for what there is.");
-for (const group of GROUPS) group.register(program);
+// Whoever reads the output has seen enough (`| head`).
+process.stdout.on("error", (failure: NodeJS.ErrnoException) => {
+    if (failure.code !== "EPIPE") throw failure;
+    process.exit();
+});
 
 try {
-    await program.parseAsync();
+    await zeroform().parseAsync();
 } catch (error) {
     process.exitCode = 1;
-    if (error instanceof DevError) console.error(error.message);
+    // It has said what is wrong itself; help and version end this way too.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE_STATUS;
+    else if (error instanceof DevError) console.error(error.message);
     else if (error instanceof ZeroformError) console.error(error.sentence());
     else throw error;
 }

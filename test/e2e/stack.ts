@@ -113,18 +113,10 @@ module.exports = (${program.toString()})(libraries, ${JSON.stringify(values)});
         return outcome;
     }
 
-    /** Starts a command of the CLI and leaves it running: for tests that kill it. */
-    start(args: readonly string[]): {
-        readonly child: ChildProcess;
-        readonly ended: Promise<Outcome>;
-        readonly seen: (pattern: RegExp) => Promise<void>;
-    } {
-        const child = spawn("pulumi", [...args, ...flags(args)], {
+    /** Where programs run that are about this stack. */
+    get surroundings(): { readonly cwd: string; readonly env: NodeJS.ProcessEnv } {
+        return {
             cwd: join(this.directory, "project"),
-            stdio: ["ignore", "pipe", "pipe"],
-            timeout: COMMAND_LIMIT_MS,
-            killSignal: "SIGKILL",
-            detached: true,
             env: {
                 ...process.env,
                 PULUMI_BACKEND_URL: `file://${join(this.directory, "backend")}`,
@@ -135,6 +127,21 @@ module.exports = (${program.toString()})(libraries, ${JSON.stringify(values)});
                 PULUMI_DISABLE_REGISTRY_RESOLVE: "true",
                 ...this.environment,
             },
+        };
+    }
+
+    /** Starts a command of the CLI and leaves it running: for tests that kill it. */
+    start(args: readonly string[]): {
+        readonly child: ChildProcess;
+        readonly ended: Promise<Outcome>;
+        readonly seen: (pattern: RegExp) => Promise<void>;
+    } {
+        const child = spawn("pulumi", [...args, ...flags(args)], {
+            ...this.surroundings,
+            stdio: ["ignore", "pipe", "pipe"],
+            timeout: COMMAND_LIMIT_MS,
+            killSignal: "SIGKILL",
+            detached: true,
         });
         this.#running.add(child);
         const watchers = new Set<() => void>();

@@ -1,0 +1,92 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { ZeroformError } from "../protocol/errors.ts";
+import { type Reach, reach } from "../schema/on-node.ts";
+
+/** A stack's state with the secrets in clear stays in memory; far above what any stack takes. */
+const STATE_LIMIT_BYTES = 256 * 2 ** 20;
+
+/** A node that a command is about. */
+export interface NamedNode {
+    readonly name: string;
+    readonly reach: Reach;
+    /** Ids of the resources that the selected stack has on it; undefined when asked by address. */
+    readonly known?: ReadonlySet<string>;
+    /** Those resources; undefined when asked by address. */
+    readonly resources?: readonly StackResource[];
+}
+
+/** A resource in a stack's state. */
+export interface StackResource {
+    readonly urn: string;
+    readonly name: string;
+    /** `<machine>/<tenant>/<life>` */
+    readonly id: string;
+}
+
+interface StateResource {
+    readonly urn: string;
+    readonly type: string;
+    readonly id?: string;
+    readonly outputs?: Readonly<Record<string, unknown>>;
+}
+
+/** The nodes of the selected stack, or of the one that is named. */
+export const nodesOfStack = async (stack: string | undefined): Promise<readonly NamedNode[]> => {
+    const resources = await exportStack(stack);
+    const ours = resources.filter(({ type }) => type.includes("dynamic/zeroform:"));
+    const nodes = ours.filter(({ type }) => type.endsWith(":Node"));
+    if (nodes.length === 0) {
+        throw new ZeroformError({
+            code: "INVALID",
+            message: "the stack has no Node",
+            hint: "Run `pulumi up` first, or name a machine with --host.",
+        });
+    }
+    const named = nodes.map(({ urn, id = "", outputs = {} }) => ({
+        name: lastOf(urn),
+        reach: reach.parse(
+            Object.fromEntries(
+                Object.keys(reach.shape).flatMap((field) => (outputs[field] == null ? [] : [[field, inClear(outputs[field])]])),
+            ),
+        ),
+        resources: ours.flatMap((resource) =>
+            resource.id?.startsWith(`${id}/`) ? [{ urn: resource.urn, name: lastOf(resource.urn), id: resource.id }] : [],
+        ),
+    }));
+    return named
+        .map((node) => ({ ...node, known: new Set(node.resources.map((resource) => resource.id)) }))
+        .toSorted((one, other) => one.name.localeCompare(other.name));
+};
+
+const lastOf = (urn: string): string => urn.split("::").at(-1) ?? urn;
+
+/** Secrets are exported in clear because a Node may be reached with a private key; nothing of it is printed. */
+const exportStack = async (stack: string | undefined): Promise<readonly StateResource[]> => {
+    const args = ["stack", "export", "--show-secrets", "--non-interactive", ...(stack ? ["--stack", stack] : [])];
+    const { stdout } = await promisify(execFile)("pulumi", args, { maxBuffer: STATE_LIMIT_BYTES }).catch((thrown: unknown) => {
+        throw noStack(thrown);
+    });
+    const { deployment } = JSON.parse(stdout) as { readonly deployment: { readonly resources?: readonly StateResource[] } };
+    return deployment.resources ?? [];
+};
+
+const noStack = (thrown: unknown): ZeroformError => {
+    const hint = "Run this in a Pulumi project with a selected stack, or name a machine with --host.";
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT")
+        return new ZeroformError({ code: "INVALID", message: "the pulumi command is not on PATH", hint });
+    const said = thrown instanceof Error && "stderr" in thrown ? String(thrown.stderr) : "";
+    const words = said
+        .trim()
+        .split("\n")
+        .at(0)
+        ?.replace(/^error: /, "");
+    return new ZeroformError({ code: "INVALID", message: `the selected stack cannot be read${words ? `: ${words}` : ""}`, hint });
+};
+
+/** What `stack export --show-secrets` gives for a secret: its JSON as text beside a signature. */
+const inClear = (value: unknown): unknown => {
+    if (typeof value === "object" && value !== null && "plaintext" in value && typeof value.plaintext === "string")
+        return JSON.parse(value.plaintext) as unknown;
+    return value;
+};
