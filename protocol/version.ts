@@ -1,10 +1,10 @@
 /** Version of this package, and of the agent it brings. A test compares it with package.json. */
-export const VERSION = "0.1.0";
+export const VERSION = "0.2.0";
 
-/** Version of the RPC protocol that this release was written for. */
-export const PROTOCOL = 1;
+/** Version of the RPC protocol that this release was written for. 2: figures, events that are followed, trash and tenants by hand. */
+export const PROTOCOL = 2;
 /** All that it speaks: this one, and the one before. */
-export const PROTOCOLS_UNDERSTOOD: readonly number[] = [PROTOCOL];
+export const PROTOCOLS_UNDERSTOOD: readonly number[] = [PROTOCOL, PROTOCOL - 1];
 
 /** The newest protocol that both ends speak; undefined when there is none. */
 export const agreedProtocol = (theirs: readonly number[], ours = PROTOCOLS_UNDERSTOOD): number | undefined => {

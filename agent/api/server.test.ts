@@ -63,16 +63,16 @@ describe("the agent's socket", () => {
     it("says which protocols it speaks to one that speaks another", async () => {
         const { client } = channel({ protocols: [99, 98], session: mintSessionId() });
         const welcome = await client.welcome;
-        expect(welcome).toMatchObject({ protocols: [1] });
+        expect(welcome).toMatchObject({ protocols: [2, 1] });
         expect(welcome).not.toHaveProperty("protocol");
         await expect(client.request("status", {})).rejects.toMatchObject({ code: "PROTOCOL_MISMATCH" });
         client.close();
     });
 
     it("speaks the newest protocol that both ends speak, and says which", async () => {
-        const { client } = channel({ protocols: [1, 2], session: mintSessionId() });
-        expect(await client.welcome).toMatchObject({ protocol: 1 });
-        expect(await client.request("status", {})).toMatchObject({ welcome: { protocol: 1 } });
+        const { client } = channel({ protocols: [1, 2, 3], session: mintSessionId() });
+        expect(await client.welcome).toMatchObject({ protocol: 2 });
+        expect(await client.request("status", {})).toMatchObject({ welcome: { protocol: 2 } });
         client.close();
     });
 

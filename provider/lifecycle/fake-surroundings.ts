@@ -1,6 +1,7 @@
 import type { Api, Caller, Method, Params, ResourceReport, Welcome } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { mintMachineId } from "../../protocol/ids.ts";
+import { VERSION } from "../../protocol/version.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import { life, machine, tenant } from "./sample.ts";
 import { Session } from "./session.ts";
@@ -18,7 +19,7 @@ export interface FakeMachine {
 }
 
 export const fakeMachine = (answers: Answers = {}, id = machine): FakeMachine => ({
-    welcome: { machine: id, protocols: [1], agentVersion: "0.1.0", agentHash: "h", epoch: 1, store: "ok" },
+    welcome: { machine: id, protocols: [1], agentVersion: VERSION, agentHash: "h", epoch: 1, store: "ok" },
     hostKey: "ssh-ed25519 AAAA",
     answers,
 });
@@ -28,7 +29,7 @@ export const anotherMachine = mintMachineId();
 export const nodeReport = {
     machine,
     tenant,
-    agentVersion: "0.1.0",
+    agentVersion: VERSION,
     facts: { arch: "x86_64", kernel: "6.1", cores: 2, memory: 1, disks: [] },
 };
 

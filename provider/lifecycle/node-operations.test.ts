@@ -41,7 +41,7 @@ describe("a Node", () => {
             hostKey: "ssh-ed25519 AAAA",
             machineId: machine,
             tenant,
-            agentVersion: "0.1.0",
+            agentVersion: VERSION,
             ...nodeReport.facts,
             connection: { host: HOST, port: 22, user: "root", hostKey: "ssh-ed25519 AAAA" },
         });

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { exec } from "../../dev/hosts/index.ts";
+import { VERSION } from "../../protocol/version.ts";
 import { probe } from "../../provider/node/agent-channel.ts";
 import { bootstrap } from "../../provider/node/bootstrap.ts";
 import { dial } from "../../provider/node/dial.ts";
@@ -34,7 +35,7 @@ describe("bootstrap", () => {
             "systemctl stop zeroform-agent.service && for f in /var/lib/zeroform/runtimes/*/bun; do echo x > $f || exit; done",
         ]);
         expect(damaged.code).toBe(0);
-        expect((await on.pool().link(on.reach(), want())).welcome.agentVersion).toBe("0.1.0");
+        expect((await on.pool().link(on.reach(), want())).welcome.agentVersion).toBe(VERSION);
     });
 
     it("refuses a machine where it may not write or execute, before anything is uploaded", async () => {
@@ -50,7 +51,7 @@ describe("bootstrap", () => {
         ]);
         expect((await failure(on.pool().link(on.reach(), want()))).sentence()).toMatch(/read-only \/etc\/systemd\/system/);
         await exec(on.host, ["umount", "/etc/systemd/system"]);
-        expect((await on.pool().link(on.reach(), want())).welcome.agentVersion).toBe("0.1.0");
+        expect((await on.pool().link(on.reach(), want())).welcome.agentVersion).toBe(VERSION);
     });
 });
 

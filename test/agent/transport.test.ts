@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join as path } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cut, exec, join, powerOff, powerOn } from "../../dev/hosts/index.ts";
+import { VERSION } from "../../protocol/version.ts";
 import { dial } from "../../provider/node/dial.ts";
 import { fingerprint } from "../../provider/node/known-hosts.ts";
 import { resolveTarget } from "../../provider/node/target.ts";
@@ -84,7 +85,7 @@ describe("a warm link", () => {
         const [gone, stays] = [failure(pool.link(given, { agent: "present", signal: cancel.signal })), pool.link(given, want("present"))];
         cancel.abort();
         expect(["CANCELLED", "SSH_TIMEOUT"]).toContain((await gone).code);
-        expect((await stays).welcome.agentVersion).toBe("0.1.0");
+        expect((await stays).welcome.agentVersion).toBe(VERSION);
         expect(relay.connections).toBe(1);
     });
 });
@@ -127,7 +128,7 @@ describe("an agent", () => {
         await exec(on.host, ["systemctl", "stop", "zeroform-agent.service"]);
         const silent = await failure(on.pool().link(on.reach(), want("present", 4_000)));
         expect(["AGENT_BROKEN", "TIMEOUT"]).toContain(silent.code);
-        expect((await on.pool().link(on.reach(), want())).welcome.agentVersion).toBe("0.1.0");
+        expect((await on.pool().link(on.reach(), want())).welcome.agentVersion).toBe(VERSION);
     });
 
     it("of other content is replaced by creating and updating only, while those who talk to it are told", async () => {

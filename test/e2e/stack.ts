@@ -69,6 +69,13 @@ module.exports = (${program.toString()})(libraries, ${JSON.stringify(values)});
         );
     }
 
+    /** From now on the program and its provider load what lies in this `node_modules`. */
+    async useModules(path: string): Promise<void> {
+        const link = join(this.directory, "project", "node_modules");
+        await rm(link);
+        await symlink(path, link);
+    }
+
     up(...args: readonly string[]): Promise<Outcome> {
         return this.must(["up", "--skip-preview", ...args]);
     }

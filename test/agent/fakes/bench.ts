@@ -32,7 +32,8 @@ export class Bench implements AsyncDisposable {
     left = 0;
 
     /** `from`: what was left of another one. */
-    constructor(from?: { readonly directory: string; readonly node: ReturnType<FakeNode["copy"]> }) {
+    constructor(from?: { readonly directory: string; readonly node: ReturnType<FakeNode["copy"]> }, fingerprint?: Fingerprint) {
+        if (fingerprint) this.fingerprint = fingerprint;
         this.directory = mkdtempSync(`${tmpdir()}/zfa-unit-`);
         this.clock = new ManualClock();
         this.node = new FakeNode();
