@@ -1,0 +1,45 @@
+import type { Machine } from "../../test/e2e/hosts.ts";
+import type { Program } from "../../test/e2e/stack.ts";
+
+export interface Shape {
+    readonly machines: readonly Machine[];
+    /** Nodes in all; more than one on a machine are tenants of it. */
+    readonly nodes: number;
+    /** Resources beside the nodes, dealt out among them in turn. */
+    readonly resources: number;
+}
+
+/** Nodes, and Zdbs on them in turn. */
+export const zdbs: Program<Shape> = ({ zeroform }, { machines, nodes, resources }) => {
+    const made = Array.from(
+        { length: nodes },
+        (_, index) => new zeroform.Node(`node-${index}`, { host: "", ...machines[index % machines.length] }),
+    );
+    for (let index = 0; index < resources; index++)
+        new zeroform.Zdb(`store-${index}`, { node: made[index % nodes] as (typeof made)[number], size: "4MiB" });
+    return undefined;
+};
+
+/** ZMounts on one node. */
+export const zmounts: Program<Shape & { readonly size: string }> = ({ zeroform }, { machines, resources, size }) => {
+    const node = new zeroform.Node("node-0", { host: "", ...machines[0] });
+    for (let index = 0; index < resources; index++) new zeroform.ZMount(`mount-${index}`, { node, size });
+    return undefined;
+};
+
+/**
+ * The same resources with the same dependencies, of a dynamic provider that does nothing. Its text is as short as ours: a provider that Pulumi
+ * serialises costs more, and the comparison would flatter.
+ */
+export const nothing: Program<Shape> = ({ pulumi }, { nodes, resources }) => {
+    const provider = "exports.handler=()=>({create:async(inputs)=>({id:String(Math.random()),outs:inputs}),delete:async()=>{}})";
+    class Nothing extends pulumi.CustomResource {
+        constructor(kind: string, name: string, inputs: import("@pulumi/pulumi").Inputs) {
+            super(`pulumi-nodejs:dynamic/zeroform:${kind}`, name, { ...inputs, __provider: provider });
+        }
+    }
+    const made = Array.from({ length: nodes }, (_, index) => new Nothing("NoNode", `node-${index}`, { host: "127.0.0.1" }));
+    for (let index = 0; index < resources; index++)
+        new Nothing("Nothing", `store-${index}`, { node: made[index % nodes]?.id, size: "4MiB" });
+    return undefined;
+};
