@@ -3,6 +3,7 @@ import { link, lstat, mkdir, open, readdir, readFile, rename, rm, statfs } from 
 import { dirname } from "node:path";
 import { inTurn } from "./in-turn.ts";
 import { mountOf, readMounts } from "./mountinfo.ts";
+import { changeTogether } from "./shared-writing.ts";
 
 /** What a path names, without following a link. */
 export interface FileStat {
@@ -35,6 +36,8 @@ export interface Files {
     list(directory: string): Promise<readonly string[]>;
     /** Replaces a file as a whole: readers and power cuts see the old text or the new one. @default mode 0600 */
     writeText(path: string, text: string, mode?: number): Promise<void>;
+    /** Replaces a file of mode 0600 by what `change` makes of it; changes that come while one is being written share the next writing. */
+    changeText(path: string, change: (text: string | undefined) => string): Promise<void>;
     /** With its parents. @default mode 0700 */
     makeDirectory(path: string, mode?: number): Promise<void>;
     /** Renames within one file system and makes the new name last. The target's directory is made when it is missing. */
@@ -70,15 +73,16 @@ export const files: Files = {
 
     list: (directory) => absentAs([], () => readdir(directory)),
 
-    writeText: (path, text, mode = 0o600) =>
-        inTurn(path, async () => {
-            await makeDirectory(dirname(path), 0o700);
-            const temporary = `${path}.new`;
-            await rm(temporary, { force: true });
-            await writeDurably(temporary, text, mode);
-            await rename(temporary, path);
-            await syncDirectory(dirname(path));
-        }),
+    writeText: (path, text, mode = 0o600) => inTurn(path, () => replaceText(path, text, mode)),
+
+    changeText: (path, change) =>
+        changeTogether(path, change, (all) =>
+            inTurn(path, async () => {
+                const before = await files.readText(path);
+                const text = all(before);
+                if (text !== before) await replaceText(path, text, 0o600);
+            }),
+        ),
 
     makeDirectory: (path, mode = 0o700) => makeDirectory(path, mode),
 
@@ -121,6 +125,15 @@ async function diskUsage(path: string): Promise<number> {
     for (const name of await files.list(path)) total += await diskUsage(`${path}/${name}`);
     return total;
 }
+
+const replaceText = async (path: string, text: string, mode: number): Promise<void> => {
+    await makeDirectory(dirname(path), 0o700);
+    const temporary = `${path}.new`;
+    await rm(temporary, { force: true });
+    await writeDurably(temporary, text, mode);
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
+};
 
 const writeDurably = async (path: string, text: string, mode: number): Promise<void> => {
     const handle = await open(path, "wx", mode);

@@ -49,10 +49,14 @@ export const systemd: Systemd = {
     install: async (units) => {
         const written = await inTurn(WRITING, async () => {
             const outcomes: Written[] = [];
-            for (const unit of [ZEROFORM_TARGET, ...units]) outcomes.push({ name: unit.name, how: await writeUnit(unit) });
+            for (const unit of [ZEROFORM_TARGET, ...units]) outcomes.push({ unit, name: unit.name, how: await writeUnit(unit) });
             return outcomes;
         });
-        await reloadIfStale(written);
+        const unsure = written.filter(({ unit, name, how }) => how !== "as it was" || loaded.get(name) !== textOf(unit));
+        if (unsure.length === 0) return;
+        for (const { name } of unsure) loaded.delete(name);
+        await reloadIfStale(unsure);
+        for (const { unit, name } of unsure) loaded.set(name, textOf(unit));
     },
 
     installed: unitMatches,
@@ -60,6 +64,7 @@ export const systemd: Systemd = {
     uninstall: async (units) => {
         const removed = await inTurn(WRITING, async () => {
             let any = false;
+            for (const { name } of units) loaded.delete(name);
             for (const unit of units) any = (await removeUnit(unit)) || any;
             return any;
         });
@@ -121,13 +126,18 @@ const act = async (verb: "start" | "stop" | "restart", unit: string, timeoutMs: 
 };
 
 interface Written {
+    readonly unit: Unit;
     readonly name: string;
     readonly how: Awaited<ReturnType<typeof writeUnit>>;
 }
 
+/** Units as systemd is known to have them since this process began: asking costs a process and a turn of PID 1. */
+const loaded = new Map<string, string>();
+const textOf = (unit: Unit): string => JSON.stringify([unit.text, unit.dropIn, unit.wantedBy]);
+
 /**
- * A unit that systemd has not loaded yet is read when it is first used; one that it has loaded needs telling. It is asked each time, not
- * only after a write: a crash may have come between the two. A mount whose unit file was taken away is known to it from the kernel alone.
+ * A unit that systemd has not loaded yet is read when it is first used; one that it has loaded needs telling. It is asked once in the life of
+ * this process even without a write: a crash may have come between the two. A mount whose unit file was taken away is known to it from the kernel alone.
  */
 const reloadIfStale = async (written: readonly Written[]): Promise<void> => {
     const isTemplate = ({ name }: Written) => name.includes("@.");

@@ -51,6 +51,9 @@ export const serverOf = (resource: Zdb): ZdbServer => {
     };
 };
 
+/** Whether one process serves both: `serverOf` says the same at the cost of a digest each. */
+export const sharesServer = (one: Zdb, other: Zdb): boolean => one.tenant === other.tenant && mountOf(one) === mountOf(other);
+
 const LONGEST_NAME = 64;
 const LIFE_LETTERS = 6;
 

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { Context } from "./driver.ts";
-import { serverOf, type Zdb } from "./zdb-places.ts";
+import { sharesServer, type Zdb } from "./zdb-places.ts";
 import { authorityOf } from "./zdb-properties.ts";
 
 const FIRST_PORT = 9_900;
@@ -14,13 +14,13 @@ type Holder = string | undefined;
 export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Context): Promise<number> => {
     const listeners = await context.os.ports.listeners();
     const others = (context.resources("Zdb") as readonly Zdb[]).filter(({ life }) => life !== wanted.life);
-    const own = others.filter((other) => serverOf(other).id === serverOf(wanted).id);
+    const own = others.filter((other) => sharesServer(other, wanted));
 
     const holderOf = async (port: number): Promise<Holder> => {
         const address = { listen: wanted.spec.listen, port };
         for (const other of others) {
             if (!clash(address, other.spec)) continue;
-            const shared = own.includes(other) && authorityOf(other.spec) === authorityOf(address);
+            const shared = sharesServer(other, wanted) && authorityOf(other.spec) === authorityOf(address);
             if (!shared)
                 return `Zdb "${other.name}" of ${other.tenant === wanted.tenant ? "the same" : "another"} Node (tenant ${other.tenant})`;
         }

@@ -2,10 +2,9 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
 import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
-import type { Reply } from "../os/redis.ts";
 import type { Context } from "./driver.ts";
 import type { ZdbServer } from "./zdb-places.ts";
-import { formatDigests, parseDigests } from "./zdb-properties.ts";
+import { digestOf, formatDigests, parseDigests } from "./zdb-properties.ts";
 import { configOf, instanceOf, TEMPLATE } from "./zdb-units.ts";
 
 /** How long a server may take to read its log and answer; a large one goes on, and is asked again by the next try. */
@@ -28,9 +27,10 @@ export const ensureServer = async (server: ZdbServer, { os, signal, progress }: 
     if (stale) await files.writeText(server.config, config);
     await systemd.install([TEMPLATE, instanceOf(server)]);
 
-    const active = (await systemd.states()).get(server.unit)?.active === "active";
-    const health = active ? await healthOf(server, os) : "unreachable";
+    // Who answers runs: systemd is asked about the others only, because asking costs more than all the rest.
+    const health = await healthOf(server, os);
     if (health === "answering" && !stale) return;
+    const active = (await systemd.states()).get(server.unit)?.active === "active";
     progress("starting its Zero-DB server");
     // One that is reached and says nothing hangs; one that is not reached yet is still reading its log.
     await (active && (stale || health === "silent") ? systemd.restart(server.unit, signal) : systemd.start(server.unit, signal));
@@ -66,14 +66,20 @@ const healthOf = async (server: ZdbServer, os: Os): Promise<"answering" | "silen
 };
 
 /** Asks one thing of a server as its administrator; its refusal is thrown in its own words. */
-export const command = async (server: ZdbServer, os: Os, ...words: readonly string[]): Promise<Reply> => {
-    const [reply] = await os.redis.ask(server.adminSocket, [words], { silenceMs: COMMAND_MS });
-    if (!(reply instanceof Error)) return reply ?? null;
-    throw new ZeroformError({
-        code: "FAILED",
-        message: `its server refused ${words[0]} of ${words[1]}: ${reply.message}`,
-        retryable: true,
-    });
+export const command = (server: ZdbServer, os: Os, ...words: readonly string[]): Promise<void> => commands(server, os, [words]);
+
+/** Asks several at once: all of them are done, also those after one that is refused. */
+export const commands = async (server: ZdbServer, os: Os, asked: readonly (readonly string[])[]): Promise<void> => {
+    const replies = await os.redis.ask(server.adminSocket, asked, { silenceMs: COMMAND_MS });
+    for (const [index, reply] of replies.entries()) {
+        if (!(reply instanceof Error)) continue;
+        const [verb, namespace] = asked[index] ?? [];
+        throw new ZeroformError({
+            code: "FAILED",
+            message: `its server refused ${verb} of ${namespace}: ${reply.message}`,
+            retryable: true,
+        });
+    }
 };
 
 /** What it says of a namespace; undefined: it has none of that name. */
@@ -124,7 +130,13 @@ const untilAnswering = async (server: ZdbServer, os: Os, signal: AbortSignal): P
 };
 
 /** What a namespace's password is, is not known any more: the next apply sets it. */
-export const forgetPassword = async (life: Life, server: ZdbServer, { files }: Os): Promise<void> => {
-    const digests = new Map(parseDigests(await files.readText(server.digests)));
-    if (digests.delete(life)) await files.writeText(server.digests, formatDigests(digests));
-};
+export const forgetPassword = (life: Life, server: ZdbServer, { files }: Os): Promise<void> =>
+    files.changeText(server.digests, (text) => {
+        const digests = new Map(parseDigests(text));
+        digests.delete(life);
+        return formatDigests(digests);
+    });
+
+/** The password that a namespace was given, by a proof of it. */
+export const rememberPassword = (life: Life, password: string, server: ZdbServer, { files }: Os): Promise<void> =>
+    files.changeText(server.digests, (text) => formatDigests(new Map(parseDigests(text)).set(life, digestOf(password))));

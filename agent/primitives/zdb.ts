@@ -7,12 +7,13 @@ import type { Context, Driver } from "./driver.ts";
 import { hasGround } from "./zdb-ground.ts";
 import { measureZdbs } from "./zdb-measure.ts";
 import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
-import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
+import { namespaceOf, placeNow, serverOf, sharesServer, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { admitPort } from "./zdb-ports.ts";
-import { differing, digestOf, formatDigests, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
+import { differing, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
 import {
     command,
+    commands,
     dropServer,
     ensureServer,
     forgetPassword,
@@ -20,6 +21,7 @@ import {
     isAnswering,
     isOnDisk,
     isRunning,
+    rememberPassword,
     requireOpen,
     withServer,
 } from "./zdb-server.ts";
@@ -38,27 +40,30 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
         return { ...wanted.spec, password, port: await admitPort(wanted, old, context) };
     },
 
-    apply(resource, context) {
+    async apply(resource, context) {
         const server = serverOf(resource);
-        return withServer(server, async () => {
+        const password = await withServer(server, async () => {
             await ensureServer(server, context);
-            await ensureNamespace(resource, server, context);
+            return ensureNamespace(resource, server, context);
         });
+        // Beside what the next one does with the server; until it is known, every apply sets the password again.
+        if (password !== undefined) await rememberPassword(resource.life, password, server, context.os);
     },
 
     trashPlace: trashedNamespace,
     keptPlace: (resource) => `${serverOf(resource).data}/${namespaceOf(resource)}`,
 
-    remove(resource, place, context) {
+    async remove(resource, place, context) {
         const server = serverOf(resource);
-        return withServer(server, async () => {
+        const isLast = await withServer(server, async () => {
             await takeNamespace(resource, server, place, context);
-            const others = (context.resources("Zdb") as readonly Zdb[]).filter(
-                (other) => other.life !== resource.life && serverOf(other).id === server.id,
+            const isLast = !(context.resources("Zdb") as readonly Zdb[]).some(
+                (other) => other.life !== resource.life && sharesServer(other, resource),
             );
-            if (others.length === 0) await dropServer(server, context.os);
-            else await forgetPassword(resource.life, server, context.os);
+            if (isLast) await dropServer(server, context.os);
+            return isLast;
         });
+        if (!isLast) await forgetPassword(resource.life, server, context.os);
     },
 
     async trashedBytes(trashed, context) {
@@ -110,26 +115,34 @@ const requireQuota = async (wanted: Zdb, old: Zdb | undefined, os: Os): Promise<
     });
 };
 
-const ensureNamespace = async (resource: Zdb, server: ZdbServer, { os, progress }: Context): Promise<void> => {
+/** Makes the namespace what its spec says. Answers the password that it has been given, if it has. */
+const ensureNamespace = async (resource: Zdb, server: ZdbServer, { os, progress }: Context): Promise<string | undefined> => {
     const namespace = namespaceOf(resource);
     const { password } = resource.spec;
     if (password === undefined) throw new TypeError("a Zdb without a password has not been admitted");
-    let text = await infoText(server, os, namespace);
+    const text = await infoText(server, os, namespace);
     const isNew = text === undefined;
     if (isNew) {
         await requireOpen(server, os, namespace);
         progress(`making namespace ${namespace}`);
-        await command(server, os, "NSNEW", namespace);
-        text = await infoText(server, os, namespace);
     }
-    const digests = new Map(parseDigests(await os.files.readText(server.digests)));
     const info = parseInfo(text ?? "");
-    // Before anything can reach it: a new namespace has no listener, a new listener comes last.
-    if (isNew || info.get("password") !== "yes" || isClosed(info) || !provesPassword(digests.get(resource.life), password)) {
-        await command(server, os, "NSSET", namespace, "password", password);
-        await os.files.writeText(server.digests, formatDigests(digests.set(resource.life, digestOf(password))));
-    }
-    for (const { name, value } of differing(resource, info)) await command(server, os, "NSSET", namespace, name, value);
+    const digests = isNew ? undefined : parseDigests(await os.files.readText(server.digests));
+    const needsPassword = info.get("password") !== "yes" || isClosed(info) || !provesPassword(digests?.get(resource.life), password);
+    const set = (name: string, value: string) => ["NSSET", namespace, name, value];
+    // Before anything can reach it: a new namespace has no listener, and a new listener comes last, when all else is known to be so.
+    const [listen, rest] = [true, false].map((last) => differing(resource, info).filter(({ name }) => (name === "listen") === last));
+    await commands(server, os, [
+        ...(isNew ? [["NSNEW", namespace]] : []),
+        ...(needsPassword ? [set("password", password)] : []),
+        ...(rest ?? []).map(({ name, value }) => set(name, value)),
+    ]);
+    await commands(
+        server,
+        os,
+        (listen ?? []).map(({ name, value }) => set(name, value)),
+    );
+    return needsPassword ? password : undefined;
 };
 
 /** Its password was sealed with a key that is gone: setting it anew opens it. */

@@ -118,7 +118,7 @@ export class Reconciler {
         const row = this.#parts.store.lives.get(life);
         if (row?.desired !== "present") return;
         const { version } = this.#worker.task(life);
-        const judge = await this.#parts.observer.look(row.kind);
+        const judge = await this.#parts.observer.look(row.kind, row.life);
         const task = this.#worker.task(life);
         if (!task.gone) task.forgive();
         await this.#judge(life, version, judge);
@@ -234,7 +234,7 @@ export class Reconciler {
 
     /** Data are called gone only when they are missed twice. */
     async #isMissedAgain(row: LifeRow): Promise<boolean> {
-        const judge = await this.#parts.observer.look(row.kind);
+        const judge = await this.#parts.observer.look(row.kind, row.life);
         return judge(this.#parts.inventory.resource(row)).state === "absent";
     }
 

@@ -15,7 +15,7 @@ export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Prom
     const { drivers, inventory, observer, packages, store } = parts;
     const driver = drivers[row.kind];
     const resource = inventory.resource(row);
-    const look = async () => (await observer.look(row.kind))(resource);
+    const look = async () => (await observer.look(row.kind, row.life))(resource);
     const isAbsent = async () => (await look()).state === "absent";
     if (row.made && primitiveOf(row.kind).bearsData && (await isAbsent()) && (await isAbsent())) return "gone";
 

@@ -39,6 +39,8 @@ export class FakeOs {
                 ...new Set(this.#under(directory).map((path) => path.slice(directory.length + 1).split("/")[0])),
             ],
             writeText: async (path: string, text: string) => void this.files.set(path, text),
+            changeText: async (path: string, change: (text: string | undefined) => string) =>
+                void this.files.set(path, change(this.files.get(path))),
             makeDirectory: async () => undefined,
             move: async (from: string, to: string) => this.#move(from, to),
             link: async (existing: string, name: string) => void this.files.set(name, this.files.get(existing) ?? ""),
