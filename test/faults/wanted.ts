@@ -29,11 +29,11 @@ const GROWTH_MIB = 16;
 /** What a program begins with: a store on a disk, and one beside it. */
 export const firstWanted = (machine: Machine, random: Random): Wanted => ({
     machine,
-    patience: "60s",
-    disks: [{ name: "disk-1", sizeMiB: random.pick([32, 48]) }],
+    patience: "2m",
+    disks: [{ name: "disk", sizeMiB: random.pick([32, 48]) }],
     zdbs: [
-        { name: "zdb-1", sizeMiB: 8, disk: "disk-1" },
-        { name: "zdb-2", sizeMiB: 8 },
+        { name: "on-disk", sizeMiB: 8, disk: "disk" },
+        { name: "beside", sizeMiB: 8 },
     ],
 });
 
