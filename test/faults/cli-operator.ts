@@ -43,10 +43,11 @@ export class CliOperator implements Operator {
         return this.#run(["destroy", "--skip-preview"]);
     }
 
-    async plan(wanted: Wanted): Promise<Readonly<Record<string, string>>> {
+    async changes(wanted: Wanted): Promise<Readonly<Record<string, string>>> {
         await this.write(wanted);
-        const plan = await this.stack.plan();
-        return Object.fromEntries(Object.entries(plan).filter(([, op]) => op !== "same"));
+        const plan = Object.entries(await this.stack.plan()).filter(([, op]) => op !== "same");
+        const { ok, said } = await this.#run(["refresh", "--skip-preview", "--clear-pending-creates", "--expect-no-changes"]);
+        return Object.fromEntries(ok ? plan : [...plan, ["refresh", said]]);
     }
 
     async ids(): Promise<readonly string[]> {

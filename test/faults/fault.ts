@@ -14,6 +14,8 @@ export interface Scene {
     sh(line: string): Promise<string>;
     /** Starts the program's next version; a fault breaks something before, or meanwhile. */
     operate(wanted?: Wanted): Promise<Outcome>;
+    /** Whatever stores have acknowledged is nobody's any more: the run takes them away on purpose. */
+    disown(): void;
     /** What is undone at the end of the strike, whatever happens; the last one first. */
     undo(act: () => Promise<unknown>): void;
 }

@@ -10,10 +10,8 @@ export interface Outcome {
 export interface Operator extends AsyncDisposable {
     /** Makes the machine what the program says. */
     up(wanted: Wanted): Promise<Outcome>;
-    /** Brings the state up to what is really there. */
-    refresh(): Promise<Outcome>;
-    /** Names of resources that an `up` would touch, with what it would do. Throws when it cannot be told. */
-    plan(wanted: Wanted): Promise<Readonly<Record<string, string>>>;
+    /** What an `up` would still do, and what a refresh finds other than the state says: by name, in words. Empty when all is as it should be. */
+    changes(wanted: Wanted): Promise<Readonly<Record<string, string>>>;
     /** Takes everything away that the state has. */
     destroy(): Promise<Outcome>;
     /** Pulumi ids of everything in the state but the Node. */

@@ -47,6 +47,7 @@ class Course {
     readonly #random: Random;
     readonly #ledger: Ledger;
     readonly #label: string;
+    #urls: Readonly<Record<string, string>> = {};
 
     constructor(fault: Fault, on: HostInfo, operator: Operator, foreign: Foreign, random: Random, label: string) {
         this.#fault = fault;
@@ -61,7 +62,8 @@ class Course {
     async take(runs: number, firstRun: number): Promise<void> {
         let wanted = firstWanted(machineOf(this.#host), this.#random);
         await must(this.#operator.up(wanted));
-        await this.#ledger.write(await this.#operator.urls());
+        this.#urls = await this.#operator.urls();
+        await this.#ledger.write(this.#urls);
         for (let run = firstRun; run < firstRun + runs; run++) {
             const label = `${this.#fault.name}, ${this.#label}, run ${run}`;
             wanted = nextWanted(wanted, this.#random, run + 1);
@@ -77,6 +79,7 @@ class Course {
 
     async #run(wanted: Wanted): Promise<void> {
         const undo: (() => Promise<unknown>)[] = [];
+        let isDisowned = false;
         const scene: Scene = {
             host: this.#host,
             random: this.#random,
@@ -84,21 +87,24 @@ class Course {
             wanted,
             sh: (line) => sh(this.#host, line),
             operate: (next = wanted) => this.#operator.up(next),
+            disown: () => {
+                isDisowned = true;
+            },
             undo: (act) => undo.push(act),
         };
-        const urls = await this.#operator.urls();
-        const kept = Object.entries(urls).filter(([name]) => wanted.zdbs.some((zdb) => zdb.name === name));
+        const kept = Object.entries(this.#urls).filter(([name]) => wanted.zdbs.some((zdb) => zdb.name === name));
         this.#ledger.forgetAllBut(kept.map(([name]) => name));
         const stopWriting = this.#fault.writes === false ? undefined : this.#ledger.keepWriting(Object.fromEntries(kept));
         try {
             await this.#fault.strike(scene);
         } finally {
             await stopWriting?.();
+            if (isDisowned) this.#ledger.forgetAllBut([]);
             for (const act of undo.reverse()) await act();
         }
         await this.#converge(scene);
         await this.#judge(wanted);
-        await this.#ledger.write(await this.#operator.urls());
+        await this.#ledger.write(this.#urls);
     }
 
     /** The next `up` makes it so, or says what to do, and then does. */
@@ -113,10 +119,9 @@ class Course {
     }
 
     async #judge(wanted: Wanted): Promise<void> {
-        expect(await this.#operator.plan(wanted), "the preview after it is empty").toEqual({});
-        await must(this.#operator.refresh());
-        expect(await this.#operator.plan(wanted), "the preview after a refresh is empty").toEqual({});
-        expect(await this.#ledger.missing(await this.#operator.urls()), "nothing acknowledged is lost").toEqual([]);
+        expect(await this.#operator.changes(wanted), "nothing is left to be done").toEqual({});
+        this.#urls = await this.#operator.urls();
+        expect(await this.#ledger.missing(this.#urls), "nothing acknowledged is lost").toEqual([]);
         expect(await this.#foreign.touched(), "nothing foreign is touched").toEqual([]);
         await using agent = new AgentSession(this.#host);
         const { resources, tenants } = await agent.status();

@@ -49,17 +49,19 @@ export class SmallEngine implements Operator {
         });
     }
 
-    refresh(): Promise<Outcome> {
-        return this.#run(async (run, failed) => {
-            await failed.from([...this.#kept].map(([name, kept]) => this.#read(run.of(kept.kind), name, kept)));
-        });
-    }
-
     destroy(): Promise<Outcome> {
         return this.#run((run, failed) => this.#remove(run, failed, () => true));
     }
 
-    async plan(wanted: Wanted): Promise<Readonly<Record<string, string>>> {
+    async changes(wanted: Wanted): Promise<Readonly<Record<string, string>>> {
+        const before = await this.#plan(wanted);
+        const { ok, said } = await this.#run((run, failed) =>
+            failed.from([...this.#kept].map(([name, kept]) => this.#read(run.of(kept.kind), name, kept))),
+        );
+        return { ...before, ...(await this.#plan(wanted)), ...(!ok && { refresh: said }) };
+    }
+
+    async #plan(wanted: Wanted): Promise<Readonly<Record<string, string>>> {
         await using run = new ProviderRun();
         const declared = this.#declared(wanted).flat();
         const plan: Record<string, string> = {};

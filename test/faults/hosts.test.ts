@@ -1,10 +1,8 @@
 import { describe } from "vitest";
-import { agentKilled } from "./faults/agent-killed.ts";
 import { powerCutBetweenRuns, powerCutDuringRun } from "./faults/power-cut.ts";
 import { property } from "./property.ts";
 
-describe("a node", () => {
-    property(agentKilled);
+describe("a host", () => {
     property(powerCutDuringRun);
     property(powerCutBetweenRuns);
 });
