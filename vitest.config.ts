@@ -14,7 +14,7 @@ export default defineConfig({
             {
                 test: {
                     name: "hosts",
-                    include: ["test/{hosts,e2e,faults,agent,conformance}/**/*.test.ts"],
+                    include: ["test/{hosts,e2e,faults,agent,conformance,package}/**/*.test.ts"],
                     testTimeout: 300_000,
                     hookTimeout: 300_000,
                     fileParallelism: false,
