@@ -3,16 +3,18 @@ import { VERSION } from "../protocol/version.ts";
 import * as dev from "./dev.ts";
 import * as doctor from "./doctor.ts";
 import * as events from "./events.ts";
+import * as evict from "./evict.ts";
 import * as logs from "./logs.ts";
 import * as machine from "./machine.ts";
 import * as metrics from "./metrics.ts";
 import * as remove from "./remove.ts";
 import * as shell from "./shell.ts";
 import * as status from "./status.ts";
+import * as tenants from "./tenants.ts";
 import * as trash from "./trash.ts";
 
 /** Every group of commands is a file that exports `register(program)`; the order here is the order in the help. */
-const GROUPS = [status, logs, events, metrics, shell, doctor, trash, remove, machine, dev] as const;
+const GROUPS = [status, logs, events, metrics, shell, doctor, trash, remove, tenants, evict, machine, dev] as const;
 
 /** The whole command line. Wrong use ends in a CommanderError. */
 export const zeroform = (): Command => {

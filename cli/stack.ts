@@ -1,10 +1,7 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { ZeroformError } from "../protocol/errors.ts";
+import { parseNodeId, type TenantId } from "../protocol/ids.ts";
 import { type Reach, reach } from "../schema/on-node.ts";
-
-/** A stack's state with the secrets in clear stays in memory; far above what any stack takes. */
-const STATE_LIMIT_BYTES = 256 * 2 ** 20;
+import { pulumi } from "./pulumi.ts";
 
 /** A node that a command is about. */
 export interface NamedNode {
@@ -14,6 +11,8 @@ export interface NamedNode {
     readonly known?: ReadonlySet<string>;
     /** Those resources; undefined when asked by address. */
     readonly resources?: readonly StackResource[];
+    /** Who the stack is on it; undefined when asked by address. */
+    readonly tenant?: TenantId;
 }
 
 /** A resource in a stack's state. */
@@ -45,6 +44,7 @@ export const nodesOfStack = async (stack: string | undefined): Promise<readonly 
     }
     const named = nodes.map(({ urn, id = "", outputs = {} }) => ({
         name: lastOf(urn),
+        ...tenantIn(id),
         reach: reach.parse(
             Object.fromEntries(
                 Object.keys(reach.shape).flatMap((field) => (outputs[field] == null ? [] : [[field, inClear(outputs[field])]])),
@@ -59,29 +59,18 @@ export const nodesOfStack = async (stack: string | undefined): Promise<readonly 
         .toSorted((one, other) => one.name.localeCompare(other.name));
 };
 
+const tenantIn = (id: string): Pick<NamedNode, "tenant"> => {
+    const tenant = parseNodeId(id)?.tenant;
+    return tenant === undefined ? {} : { tenant };
+};
+
 const lastOf = (urn: string): string => urn.split("::").at(-1) ?? urn;
 
 /** Secrets are exported in clear because a Node may be reached with a private key; nothing of it is printed. */
 const exportStack = async (stack: string | undefined): Promise<readonly StateResource[]> => {
-    const args = ["stack", "export", "--show-secrets", "--non-interactive", ...(stack ? ["--stack", stack] : [])];
-    const { stdout } = await promisify(execFile)("pulumi", args, { maxBuffer: STATE_LIMIT_BYTES }).catch((thrown: unknown) => {
-        throw noStack(thrown);
-    });
+    const stdout = await pulumi(["stack", "export", "--show-secrets"], stack, "the selected stack cannot be read");
     const { deployment } = JSON.parse(stdout) as { readonly deployment: { readonly resources?: readonly StateResource[] } };
     return deployment.resources ?? [];
-};
-
-const noStack = (thrown: unknown): ZeroformError => {
-    const hint = "Run this in a Pulumi project with a selected stack, or name a machine with --host.";
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT")
-        return new ZeroformError({ code: "INVALID", message: "the pulumi command is not on PATH", hint });
-    const said = thrown instanceof Error && "stderr" in thrown ? String(thrown.stderr) : "";
-    const words = said
-        .trim()
-        .split("\n")
-        .at(0)
-        ?.replace(/^error: /, "");
-    return new ZeroformError({ code: "INVALID", message: `the selected stack cannot be read${words ? `: ${words}` : ""}`, hint });
 };
 
 /** What `stack export --show-secrets` gives for a secret: its JSON as text beside a signature. */

@@ -1,15 +1,16 @@
 import type { Command } from "commander";
 import type { TrashStatus } from "../protocol/api.ts";
 import { ZeroformError } from "../protocol/errors.ts";
-import { isLife } from "../protocol/ids.ts";
+import { isLife, type Life } from "../protocol/ids.ts";
 import type { NodeLink } from "../provider/node/pool.ts";
 import { formatSize } from "../schema/quantity.ts";
 import { askEach, change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
+import { registerPurge } from "./purge.ts";
 import { ago, columns } from "./text.ts";
 
 /** `zeroform trash`: data of removed resources, and the way back. */
 export const register = (program: Command): void => {
-    const trash = program.command("trash").description("data of removed resources: list it, bring it back");
+    const trash = program.command("trash").description("data of removed resources: list it, bring it back, purge it");
 
     withNodeOptions(trash.command("list"))
         .description("show what is in the trash of each node, and until when")
@@ -45,8 +46,12 @@ export const register = (program: Command): void => {
             }
         });
 
-    withNodeOptions(trash.command("restore").argument("<life>", "life of the removed resource, as `trash list` shows it"))
-        .description("put removed data back in the place of a resource's own, which goes to the trash instead")
+    registerPurge(trash);
+
+    withNodeOptions(
+        trash.command("restore").argument("<life>", "life of the removed resource, as `trash list` shows it, or `status` when it was kept"),
+    )
+        .description("put removed or kept data back in the place of a resource's own, which goes to the trash instead")
         .option("--into <life>", "the resource to put it into, when it is not the one that the program calls the same")
         .action(async (life: string, options: NodeOptions & { readonly into?: string }) => {
             const { into } = options;
@@ -57,16 +62,25 @@ export const register = (program: Command): void => {
                     hint: "`zeroform trash list` shows them.",
                 });
             const nodes = await nodesOf(options);
-            const trashOf = async (link: NodeLink) => (await link.request("trash.list", {})).find((trashed) => trashed.life === life);
-            const { node } = await theOneWith(nodes, trashOf, {
+            const { node } = await theOneWith(nodes, (link) => isThere(link, life), {
                 code: "LIFE_UNKNOWN",
-                message: `${life} is not in the trash of ${nodes.map(({ name }) => name).join(", ")}`,
-                hint: "`zeroform trash list` shows what is.",
+                message: `${life} is not in the trash of ${nodes.map(({ name }) => name).join(", ")}, and no data of it were kept`,
+                hint: "`zeroform trash list` and `zeroform status` show what there is.",
             });
             const restored = await change(node, (link) => link.request("trash.restore", { life, ...(into !== undefined && { into }) }));
             console.log(`${node.name}: ${restored.into.urn.split("::").at(-1)} has the data of ${life} again`);
         });
 };
+
+/** In the trash, or kept. */
+const isThere = async (link: NodeLink, life: Life): Promise<true | undefined> => {
+    const { trash, resources } = await link.request("status", { events: 0 });
+    const isKept = resources.some((resource) => resource.life === life && resource.state === "kept");
+    return isKept || trash.some((trashed) => trashed.life === life) ? true : undefined;
+};
+
+/** Kept data that had to go by the way of the trash stay there until somebody purges them. */
+const NEVER_MS = 10 * 365 * 24 * 60 * 60_000;
 
 const row = (node: string, { kind, name, bytes, removedAt, purgeAt, life }: TrashStatus): readonly string[] => [
     node,
@@ -74,6 +88,6 @@ const row = (node: string, { kind, name, bytes, removedAt, purgeAt, life }: Tras
     name,
     formatSize(bytes),
     `${ago(removedAt)} ago`,
-    ago(Date.now(), purgeAt),
+    purgeAt - Date.now() > NEVER_MS ? "never" : ago(Date.now(), purgeAt),
     life,
 ];

@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import type { Holdings } from "../protocol/api.ts";
+import { ZeroformError } from "../protocol/errors.ts";
+import { formatSize } from "../schema/quantity.ts";
+import { askEach, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
+import { ago, columns } from "./text.ts";
+import { partsOf } from "./urn.ts";
+
+interface Options extends NodeOptions {
+    readonly json?: boolean;
+}
+
+/** `zeroform tenants`: who owns what on a machine. */
+export const register = (program: Command): void => {
+    withNodeOptions(
+        program
+            .command("tenants")
+            .argument("[host...]", "address, name or ~/.ssh/config alias, instead of the nodes of the selected stack"),
+    )
+        .description("show who owns what on a machine: stacks, their resources and trash, and when each was there last")
+        .option("--json", "print JSON")
+        .addHelpText(
+            "after",
+            "\nTAKES is what the resources may take of the machine's disks.\nExit status: 0, or 1 when a machine cannot be reached.",
+        )
+        .action(async (hosts: readonly string[], { json, ...options }: Options) => {
+            const host = [...hosts, ...(options.host ?? [])];
+            const nodes = await nodesOf({ ...options, ...(host.length > 0 && { host }) });
+            const answers = await askEach(nodes, (link) => link.request("tenant.list", {}));
+            if (json) {
+                const plain = answers.map(({ node, answer }) =>
+                    answer instanceof ZeroformError
+                        ? { node: node.name, error: answer.facts() }
+                        : { node: node.name, tenants: answer.map((each) => ({ ...partsOf(each.urn), ...each })) },
+                );
+                console.log(JSON.stringify(plain, null, 2));
+            } else {
+                const rows = answers.flatMap(({ node, answer }) =>
+                    answer instanceof ZeroformError ? [] : answer.map((each) => row(node.name, each)),
+                );
+                const head = ["MACHINE", "STACK", "PROJECT", "NODE", "RESOURCES", "TAKES", "TRASH", "LAST SEEN", "TENANT", ""];
+                console.log(rows.length === 0 ? "no tenants" : columns([head, ...rows]));
+            }
+            for (const { node, answer } of answers) {
+                if (!(answer instanceof ZeroformError)) continue;
+                console.error(`${node.name} was not reached: ${answer.sentence()}`);
+                process.exitCode = 1;
+            }
+        });
+};
+
+const row = (machine: string, tenant: Holdings): readonly string[] => {
+    const { stack, project, name } = partsOf(tenant.urn);
+    const resources = tenant.resources.map(({ kind, count }) => `${count} ${kind}`).join(", ");
+    const { trash } = tenant;
+    return [
+        machine,
+        stack,
+        project,
+        name,
+        resources === "" ? "none" : resources,
+        formatSize(tenant.bytes),
+        trash.count === 0 ? "none" : `${trash.count} (${formatSize(trash.bytes)})`,
+        tenant.active ? "now" : `${ago(tenant.seenAt ?? tenant.createdAt)} ago`,
+        tenant.tenant,
+        remarks(tenant),
+    ];
+};
+
+/** What a person should know of it. */
+const remarks = ({ confirmed, deleted, unconfirmed, kept }: Holdings): string =>
+    [
+        confirmed ? undefined : "unconfirmed: the run that made it did not end well",
+        deleted ? "its Node was removed" : undefined,
+        unconfirmed > 0 ? `${unconfirmed} unconfirmed` : undefined,
+        kept > 0 ? `data of ${kept} kept` : undefined,
+    ]
+        .filter((remark) => remark !== undefined)
+        .join("; ");
