@@ -74,7 +74,6 @@ describe("a Node", () => {
         ["port", { port: 2222 }],
         ["trash", { trash: "2d" }],
         ["onUnreachable", { onUnreachable: "abandon" }],
-        ["the URN", { __urn: urnOf("Node", "beta") }],
     ])("rewrites its state without any contact when only %s differs", async (_, more) => {
         const { node, links } = setUp({});
         const news = checked("Node", more);

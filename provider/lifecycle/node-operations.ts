@@ -10,6 +10,7 @@ import { asCaller, callOptions, contact, reachFrom, settingsOf, trashMsOf } from
 import { notAnId, type Operations, type Outcome, patienceFor, type Reading } from "./operations.ts";
 import { compose, givenBefore, givenIn, inputsRead, nodeOutputsOf } from "./outputs.ts";
 import { remove } from "./removal.ts";
+import { tellName } from "./renaming.ts";
 import type { NodeLink, Surroundings, Target } from "./surroundings.ts";
 import { nameOf, type Properties, text, URN } from "./values.ts";
 
@@ -58,6 +59,7 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
             const given = givenIn("Node", news);
             if (inPlace.length === 0 && clientOnly.length > 0 && !unfinished) {
                 session.reached(address, reach, text(news[URN]) ?? "");
+                if (clientOnly.includes(URN)) await tellName(surroundings, reach, address, news);
                 const target = await nodes.resolve(reach);
                 return { id, outputs: nodeOutputsWith(inputs, given, nodeOutputsOf("Node", olds), target), reasons: [] };
             }

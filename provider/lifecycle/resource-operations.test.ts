@@ -122,7 +122,6 @@ describe("update", () => {
         ["replaceData", { replaceData: true }],
         ["timeouts", { timeouts: { update: "1m" } }],
         ["connection", { connection: { host: "10.0.0.12" } }],
-        ["the URN", { __urn: urnOf("ZMount", "renamed") }],
     ])("rewrites the state without any contact when only %s differs", async (_, more) => {
         const { zmount, links } = setUp({});
         const news = checked("ZMount", more);

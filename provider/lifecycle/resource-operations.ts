@@ -10,6 +10,7 @@ import { asCaller, callOptions, contact, reachFrom, settingsOf, trashMsOf, waitM
 import { notAnId, type Operations, patienceFor, type Reading } from "./operations.ts";
 import { compose, givenBefore, givenIn, inputsAfter, inputsRead, nodeOutputsOf, type Reported, specOf } from "./outputs.ts";
 import { remove } from "./removal.ts";
+import { tellName } from "./renaming.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { nameOf, type Properties, text, URN } from "./values.ts";
 
@@ -57,6 +58,7 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
             const given = givenIn(kind, news);
             const { inPlace, clientOnly, unfinished } = changesBetween(primitive, olds, news);
             if (inPlace.length === 0 && clientOnly.length > 0 && !unfinished) {
+                if (clientOnly.includes(URN)) await tellName(surroundings, reach, address, news);
                 const target = await nodes.resolve(reach);
                 const unchanged: Reported = { spec: {}, outputs: {}, reasons: [], state: "ready" };
                 return { id, outputs: outputsOf(news, olds, given, target.address, unchanged), reasons: [] };
