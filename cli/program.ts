@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { VERSION } from "../protocol/version.ts";
+import * as adopt from "./adopt.ts";
 import * as dev from "./dev.ts";
 import * as doctor from "./doctor.ts";
 import * as events from "./events.ts";
@@ -14,7 +15,7 @@ import * as tenants from "./tenants.ts";
 import * as trash from "./trash.ts";
 
 /** Every group of commands is a file that exports `register(program)`; the order here is the order in the help. */
-const GROUPS = [status, logs, events, metrics, shell, doctor, trash, remove, tenants, evict, machine, dev] as const;
+const GROUPS = [status, logs, events, metrics, shell, doctor, trash, remove, tenants, adopt, evict, machine, dev] as const;
 
 /** The whole command line. Wrong use ends in a CommanderError. */
 export const zeroform = (): Command => {

@@ -14,7 +14,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     provider: ["protocol", "schema"],
     agent: ["protocol", "schema"],
     engines: [],
-    cli: ["provider/node", "protocol", "dev", "schema"],
+    cli: ["provider/node", "provider/lifecycle", "protocol", "dev", "schema"],
     dev: [],
 };
 
@@ -22,6 +22,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const DOORS: readonly { readonly from: RegExp; readonly to: RegExp; readonly words: string }[] = [
     { from: /^agent\/main\.ts$/, to: /^engines\/[^/]+\/(main|index)\.ts$/, words: "engines' entry files" },
     { from: /^engines\//, to: /^engines\/[^/]+\/(main|index)\.ts$/, words: "other engines' entry files" },
+    // A state that was lost is made again as the provider would make it.
+    { from: /^cli\//, to: /^provider\/dynamic\/(clock|seal)\.ts$/, words: "provider/dynamic's clock and seal" },
 ];
 
 /** The only places that call the kernel, other programs and what only Bun has. */

@@ -1,11 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import { loaderText, typeToken } from "../protocol/dynamic-type.ts";
 import type { Declaration, Shown } from "./args.ts";
-
-/** The type of a class of resources, by which policies and transforms know it. */
-export const typeToken = <K extends string>(kind: K) => `pulumi-nodejs:dynamic/zeroform:${kind}` as const;
-
-/** Constant, so that no state ever changes because our code did. */
-const loaderText = (kind: string) => `exports.handler=()=>require("zeroform/provider").load("${kind}")`;
 
 /** A class of resources, made from the declaration of a primitive. */
 export interface ResourceClass<P extends Declaration> {

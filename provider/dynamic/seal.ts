@@ -2,8 +2,8 @@ import { type Kind, primitiveOf } from "../../schema/index.ts";
 import { isRecord, type Properties } from "../lifecycle/values.ts";
 
 /** How a secret travels to the engine in what a provider answers: the two numbers are Pulumi's. */
-const SIGNATURE = "4dabf18193072939515e22adb298388d";
-const SECRET = "1b47061264138c4ac30d75fd1eb44270";
+export const SIGNATURE = "4dabf18193072939515e22adb298388d";
+export const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 
 /** Properties with their secrets marked, so that the engine stores them encrypted and shows none of them. */
 export const seal = (kind: Kind, properties: Properties): Properties => {
