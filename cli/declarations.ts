@@ -36,7 +36,11 @@ const argumentsOf = (resource: Adopted): readonly string[] => {
     return [...on, ...written];
 };
 
+/** Words that TypeScript has taken and people call things by. */
+const TAKEN =
+    /^(case|class|const|default|delete|do|else|enum|export|for|function|if|import|in|new|null|package|private|public|return|static|switch|this|true|false|var|void|while|with)$/;
+
 const variable = (name: string): string => {
     const safe = name.replace(/[^A-Za-z0-9_$]+(.?)/g, (_, next: string) => next.toUpperCase());
-    return /^[A-Za-z_$]/.test(safe) ? safe : `_${safe}`;
+    return /^[A-Za-z_$]/.test(safe) && !TAKEN.test(safe) ? safe : `_${safe}`;
 };
