@@ -93,7 +93,7 @@ export const openClientChannel = (readable: Readable, writable: Writable): Clien
 
 export interface ServerCall {
     readonly signal: AbortSignal;
-    readonly progress: (doing: string) => void;
+    readonly progress: (doing: string, moved?: true) => void;
 }
 
 export type Handlers = { readonly [M in Method]: (params: Params<M>, call: ServerCall) => Promise<Result<M>> };
@@ -118,9 +118,9 @@ export const openServerChannel = (readable: Readable, writable: Writable, greeti
         connection.onRequest(method, async ({ params, progressToken }: Wire<M>, token: CancellationToken) => {
             const cancelled = new AbortController();
             const listening = token.onCancellationRequested(() => cancelled.abort());
-            const say = (doing: string) => {
+            const say = (doing: string, moved?: true) => {
                 if (progressToken && !ending.signal.aborted)
-                    void connection.sendProgress(progress, progressToken, { doing }).catch(() => undefined);
+                    void connection.sendProgress(progress, progressToken, { doing, ...(moved && { moved }) }).catch(() => undefined);
             };
             try {
                 return await handler(params, { signal: AbortSignal.any([cancelled.signal, ending.signal]), progress: say });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { bearingData, onNode } from "./on-node.ts";
-import { grow, output, primitive, replace } from "./primitive.ts";
+import { grow, output, primitive, replace, update } from "./primitive.ts";
 import { bytesOf, size } from "./quantity.ts";
 
 /** The smallest of each file system that its own tools make, and that leaves room for its journal and something else. */
@@ -27,15 +27,14 @@ export const zmount = primitive({
             z.enum(FILESYSTEMS, { error: 'write filesystem as "ext4", "xfs" or "btrfs"' }).default("ext4"),
             "a file system is not converted in place",
         ),
-        /** Directory on a file system of the node from which the space is taken. @default the agent's own pool */
-        pool: replace(
+        /** Directory on a file system of the node from which the space is taken. A change moves the data there. @default the agent's own pool */
+        pool: update(
             z
                 .string()
                 .regex(/^\/[A-Za-z0-9._/-]+$/, { error: "write pool as an absolute path of letters, digits, dots, dashes and underscores" })
                 .refine((path) => !path.split("/").includes(".."), { error: "write pool as an absolute path without .." })
                 .transform((path) => path.replace(/\/+/g, "/").replace(/(.)\/$/, "$1"))
                 .optional(),
-            "data is not moved between pools",
         ),
         ...bearingData,
     },

@@ -11,9 +11,9 @@ export const inTime = async <T>(core: Core, { until, signal, progress }: Waiting
     try {
         return await act({
             signal: AbortSignal.any([signal, late.signal]),
-            progress: (words) => {
+            progress: (words, moved) => {
                 doing = words;
-                progress(words);
+                progress(words, moved);
             },
         });
     } catch (failure) {

@@ -11,6 +11,8 @@ export interface FileStat {
     /** Bytes that its blocks take on the disk. */
     readonly reservedBytes: number;
     readonly directory: boolean;
+    /** Unix milliseconds of the last change of its bytes. */
+    readonly changedMs: number;
     /** Together they tell a file from every other one on the machine. */
     readonly device: number;
     readonly inode: number;
@@ -42,8 +44,8 @@ export interface Files {
     makeDirectory(path: string, mode?: number): Promise<void>;
     /** Renames within one file system and makes the new name last. The target's directory is made when it is missing. */
     move(from: string, to: string): Promise<void>;
-    /** A second name for the same file. */
-    link(existing: string, name: string): Promise<void>;
+    /** A second name for the same file. `elsewhere`: the name would be on another file system, or seen through another mount. */
+    link(existing: string, name: string): Promise<"linked" | "elsewhere">;
     /** Removes a file, a link, or a directory with all that is in it. Absent is fine. */
     remove(path: string): Promise<void>;
     /** Bytes that a file, or a directory with all that is in it, takes on the disk. 0 when it is not there. */
@@ -63,6 +65,7 @@ export const files: Files = {
                 bytes: found.size,
                 reservedBytes: found.blocks * STAT_BLOCK_BYTES,
                 directory: found.isDirectory(),
+                changedMs: found.mtimeMs,
                 device: found.dev,
                 inode: found.ino,
             }
@@ -95,8 +98,14 @@ export const files: Files = {
 
     link: async (existing, name) => {
         await makeDirectory(dirname(name), 0o700);
-        await link(existing, name);
+        try {
+            await link(existing, name);
+        } catch (failure) {
+            if (failure instanceof Error && "code" in failure && failure.code === "EXDEV") return "elsewhere";
+            throw failure;
+        }
         await syncDirectory(dirname(name));
+        return "linked";
     },
 
     remove: async (path) => {

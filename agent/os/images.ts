@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { open, rename, rm, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Filesystem } from "../../schema/zmount.ts";
+import { type Copied, makeEqual } from "./copying.ts";
 import { files, syncDirectory } from "./files.ts";
 import { uuidIn } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
@@ -14,6 +15,10 @@ export interface Images {
     make(path: string, bytes: number, filesystem: Filesystem, signal: AbortSignal): Promise<void>;
     /** Makes an image larger, and fills its holes, so that every byte of it is reserved. Never smaller. */
     reserve(path: string, bytes: number, signal: AbortSignal): Promise<void>;
+    /** The same for an image that is being copied to: made when it is not there, with nothing in it. */
+    ensureReserved(path: string, bytes: number, signal: AbortSignal): Promise<void>;
+    /** Makes an image equal to another of its size, writing only what differs, and answers how many bytes that were. Begun again, it goes on. */
+    makeEqual(from: string, to: string, copied: Copied, signal: AbortSignal): Promise<number>;
     /** The UUID of the file system of this format in an image or on a device; undefined when there is none. */
     uuidOf(path: string, filesystem: Filesystem): Promise<string | undefined>;
     /** Grows what is mounted from a device to the size of the device. `refused`: the kernel does not let this system do so. */
@@ -64,6 +69,16 @@ export const images: Images = {
         }
         await sync(path);
     },
+
+    ensureReserved: async (path, bytes, signal) => {
+        const before = await files.stat(path);
+        // Left by a move of another size.
+        if (before !== undefined && before.bytes > bytes) await rm(path);
+        if (before === undefined || before.bytes > bytes) await createEmpty(path, signal);
+        await images.reserve(path, bytes, signal);
+    },
+
+    makeEqual,
 
     uuidOf: (path, filesystem) => uuidIn(path, formats[filesystem]),
 

@@ -25,7 +25,8 @@ export interface Os {
 /** What waiting work tells and obeys. */
 export interface Work {
     readonly signal: AbortSignal;
-    readonly progress: (doing: string) => void;
+    /** `moved`: data have moved since the last word, so that whoever waits goes on waiting. */
+    readonly progress: (doing: string, moved?: true) => void;
 }
 
 /** OS packages. Missing ones are installed, installed ones never upgraded. */

@@ -38,8 +38,8 @@ export interface Trashed<P extends { readonly inputs: AnyPrimitive["inputs"] } =
 export interface Context {
     readonly os: Os;
     readonly signal: AbortSignal;
-    /** Says what is being done; shown to the waiting user. */
-    readonly progress: (doing: string) => void;
+    /** Says what is being done; shown to the waiting user. `moved`: data have moved since the last word, so no time-out is due. */
+    readonly progress: (doing: string, moved?: true) => void;
     /** All resources of a kind that are desired on this machine, of all tenants. */
     readonly resources: (kind: Kind) => readonly Resource[];
     /** Everything in the trash of a kind, oldest first, and the way to let go of one before its time because room is needed. */
@@ -74,6 +74,8 @@ export interface Driver<P extends AnyPrimitive, Facts> {
     apply(resource: Resource<P>, context: Context): Promise<void>;
     /** Where its data would lie in the trash, on the file system where they are; undefined when it has none. Pure. */
     trashPlace(resource: Resource<P>): string | undefined;
+    /** The same while its data are not yet where its spec says; asked when a removal begins. */
+    trashPlaceNow?(resource: Resource<P>, context: Context): Promise<string | undefined>;
     /** Where its data lie when it was taken away without a place for them. Pure. */
     keptPlace(resource: Resource<P>): string;
     /** Takes the resource away; its data go to `place` when one is given and stay where they are when not. Absent is fine; cut off anywhere, it can be run again. */

@@ -3,7 +3,7 @@ import { formatSize } from "../../schema/quantity.ts";
 import type { Context } from "./driver.ts";
 import { loopOf, usersOf, vanished } from "./zmount-mounting.ts";
 import type { Places, ZMount } from "./zmount-places.ts";
-import { readRecord, writeRecord } from "./zmount-units.ts";
+import { noteImage, readRecord } from "./zmount-units.ts";
 
 /** Makes loop and file system as large as the image. */
 export const ensureGrown = async (resource: ZMount, places: Places, context: Context): Promise<void> => {
@@ -19,7 +19,7 @@ export const ensureGrown = async (resource: ZMount, places: Places, context: Con
     if ((await images.grow(mounted, resource.spec.filesystem, signal)) === "refused") await growUnmounted(resource, places, context);
     // New structures were zeroed by punching holes.
     await images.reserve(places.image, image.bytes, signal);
-    await writeRecord(places, { grownTo: image.bytes, check: "quick" }, os);
+    await noteImage(places, { grownTo: image.bytes, check: "quick" }, os);
 };
 
 /**
@@ -37,7 +37,7 @@ const growUnmounted = async (resource: ZMount, places: Places, context: Context)
         });
     }
     progress("unmounting for a moment, because this node's kernel does not grow it in use");
-    await writeRecord(places, { grownTo: undefined, check: "full" }, os);
+    await noteImage(places, { grownTo: undefined, check: "full" }, os);
     await os.systemd.restart(places.mountUnit, signal);
     const loop = await loopOf(places, os);
     if (loop?.discards) await os.loops.keepReserved(loop);

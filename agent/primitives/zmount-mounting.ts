@@ -5,7 +5,7 @@ import type { Loop } from "../os/loops.ts";
 import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
 import type { Places, ZMount } from "./zmount-places.ts";
-import { readRecord, unitsFor, writeRecord } from "./zmount-units.ts";
+import { noteImage, readRecord, unitsFor } from "./zmount-units.ts";
 
 /** How long a loop may take to let go of its file after the unmount, and a process that is about to end to do so. */
 const LETTING_GO_MS = 3_000;
@@ -22,7 +22,7 @@ export const ensureMounted = async (resource: ZMount, places: Places, context: C
             "Put a good copy in its place, or remove the ZMount and make a new one.",
         );
     }
-    if ((await readRecord(places, os)) === undefined) await writeRecord(places, { grownTo: undefined, check: "quick" }, os);
+    if ((await readRecord(places, os)) === undefined) await noteImage(places, { grownTo: undefined, check: "quick" }, os);
     await mounts.preparePoint(places.mountPoint);
     await systemd.install(unitsFor(resource));
 
@@ -61,6 +61,10 @@ export const unmount = async (places: Places, os: Os): Promise<void> => {
     const [held] = await os.loops.ofFile(places.image);
     if (held !== undefined) throw inUse(places.image, `${held.device}, which somebody has open or mounted elsewhere`);
 };
+
+/** Whether nothing of it is in use at this moment. */
+export const unmounted = async (places: Places, os: Os): Promise<boolean> =>
+    !(await os.mounts.list()).has(places.mountPoint) && (await os.loops.ofFile(places.image)).length === 0;
 
 /** Refuses while anybody uses it, our own servers included. */
 export const requireUnused = async (places: Places, os: Os): Promise<void> => {

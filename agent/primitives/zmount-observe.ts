@@ -5,7 +5,7 @@ import { formats } from "../os/formats/index.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
 import { placesOf, type ZMount } from "./zmount-places.ts";
-import { CHECK, mountUnitFor, parseRecord } from "./zmount-units.ts";
+import { actualPlaces, CHECK, mountUnitFor, parseRecord } from "./zmount-units.ts";
 
 /** What the node shows about one ZMount. */
 export interface ZMountFacts {
@@ -13,6 +13,8 @@ export interface ZMountFacts {
     readonly image: { readonly bytes: number; readonly reservedBytes: number } | undefined;
     /** A record says that it was made. */
     readonly recorded: boolean;
+    /** The pool that it is still in, when its spec names another. */
+    readonly elsewhere: string | undefined;
     /** Size of the image up to which its file system has been grown. */
     readonly grownTo: number | undefined;
     readonly mount:
@@ -35,12 +37,14 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
     return new Map(
         await Promise.all(
             resources.map(async (resource): Promise<[Life, ZMountFacts]> => {
-                const places = placesOf(resource);
+                const wanted = placesOf(resource);
+                const text = await os.files.readText(wanted.record);
+                const record = parseRecord(text);
+                const places = record === undefined ? wanted : actualPlaces(wanted, record);
                 const mounted = mounts.get(places.mountPoint);
-                const [marker, image, record, loop, unit, shutDown] = await Promise.all([
+                const [marker, image, loop, unit, shutDown] = await Promise.all([
                     os.files.stat(places.marker),
                     os.files.stat(places.image),
-                    os.files.readText(places.record),
                     mounted && os.loops.byNumber(mounted.device),
                     os.systemd.installed(mountUnitFor(resource)),
                     mounted && os.mounts.isShutDown(places.mountPoint),
@@ -51,8 +55,9 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
                     {
                         poolThere: marker !== undefined,
                         image,
-                        recorded: record !== undefined,
-                        grownTo: parseRecord(record)?.grownTo,
+                        recorded: text !== undefined,
+                        elsewhere: places.image === wanted.image ? undefined : places.directory,
+                        grownTo: record?.grownTo,
                         mount: mounted && {
                             failed: failureOf(mounted.readOnly, shutDown ?? false),
                             of: backingOf(backing, image, loop?.backingFile === `${places.image} (deleted)`),
@@ -95,8 +100,9 @@ export const observeZMount = (resource: ZMount, facts: AllZMountFacts): Observat
 const driftOf = (facts: ZMountFacts, wantedBytes: number, directory: string, path: string): string | undefined => {
     const { image, mount } = facts;
     if (mount?.of === "deleted image") return deletedWhileMounted(path);
-    if (!facts.poolThere) return image === undefined && !facts.recorded ? "absent" : poolGone(directory);
+    if (!facts.poolThere) return image === undefined && !facts.recorded ? "absent" : poolGone(facts.elsewhere ?? directory);
     if (image === undefined) return "absent";
+    if (facts.elsewhere !== undefined) return `its data are still in ${facts.elsewhere}, on the way to ${directory}`;
     if (image.bytes < wantedBytes) return `${formatSize(image.bytes)} of ${formatSize(wantedBytes)} reserved`;
     if (image.reservedBytes < image.bytes) return `${formatSize(image.bytes - image.reservedBytes)} of its space were given away`;
     if (!facts.unitsInstalled) return "its unit files are gone or changed";

@@ -4,6 +4,9 @@ import type { zmount } from "../../schema/zmount.ts";
 import { mountUnitOf } from "../os/unit-names.ts";
 import type { Resource } from "./driver.ts";
 
+/** A copy that is not complete. */
+export const UNFINISHED_MOVE = ".moving";
+
 export type ZMount = Resource<typeof zmount>;
 
 /** Where everything of a ZMount lies; all names come from its life. */
@@ -19,9 +22,8 @@ export interface Places {
     readonly record: string;
 }
 
-export const placesOf = (resource: Pick<ZMount, "life"> & { readonly spec: Pick<ZMount["spec"], "pool"> }): Places => {
-    const { life } = resource;
-    const directory = poolDirectory(resource.spec.pool);
+export const placesOf = ({ life, spec }: Pick<ZMount, "life"> & { readonly spec: Pick<ZMount["spec"], "pool"> }): Places => {
+    const directory = poolDirectory(spec.pool);
     return {
         directory,
         marker: `${directory}/.pool`,
@@ -36,6 +38,15 @@ export const placesOf = (resource: Pick<ZMount, "life"> & { readonly spec: Pick<
 /** Where a ZMount is mounted. */
 export const mountPointOf = (life: Life): string => `${MOUNTS}/${life}`;
 
-export const trashedImage = (resource: ZMount): string => `${poolDirectory(resource.spec.pool)}/.trash/${resource.life}.img`;
+export const trashedImage = ({ life, spec }: ZMount): string => trashOf(poolDirectory(spec.pool), life);
+
+/** Where an image lies in the trash of a pool. */
+export const trashOf = (directory: string, life: Life): string => `${directory}/.trash/${life}.img`;
+
+/** The pool that a trashed image is in. */
+export const poolOfTrash = (place: string): Pick<Places, "directory" | "marker"> => {
+    const directory = place.slice(0, place.lastIndexOf("/.trash/"));
+    return { directory, marker: `${directory}/.pool` };
+};
 
 const poolDirectory = (pool: string | undefined): string => (pool === undefined ? POOL : `${pool}/zeroform`);

@@ -7,12 +7,19 @@ import type { Trashed } from "./driver.ts";
 import { broken, unmount } from "./zmount-mounting.ts";
 import { poolGone } from "./zmount-observe.ts";
 import { type Places, placesOf, type ZMount } from "./zmount-places.ts";
-import { writeRecord } from "./zmount-units.ts";
+import { locate } from "./zmount-pool.ts";
+import { noteImage } from "./zmount-units.ts";
 
 /** Puts the image at `place` into the place of a ZMount's own, which goes to `own`. */
 export const restoreImage = async ({ place, resource }: Trashed<typeof zmount>, into: ZMount, own: string, os: Os): Promise<void> => {
     const { files } = os;
     const places = placesOf(into);
+    if ((await locate(into, os)).image !== places.image)
+        throw new ZeroformError({
+            code: "IN_USE",
+            message: `ZMount "${into.name}" is being moved to ${places.directory}`,
+            hint: "`zeroform status` shows when that is done; restore into it then.",
+        });
     const [trashed, image, kept] = await Promise.all([files.stat(place), files.stat(places.image), files.stat(own)]);
     if (trashed === undefined) {
         // Done already, when a restore that was cut off is repeated.
@@ -23,8 +30,8 @@ export const restoreImage = async ({ place, resource }: Trashed<typeof zmount>, 
     await requireFitting(trashed, into, places, os);
     await unmount(places, os);
     // The image is never missing: its file gets a second name first, then the trashed one takes the first.
-    if (image !== undefined && kept === undefined) await files.link(places.image, own);
-    await writeRecord(places, { grownTo: undefined, check: "quick" }, os);
+    if (image !== undefined && kept === undefined && (await files.link(places.image, own)) === "elsewhere") throw elsewhere(places);
+    await noteImage(places, { grownTo: undefined, check: "quick" }, os);
     await files.move(place, places.image);
 };
 
@@ -46,9 +53,10 @@ const requireFitting = async (trashed: FileStat, into: ZMount, places: Places, o
     }
     const directory = await os.files.stat(places.directory);
     if (directory === undefined) throw broken(poolGone(places.directory));
-    if (directory.device !== trashed.device) {
-        throw invalid(`the trashed image is on another file system than ${places.directory}`, "Restore it into a ZMount of the same pool.");
-    }
+    if (directory.device !== trashed.device) throw elsewhere(places);
 };
+
+const elsewhere = ({ directory }: Places) =>
+    invalid(`the trashed image is on another file system than ${directory}`, "Restore it into a ZMount of the same pool.");
 
 const invalid = (message: string, hint: string) => new ZeroformError({ code: "INVALID", message, hint });

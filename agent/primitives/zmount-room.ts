@@ -3,7 +3,8 @@ import { POOL, ROOT } from "../../protocol/layout.ts";
 import { bytesOf } from "../../schema/quantity.ts";
 import type { Os } from "../os/os.ts";
 import type { Context, Trashed } from "./driver.ts";
-import { placesOf, type ZMount } from "./zmount-places.ts";
+import { placesOf, UNFINISHED_MOVE, type ZMount } from "./zmount-places.ts";
+import { locate } from "./zmount-pool.ts";
 
 /** Types of file systems on which reserved space is space: they have blocks of their own on a local device. */
 const REAL_FILE_SYSTEMS: readonly string[] = ["ext4", "xfs", "btrfs", "f2fs", "bcachefs", "ext3"];
@@ -88,11 +89,18 @@ export const roomAt = async (path: string, os: Os) => {
     return { device: fileSystem.device, totalBytes: fileSystem.totalBytes, freeBytes: Math.max(0, fileSystem.freeBytes - kept), kept };
 };
 
-/** Bytes that a ZMount has still to be given. */
+/** Bytes that a ZMount has still to be given in its pool: all of them while its image is on another file system. */
 export const missingBytes = async (resource: ZMount, os: Os): Promise<number> => {
-    const image = await os.files.stat(placesOf(resource).image);
+    const { directory, image: path } = placesOf(resource);
+    const actual = await locate(resource, os);
+    const image = await os.files.stat(actual.image);
     const wanted = bytesOf(resource.spec.size);
     if (image === undefined) return wanted;
+    const pool = await os.files.stat(resource.spec.pool ?? POOL);
+    if (actual.directory !== directory && pool?.device !== image.device) {
+        const copies = await Promise.all([path, `${path}${UNFINISHED_MOVE}`].map((copy) => os.files.stat(copy)));
+        return Math.max(0, wanted - copies.reduce((sum, copy) => sum + (copy?.reservedBytes ?? 0), 0));
+    }
     return Math.max(0, wanted - image.bytes) + Math.max(0, image.bytes - image.reservedBytes);
 };
 

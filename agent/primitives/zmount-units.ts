@@ -24,9 +24,9 @@ ${formats.ext4.check}TimeoutStartSec=infinity
 };
 
 /** What systemd has to know to bring a ZMount up at boot. */
-export const mountUnitFor = (resource: ZMount): Unit => {
+export const mountUnitFor = (resource: ZMount, places = placesOf(resource)): Unit => {
     const { filesystem } = resource.spec;
-    const { image, directory, mountPoint, mountUnit, checkUnit } = placesOf(resource);
+    const { image, directory, mountPoint, mountUnit, checkUnit } = places;
     const { check, mountOptions } = formats[filesystem];
     const options = ["loop", "nodev", "nosuid", ...mountOptions].join();
     return {
@@ -59,26 +59,53 @@ export const unitsFor = (resource: ZMount): readonly Unit[] => {
 
 /** What the check of an image is told, and what is known about it. */
 export interface ImageRecord {
+    /** The live one, whatever else there is. */
     readonly image: string;
+    /** A second file of it: a copy in the pool that it is moved to, or what is left in the one that it was moved from. Never live. */
+    readonly other?: string | undefined;
     /** Size of the image up to which its file system has been grown. */
     readonly grownTo: number | undefined;
     /** `full`: before the file system is grown while it is not in use; resize2fs wants it checked whatever its journal says. */
     readonly check: "quick" | "full";
 }
 
-export const formatRecord = ({ image, grownTo, check }: ImageRecord): string =>
-    `IMAGE=${image}\nCHECK=${check === "full" ? "-fp" : "-p"}\n${grownTo === undefined ? "" : `GROWN_TO=${grownTo}\n`}`;
+export const formatRecord = ({ image, other, grownTo, check }: ImageRecord): string =>
+    [
+        `IMAGE=${image}`,
+        `CHECK=${check === "full" ? "-fp" : "-p"}`,
+        ...(grownTo === undefined ? [] : [`GROWN_TO=${grownTo}`]),
+        ...(other === undefined ? [] : [`OTHER=${other}`]),
+        "",
+    ].join("\n");
 
 export const parseRecord = (text: string | undefined): ImageRecord | undefined => {
     const fields = new Map((text ?? "").split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
     const image = fields.get("IMAGE");
     if (image === undefined) return undefined;
     const grownTo = Number(fields.get("GROWN_TO") ?? Number.NaN);
-    return { image, grownTo: Number.isNaN(grownTo) ? undefined : grownTo, check: fields.get("CHECK") === "-fp" ? "full" : "quick" };
+    const other = fields.get("OTHER");
+    return {
+        image,
+        ...(other !== undefined && { other }),
+        grownTo: Number.isNaN(grownTo) ? undefined : grownTo,
+        check: fields.get("CHECK") === "-fp" ? "full" : "quick",
+    };
 };
 
-export const readRecord = async (places: Places, os: Os): Promise<ImageRecord | undefined> =>
+/** The places of an image that lies where its record says. */
+export const actualPlaces = (places: Places, { image }: Pick<ImageRecord, "image">): Places => {
+    const directory = image.slice(0, image.lastIndexOf("/"));
+    return { ...places, directory, image, marker: `${directory}/.pool` };
+};
+
+export const readRecord = async (places: Pick<Places, "record">, os: Os): Promise<ImageRecord | undefined> =>
     parseRecord(await os.files.readText(places.record));
 
-export const writeRecord = (places: Places, record: Omit<ImageRecord, "image">, os: Os): Promise<void> =>
-    os.files.writeText(places.record, formatRecord({ image: places.image, ...record }));
+export const writeRecord = (record: ImageRecord, places: Pick<Places, "record">, os: Os): Promise<void> =>
+    os.files.writeText(places.record, formatRecord(record));
+
+/** Notes how far the live image is; whatever else is known of it stays. */
+export const noteImage = async (places: Places, note: Pick<ImageRecord, "grownTo" | "check">, os: Os): Promise<void> => {
+    const known = await readRecord(places, os);
+    await writeRecord({ ...known, image: places.image, ...note }, places, os);
+};

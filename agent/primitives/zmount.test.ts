@@ -20,6 +20,7 @@ const good: ZMountFacts = {
     poolThere: true,
     image: { bytes: 64 * MIB, reservedBytes: 64 * MIB + 4096 },
     recorded: true,
+    elsewhere: undefined,
     grownTo: 64 * MIB,
     mount: { failed: undefined, of: "image", bytes: 64 * MIB, discards: false },
     unitsInstalled: true,
@@ -50,6 +51,7 @@ describe("a ZMount", () => {
             facts: { image: undefined, mount: { ...mounted, of: "deleted image" } },
             is: "deleted while it is mounted",
         },
+        { when: "it is to be moved", facts: { elsewhere: "/mnt/old/zeroform" }, is: "still in /mnt/old/zeroform, on the way to" },
         { when: "it is to grow", facts: { image: { bytes: 32 * MIB, reservedBytes: 32 * MIB } }, is: "32MiB of 64MiB reserved" },
         {
             when: "a trim gave space away",

@@ -13,6 +13,8 @@ const SWEEP_MS = 15_000;
 /** A burst of events costs one sweep, and a stream of them one a second. */
 const WAKE_MS = 100;
 const BETWEEN_WAKES_MS = 1_000;
+/** No waiting ends so soon after data have moved; less than what a provider waits for, which gets an answer then. */
+const STALLED_MS = 50_000;
 
 const SWEEPS = { name: "zeroform_sweep_duration_seconds", help: "How long it took to look at everything.", type: "summary" } as const;
 
@@ -20,7 +22,7 @@ export interface Waiting {
     /** Unix milliseconds. */
     readonly until: number;
     readonly signal: AbortSignal;
-    readonly progress: (doing: string) => void;
+    readonly progress: (doing: string, moved?: true) => void;
 }
 
 /** Compares what is desired with what is: at the start, every 15 s, when something changes, and when asked. */
@@ -87,7 +89,7 @@ export class Reconciler {
         return this.#pausing.size > 0;
     }
 
-    /** Waits until it is as desired, or gone, or will not be; rejects when the waiting is cancelled. */
+    /** Waits until it is as desired, or gone, or will not be; no time runs out while data move. Rejects when the waiting is cancelled. */
     settled(life: Life, { until, signal, progress }: Waiting): Promise<Outcome> {
         const row = this.#parts.store.lives.get(life);
         if (!row || row.desired === "kept") return Promise.resolve({ state: "gone" });
@@ -105,9 +107,18 @@ export class Reconciler {
             };
             const abort = () => end(() => reject(new ZeroformError({ code: "CANCELLED", message: "the waiting was cancelled" })));
             const unwait = task.wait((outcome) => end(() => resolve(outcome)));
-            const unlisten = task.listen(progress);
-            const late = () => end(() => resolve({ state: "unfinished", failure: task.failure }));
-            const callOff = this.#parts.clock.after(Math.max(0, until - this.#parts.clock.now()), late);
+            let deadline = until;
+            const unlisten = task.listen((doing, moved) => {
+                if (moved) deadline = Math.max(deadline, this.#parts.clock.now() + STALLED_MS);
+                progress(doing, moved);
+            });
+            let callOff: () => void = () => undefined;
+            const late = () => {
+                const leftMs = deadline - this.#parts.clock.now();
+                if (leftMs > 0) callOff = this.#parts.clock.after(leftMs, late);
+                else end(() => resolve({ state: "unfinished", failure: task.failure }));
+            };
+            callOff = this.#parts.clock.after(Math.max(0, until - this.#parts.clock.now()), late);
             signal.addEventListener("abort", abort, { once: true });
             if (signal.aborted) abort();
         });

@@ -27,9 +27,11 @@ export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Prom
 /** Takes a resource away, its data to where its removal says, and closes its row. */
 export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Promise<void> => {
     const { store, drivers, inventory, clock, trash, tell } = parts;
-    const { place, trashMs, keep } = row.removal ?? { place: undefined, trashMs: 0, keep: false };
+    const { trashMs, keep, ...wish } = row.removal ?? { place: undefined, trashMs: 0, keep: false };
     const resource = inventory.resource(row);
     const context = parts.context(work);
+    const place = wish.place && ((await drivers[row.kind].trashPlaceNow?.(resource, context)) ?? wish.place);
+    if (place !== undefined && place !== wish.place) store.lives.change(row.life, { removal: { trashMs, keep, place } });
     await drivers[row.kind].remove(resource, place, context);
     const isInTrash = place !== undefined && (await drivers[row.kind].trashedBytes({ resource, place }, context)) > 0;
 

@@ -1,6 +1,7 @@
 import type { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
 import type { AnyPrimitive } from "../../schema/primitive.ts";
+import type { Work } from "../os/os.ts";
 import type { Observation } from "../primitives/driver.ts";
 import type { Values } from "../store/rows.ts";
 
@@ -36,7 +37,7 @@ export class Task {
     /** A data-bearing resource that was ready once, of which nothing is left. */
     gone = false;
     readonly #waiting = new Set<(outcome: Outcome) => void>();
-    readonly #listening = new Set<(doing: string) => void>();
+    readonly #listening = new Set<Work["progress"]>();
     #doing: string | undefined;
 
     constructor(life: Life) {
@@ -61,9 +62,9 @@ export class Task {
         return () => this.#waiting.delete(hear);
     }
 
-    progress(doing: string): void {
+    progress(doing: string, moved?: true): void {
         this.#doing = doing;
-        for (const hear of this.#listening) hear(doing);
+        for (const hear of this.#listening) hear(doing, moved);
     }
 
     /** A new step begins: what the last one said is no longer being done. */
@@ -72,7 +73,7 @@ export class Task {
     }
 
     /** Hears at once what is being done, when something is. */
-    listen(hear: (doing: string) => void): () => void {
+    listen(hear: Work["progress"]): () => void {
         this.#listening.add(hear);
         if (this.running && this.#doing) hear(this.#doing);
         return () => this.#listening.delete(hear);

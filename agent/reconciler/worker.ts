@@ -17,7 +17,7 @@ import { Task } from "./task.ts";
 
 /** Resources worked on at a time: enough that some that hang do not hold up the rest, few enough for a small machine. */
 const AT_A_TIME = 32;
-/** One attempt on one resource; a driver that takes longer is cut off and begins again. */
+/** One attempt on one resource, since data last moved in it; a driver that takes longer is cut off and begins again. */
 const LONGEST_ATTEMPT_MS = 30 * 60_000;
 
 export interface WorkerEvents {
@@ -109,17 +109,26 @@ export class Worker {
             const blocked = this.#blockedBy(row);
             if (blocked) return this.#blocked(task, blocked);
             const abort = new AbortController();
-            const late = AbortSignal.timeout(LONGEST_ATTEMPT_MS);
+            const late = new AbortController();
+            let patience = setTimeout(() => late.abort(), LONGEST_ATTEMPT_MS);
+            const progress: Work["progress"] = (doing, moved) => {
+                if (moved) {
+                    clearTimeout(patience);
+                    patience = setTimeout(() => late.abort(), LONGEST_ATTEMPT_MS);
+                }
+                task.progress(doing, moved);
+            };
             task.abort = abort;
             task.stepBegins();
             try {
-                const signal = AbortSignal.any([abort.signal, this.#stopped.signal, late]);
-                await this.#step(row, task, { signal, progress: (doing) => task.progress(doing) });
+                const signal = AbortSignal.any([abort.signal, this.#stopped.signal, late.signal]);
+                await this.#step(row, task, { signal, progress });
             } catch (failure) {
                 if (this.#stopped.signal.aborted) return;
                 // When it was cut off for another desire, the next round is for that.
-                if (!abort.signal.aborted) return this.#failed(task, late.aborted ? tooLong() : asZeroformError(failure));
+                if (!abort.signal.aborted) return this.#failed(task, late.signal.aborted ? tooLong() : asZeroformError(failure));
             } finally {
+                clearTimeout(patience);
                 task.abort = undefined;
             }
         }

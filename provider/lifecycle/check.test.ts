@@ -149,9 +149,9 @@ describe("growth", () => {
         ["the old size is unknown", {}, { ...olds, size: UNKNOWN }],
         ["the new size is unknown", { size: UNKNOWN }, olds],
         ["there are no old inputs", {}, {}],
-        ["a replace field differs", { pool: "/elsewhere" }, olds],
+        ["a replace field differs", { filesystem: "xfs" }, olds],
         ["a replace field is unknown", { node: UNKNOWN }, olds],
-        ["a replace field is left out now", { pool: undefined }, olds],
+        ["a replace field is left out now", { filesystem: undefined }, { ...olds, filesystem: "xfs" }],
         ["the old size is what no release wrote", {}, { ...olds, size: { odd: true } }],
     ])("is not judged when %s", (_, more, before) => {
         expect(failuresOf("ZMount", { size: "10GiB", ...more }, before)).toEqual([]);

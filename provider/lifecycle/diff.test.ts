@@ -135,9 +135,9 @@ describe("a replacement of what bears data", () => {
     };
 
     it("is refused with the field, the reason and both ways out", () => {
-        expect(refusal("ZMount", { pool: "/elsewhere" })).toBe(
-            'ZMount "disk": a change of pool (data is not moved between pools) makes a new ZMount without the data of the old one. ' +
-                'Set replaceData: true if that is meant, or put pool back to "/srv/pool".',
+        expect(refusal("ZMount", { filesystem: "xfs" })).toBe(
+            'ZMount "disk": a change of filesystem (a file system is not converted in place) makes a new ZMount without the data of the old one. ' +
+                'Set replaceData: true if that is meant, or put filesystem back to "ext4".',
         );
         expect(refusal("Zdb", { mode: "seq", mount: UNKNOWN })).toBe(
             'Zdb "events": a change of mount (data is not moved between mounts) and mode (keys of one mode mean nothing in the other) ' +
@@ -148,9 +148,9 @@ describe("a replacement of what bears data", () => {
 
     it("reads replaceData from the new inputs", () => {
         const allowing = outputs("ZMount", { replaceData: true });
-        expect(() => diff("ZMount", allowing, { ...checked("ZMount"), pool: "/elsewhere" })).toThrow(/without the data/);
-        expect(diff("ZMount", outputs("ZMount"), { ...checked("ZMount"), pool: "/elsewhere", replaceData: true }).replaces).toEqual([
-            "pool",
+        expect(() => diff("ZMount", allowing, { ...checked("ZMount"), filesystem: "xfs" })).toThrow(/without the data/);
+        expect(diff("ZMount", outputs("ZMount"), { ...checked("ZMount"), filesystem: "xfs", replaceData: true }).replaces).toEqual([
+            "filesystem",
         ]);
     });
 

@@ -106,6 +106,60 @@ describe("a ZMount on a real host", () => {
         await gone(larger);
     });
 
+    it("is moved between pools with its data, whatever cuts it short, and there is room for it", async () => {
+        const disks = ["ssd", "hdd"].map((name) => ({ file: `/var/lib/zeroform/${name}.img`, at: `/mnt/${name}` }));
+        for (const { file, at: on } of disks)
+            await rig.sh(`fallocate -l 256M ${file}; mkfs.ext4 -qF ${file}; mkdir -p ${on}; mount -o loop ${file} ${on}`);
+        const mount = await made("96MiB", { pool: "/mnt/ssd" });
+        const db = rig.zdb("db", { password: "given-password", port: 9_950 }, mount);
+        await rig.run("apply", db);
+        await rig.sh(`head -c 40M /dev/urandom > ${at(mount)}/file`);
+        const sum = await rig.sh(`sha256sum < ${at(mount)}/file`);
+
+        await expect(rig.run("admit", changed(mount, { pool: "/mnt/hdd", size: "300MiB" }), { old: mount })).rejects.toMatchObject({
+            code: "NO_ROOM",
+            message: expect.stringContaining("no room for 300MiB in /mnt/hdd"),
+        });
+        const moved = changed(mount, { pool: "/mnt/hdd", size: "100MiB" });
+        await rig.run("admit", moved, { old: mount });
+        expect(await why(moved)).toContain("its data are still in /mnt/ssd/zeroform, on the way to /mnt/hdd/zeroform");
+        for (const cutAfterMs of [100, 180, 260, 350]) {
+            await rig.cutOff("apply", moved, cutAfterMs);
+            expect(await rig.sh("losetup -nO BACK-FILE | grep -c '/mnt/.*/zeroform/' || true")).toMatch(/^[01]$/);
+        }
+        const { said } = await rig.runAloud("apply", moved);
+        await isReady(moved);
+        expect(await rig.sh(`sha256sum < ${at(mount)}/file; findmnt -no SOURCE ${at(mount)} | xargs losetup -nO BACK-FILE`)).toBe(
+            `${sum}\n${image(moved)}`,
+        );
+        if (said.length > 0) expect(said.join("; ")).toMatch(/copying|moving|checking|growing/);
+        await rig.run("apply", db);
+        expect(await rig.run("observe", db)).toMatchObject({ state: "ready" });
+        await gone(db);
+        expect(await rig.sh("ls -A /mnt/ssd")).toBe("lost+found");
+
+        // On one file system it is only a matter of names.
+        await rig.sh("mkdir /mnt/hdd/fast");
+        const renamed = changed(moved, { pool: "/mnt/hdd/fast" });
+        await rig.run("admit", renamed, { old: moved });
+        expect((await rig.runAloud("apply", renamed)).said).toContain("moving it to /mnt/hdd/fast/zeroform, on the same file system");
+        await isReady(renamed);
+        expect(await rig.sh("ls -A /mnt/hdd")).toBe("fast\nlost+found");
+
+        // Its removal half-way, and a pool that is away.
+        const back = changed(renamed, { pool: "/mnt/ssd" });
+        await rig.cutOff("apply", back, 150);
+        await rig.sh(`cp -a /mnt/hdd/fast/zeroform/.pool /run/pool-mark; rm /mnt/hdd/fast/zeroform/.pool`);
+        expect(await why(back)).toContain("its pool is not there: /mnt/hdd/fast/zeroform");
+        await expect(rig.run("admit", back, { old: renamed })).rejects.toThrow("/mnt/hdd/fast/zeroform has no file");
+        await rig.sh("mv /run/pool-mark /mnt/hdd/fast/zeroform/.pool");
+        await rig.run("remove", back, { resources: [] });
+        expect(await rig.sh("find /mnt -name '*.img*'")).toMatch(/^\/mnt\/(hdd\/fast|ssd)\/zeroform\/.trash\/\w+\.img$/);
+        await rig.run("purge", (await rig.sh("find /mnt -name '*.img'")).includes("/hdd/") ? renamed : back);
+        expect(await rig.sh("ls -A /mnt/ssd /mnt/hdd/fast")).toBe("/mnt/hdd/fast:\n\n/mnt/ssd:\nlost+found");
+        for (const { file, at: on } of disks) await rig.sh(`umount ${on}; rm ${file}`);
+    });
+
     it("is made and grown by whoever comes after a cut, wherever that was", async () => {
         for (const cutAfterMs of [90, 130, 170, 230]) {
             const mount = rig.mount("cut", "32MiB");

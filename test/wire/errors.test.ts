@@ -76,11 +76,11 @@ describe("what goes wrong, as the engine and the user see it", () => {
 
     it("is thrown by diff where data would be lost", async () => {
         const disk = await make(run, "ZMount", onNode(run, node.id, "ZMount", "disk", { size: "20GiB" }));
-        const error = await failureOf(run.provider.diff("ZMount", disk.id, opened(disk.outs), { ...disk.inputs, pool: "/elsewhere" }));
-        expect(error.message).toMatch(/^ZMount "disk": a change of pool \(data is not moved between pools\)/);
+        const error = await failureOf(run.provider.diff("ZMount", disk.id, opened(disk.outs), { ...disk.inputs, filesystem: "xfs" }));
+        expect(error.message).toMatch(/^ZMount "disk": a change of filesystem \(a file system is not converted in place\)/);
         expect(error.message).toContain("replaceData: true");
-        const allowed = { ...disk.inputs, pool: "/elsewhere", replaceData: true };
-        expect((await run.provider.diff("ZMount", disk.id, opened(disk.outs), allowed)).replaces).toEqual(["pool"]);
+        const allowed = { ...disk.inputs, filesystem: "xfs", replaceData: true };
+        expect((await run.provider.diff("ZMount", disk.id, opened(disk.outs), allowed)).replaces).toEqual(["filesystem"]);
         await run.provider.delete("ZMount", disk.id, opened(disk.outs));
     });
 

@@ -41,7 +41,7 @@ const answer = async (): Promise<unknown> => {
         case "observe":
             return driver.observe(resource, await driver.gather(os, [resource, ...request.resources]));
         case "remove":
-            return driver.remove(resource, request.keep ? undefined : driver.trashPlace(resource), context);
+            return driver.remove(resource, request.keep ? undefined : await trashPlaceOf(resource), context);
         case "trashed":
             return driver.trashedBytes(trashedOf(resource), context);
         case "purge":
@@ -52,6 +52,8 @@ const answer = async (): Promise<unknown> => {
             return watched();
     }
 };
+
+const trashPlaceOf = async (resource: Resource) => (await driver.trashPlaceNow?.(resource, context)) ?? driver.trashPlace(resource);
 
 /** The first change that is noticed; that it can be is told by a file. */
 const watched = (): Promise<string> =>

@@ -10,11 +10,19 @@ export class FakeOs {
     readonly files = new Map<string, string>();
     readonly mounted = new Set<string>();
     readonly running = new Set<string>();
+    /** Text of unit files by name. */
+    readonly units = new Map<string, string>();
+    /** Called before everything that changes the machine, to cut the power there. */
+    step: (what: string) => void = () => undefined;
     /** What a server answers to each command of its administrator; undefined: nobody answers. */
     server: Replies | undefined;
     /** Called when a unit is started. */
     started: (unit: string) => void = () => undefined;
+    stopped: (unit: string) => void = () => undefined;
     readonly asked: string[] = [];
+
+    /** The file system that a path is on. */
+    deviceOf: (path: string) => number = () => 1;
 
     has(path: string): boolean {
         return this.files.has(path) || this.#under(path).length > 0;
@@ -38,17 +46,40 @@ export class FakeOs {
             list: async (directory: string) => [
                 ...new Set(this.#under(directory).map((path) => path.slice(directory.length + 1).split("/")[0])),
             ],
-            writeText: async (path: string, text: string) => void this.files.set(path, text),
+            writeText: async (path: string, text: string) => {
+                this.step(`write ${path}`);
+                this.files.set(path, text);
+            },
             changeText: async (path: string, change: (text: string | undefined) => string) =>
                 void this.files.set(path, change(this.files.get(path))),
             makeDirectory: async () => undefined,
-            move: async (from: string, to: string) => this.#move(from, to),
-            link: async (existing: string, name: string) => void this.files.set(name, this.files.get(existing) ?? ""),
+            move: async (from: string, to: string) => {
+                this.step(`move ${from} to ${to}`);
+                this.#move(from, to);
+            },
+            link: async (existing: string, name: string) => {
+                this.step(`link ${existing} to ${name}`);
+                this.files.set(name, this.files.get(existing) ?? "");
+                return "linked" as const;
+            },
             remove: async (path: string) => {
+                this.step(`remove ${path}`);
                 for (const each of [path, ...this.#under(path)]) this.files.delete(each);
             },
             diskUsage: async (path: string) => (this.has(path) ? 4_096 : 0),
-            fileSystem: async () => ({ type: "ext4", device: 1, totalBytes: 2 ** 40, freeBytes: 2 ** 40 }),
+            fileSystem: async (path: string) => ({ type: "ext4", device: this.deviceOf(path), totalBytes: 2 ** 40, freeBytes: 2 ** 40 }),
+        },
+        images: {
+            ensureReserved: async (path: string) => {
+                this.step(`reserve ${path}`);
+                if (!this.files.has(path)) this.files.set(path, "");
+            },
+            makeEqual: async (from: string, to: string) => {
+                this.step(`copy ${from} to ${to}`);
+                const [wanted, found] = [this.files.get(from) ?? "", this.files.get(to)];
+                this.files.set(to, wanted);
+                return wanted === found ? 0 : wanted.length;
+            },
         },
         mounts: {
             list: async () => new Map([...this.mounted].map((path) => [path, { device: "7:0", readOnly: false }])),
@@ -59,15 +90,29 @@ export class FakeOs {
         loops: { ofFile: async () => [], byNumber: async () => undefined },
         processes: { using: async () => [] },
         systemd: {
-            install: async () => undefined,
+            install: async (units: readonly { readonly name: string; readonly text?: string }[]) => {
+                for (const { name, text } of units) {
+                    this.step(`install ${name}`);
+                    this.units.set(name, text ?? "");
+                }
+            },
             installed: async () => true,
-            uninstall: async () => undefined,
+            uninstall: async (units: readonly { readonly name: string }[]) => {
+                for (const { name } of units) {
+                    this.step(`uninstall ${name}`);
+                    this.units.delete(name);
+                }
+            },
             states: async () => new Map([...this.running].map((name) => [name, { name, active: "active", sub: "running" }])),
             start: async (unit: string) => {
                 this.running.add(unit);
                 this.started(unit);
             },
-            stop: async (unit: string) => void this.running.delete(unit),
+            stop: async (unit: string) => {
+                this.step(`stop ${unit}`);
+                this.running.delete(unit);
+                this.stopped(unit);
+            },
             lastWords: async () => "",
         },
         ports: { addresses: () => [] },
@@ -88,7 +133,7 @@ export class FakeOs {
     #stat(path: string): FileStat | undefined {
         if (!this.has(path)) return undefined;
         const text = this.files.get(path);
-        return { bytes: 4_096, reservedBytes: 4_096, directory: text === undefined, device: 1, inode: 1 };
+        return { bytes: 4_096, reservedBytes: 4_096, directory: text === undefined, changedMs: 0, device: this.deviceOf(path), inode: 1 };
     }
 
     #move(from: string, to: string): void {

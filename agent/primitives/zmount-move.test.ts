@@ -1,0 +1,114 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { mintLife, mintTenantId } from "../../protocol/ids.ts";
+import { FakeOs } from "../../test/agent/fakes/fake-os.ts";
+import { dropLeft, ensureInPool, trashWhileMoving } from "./zmount-move.ts";
+import { placesOf, type ZMount } from "./zmount-places.ts";
+import { locate } from "./zmount-pool.ts";
+import { formatRecord, mountUnitFor } from "./zmount-units.ts";
+
+const POWER = new Error("the power is cut");
+const OLD = "what was written";
+const NEW = "and written again after the power came back";
+
+const moved = (resource: ZMount, pool: string): ZMount => ({ ...resource, spec: { ...resource.spec, pool } });
+
+describe.each([
+    { where: "another file system", deviceOf: (path: string) => (path.startsWith("/mnt/new") ? 2 : 1) },
+    { where: "the same file system", deviceOf: () => 1 },
+])("a ZMount that is moved to a pool on $where", ({ deviceOf }) => {
+    let os: FakeOs;
+    let before: ZMount;
+    let after: ZMount;
+    beforeEach(() => {
+        os = new FakeOs();
+        os.deviceOf = deviceOf;
+        const spec = { size: "4KiB", filesystem: "ext4", pool: "/mnt/old", node: "", nodeMachine: undefined } as const;
+        before = { life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec, uses: {} };
+        after = moved(before, "/mnt/new");
+        const places = placesOf(before);
+        os.files.set(places.marker, "").set(places.image, OLD);
+        os.files.set(places.record, formatRecord({ image: places.image, grownTo: 4_096, check: "quick" }));
+        os.files.set("/mnt/old/lost+found", "").set("/mnt/new/lost+found", "");
+        os.units.set(places.mountUnit, mountUnitFor(before).text ?? "");
+        os.mounted.add(places.mountPoint);
+        os.stopped = (unit) => unit === places.mountUnit && os.mounted.delete(places.mountPoint);
+    });
+
+    /** What the agent does with it: the whole of it, or up to the cut. */
+    const apply = async (resource: ZMount) => {
+        const context = os.context([resource]);
+        await ensureInPool(resource, context);
+        await os.os.systemd.install([mountUnitFor(resource)]);
+        os.mounted.add(placesOf(resource).mountPoint);
+        await dropLeft(resource, context);
+    };
+    const cutAt = (step: number) => {
+        let left = step;
+        os.step = () => {
+            if (left-- === 0) throw POWER;
+        };
+    };
+    const images = () => [...os.files].filter(([path]) => path.includes(".img"));
+
+    it("has one live image whatever the step at which the power is cut, and what is written to it then is kept", async () => {
+        let cuts = 0;
+        for (let step = 0; ; step++) {
+            cutAt(step);
+            const failure = await apply(after).then(
+                () => undefined,
+                (thrown: unknown) => thrown,
+            );
+            os.step = () => undefined;
+            if (failure === undefined) break;
+            expect(failure).toBe(POWER);
+            cuts++;
+            // The next boot mounts what the unit names, if there is one: that has to be the live image.
+            const places = await locate(after, os.os);
+            const unit = os.units.get(places.mountUnit);
+            expect(os.files.get(places.image)?.startsWith(OLD), `after ${step} steps`).toBe(true);
+            os.mounted.clear();
+            if (unit !== undefined) {
+                expect(unit).toContain(`What=${places.image}\n`);
+                os.mounted.add(places.mountPoint);
+                if (deviceOf("/mnt/new") === 2) os.files.set(places.image, `${OLD} ${NEW} ${step}`);
+            }
+        }
+        expect(cuts).toBeGreaterThan(5);
+        const places = placesOf(after);
+        expect(images()).toEqual([[places.image, os.files.get(places.image)]]);
+        expect(os.has("/mnt/old/zeroform")).toBe(false);
+    });
+
+    it("can be called back, or sent to a third pool, at every step; nothing is left behind", async () => {
+        os.files.set("/mnt/third/lost+found", "");
+        for (let step = 0; step < 12; step++) {
+            for (const resource of [after, moved(before, "/mnt/third"), before]) {
+                cutAt(step);
+                await apply(resource).catch(() => undefined);
+                os.step = () => undefined;
+            }
+        }
+        await apply(before);
+        expect(images()).toEqual([[placesOf(before).image, OLD]]);
+        // A cut between the last file and its directory leaves that: it is only a mark, and goes with the next that is removed there.
+        const others = [...os.files.keys()].filter((path) => /^\/mnt\/(new|third)\/zeroform\//.test(path));
+        expect(others.filter((path) => !path.endsWith("/.pool"))).toEqual([]);
+    });
+
+    it("goes to the trash where its data are", async () => {
+        cutAt(4);
+        await expect(ensureInPool(after, os.context([after]))).rejects.toBe(POWER);
+        os.step = () => undefined;
+        const { directory } = await locate(after, os.os);
+        const place = await trashWhileMoving(after, os.os);
+        expect(place ?? `/mnt/new/zeroform/.trash/${after.life}.img`).toBe(`${directory}/.trash/${after.life}.img`);
+    });
+
+    it("waits for the pool that its data are in", async () => {
+        os.files.delete(placesOf(before).marker);
+        await expect(ensureInPool(after, os.context([after]))).rejects.toMatchObject({
+            code: "NOT_READY",
+            message: expect.stringContaining("/mnt/old/zeroform has no file"),
+        });
+    });
+});
