@@ -22,7 +22,7 @@ export const POOL = `${ROOT}/pool`;
 export const MOUNTS = `${ROOT}/mounts`;
 /** Data of Zdb servers that are not on a ZMount. */
 export const ZDBS = `${ROOT}/zdb`;
-/** Parameter files of services, 0600. */
+/** Parameter files and keys of services, each readable by its service only. */
 export const SERVICES = `${ROOT}/services`;
 
 /** Where our units are written. */
@@ -31,6 +31,8 @@ export const UNITS = "/etc/systemd/system";
 export const AGENT_UNIT = "zeroform-agent.service";
 
 export const RUN = "/run/zeroform";
+/** What Zdb servers have at run time, a directory each. */
+export const ZDB_RUN = "/run/zeroform-zdb";
 /** Held by whoever installs or removes the agent. Not in RUN, which is removed with it. */
 export const LOCK_FILE = "/run/zeroform-bootstrap.lock";
 /** The agent's RPC socket, 0600 root. */

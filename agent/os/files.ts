@@ -3,6 +3,7 @@ import { link, lstat, mkdir, open, readdir, readFile, rename, rm, statfs } from 
 import { dirname } from "node:path";
 import { inTurn } from "./in-turn.ts";
 import { mountOf, readMounts } from "./mountinfo.ts";
+import { run } from "./program.ts";
 import { changeTogether } from "./shared-writing.ts";
 
 /** What a path names, without following a link. */
@@ -46,6 +47,8 @@ export interface Files {
     move(from: string, to: string): Promise<void>;
     /** A second name for the same file. `elsewhere`: the name would be on another file system, or seen through another mount. */
     link(existing: string, name: string): Promise<"linked" | "elsewhere">;
+    /** Makes a file, or a directory with all that is in it, a user's and its group's; follows no link. */
+    giveTo(path: string, user: string): Promise<void>;
     /** Removes a file, a link, or a directory with all that is in it. Absent is fine. */
     remove(path: string): Promise<void>;
     /** Bytes that a file, or a directory with all that is in it, takes on the disk. 0 when it is not there. */
@@ -56,6 +59,9 @@ export interface Files {
 
 /** st_blocks counts in these, whatever the block size of the file system. */
 const STAT_BLOCK_BYTES = 512;
+
+/** A namespace is some hundred files at most. */
+const LONGEST_CHOWN_MS = 300_000;
 
 export const files: Files = {
     stat: async (path) => {
@@ -106,6 +112,10 @@ export const files: Files = {
         }
         await syncDirectory(dirname(name));
         return "linked";
+    },
+
+    giveTo: async (path, user) => {
+        await run("chown", ["-hR", `${user}:${user}`, path], { timeoutMs: LONGEST_CHOWN_MS });
     },
 
     remove: async (path) => {

@@ -1,19 +1,23 @@
 import { existsSync } from "node:fs";
-import { rename, rm, symlink } from "node:fs/promises";
+import { chmod, rename, rm, symlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Welcome } from "../../protocol/api.ts";
 import { openClientChannel } from "../../protocol/channel.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { AGENT_UNIT, AGENTS, CURRENT, LAUNCHER, ROOT, SOCKET } from "../../protocol/layout.ts";
+import { AGENT_UNIT, AGENTS, CURRENT, LAUNCHER, ROOT, RUNTIMES, SOCKET } from "../../protocol/layout.ts";
 import { PROTOCOLS_UNDERSTOOD } from "../../protocol/version.ts";
+import { WITHOUT_PRIVILEGES } from "./confinement.ts";
 import { files, syncDirectory } from "./files.ts";
 import { ownDirectory, ownHash, removeUnused } from "./installation.ts";
 import { systemd } from "./systemd.ts";
 import type { Unit } from "./units.ts";
 
-/** The agent itself. What it starts (mke2fs, systemctl) ends with it; mounts and stores are units of their own. */
+/**
+ * The agent itself. What it starts (mke2fs, systemctl) ends with it; mounts and stores are units of their own. It is root's hand on the
+ * machine: it gives up what it never needs, but keeps the machine's own view of mounts and devices, in which it works.
+ */
 export const AGENT: Unit = {
     name: AGENT_UNIT,
     text: `[Unit]
@@ -38,7 +42,11 @@ TasksMax=1024
 OOMScoreAdjust=-500
 LogRateLimitIntervalSec=30
 LogRateLimitBurst=200
-`,
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+CapabilityBoundingSet=~CAP_SYS_TIME CAP_WAKE_ALARM CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_PACCT CAP_SYSLOG CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_BLOCK_SUSPEND
+SystemCallFilter=~@clock @cpu-emulation @debug @module @obsolete @reboot @swap
+SystemCallErrorNumber=EPERM
+${WITHOUT_PRIVILEGES}`,
     wantedBy: "zeroform.target",
 };
 
@@ -57,6 +65,8 @@ export const install = async (say: (doing: string) => void): Promise<void> => {
         });
     await files.makeDirectory(ROOT, 0o755);
     if (!existsSync(`${directory}/zeroform-agent`)) await writeLauncher(directory);
+    // Who runs a program without being allowed to read it is closed to others of the same user: servers cannot look into each other.
+    if (process.execPath.startsWith(`${RUNTIMES}/`)) await chmod(process.execPath, 0o711);
 
     say("switching to this agent");
     await rm(`${CURRENT}.new`, { force: true });

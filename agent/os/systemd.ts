@@ -1,9 +1,11 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import { MOUNTS } from "../../protocol/layout.ts";
+import { hasOwnViews } from "./confinement.ts";
 import { inTurn } from "./in-turn.ts";
 import { ProgramFailure, run } from "./program.ts";
 import { escapePath } from "./unit-names.ts";
 import { removeUnit, type Unit, unitMatches, writeUnit, ZEROFORM_TARGET } from "./units.ts";
+import { ensureUser } from "./users.ts";
 import { watchUnits } from "./watch.ts";
 
 export interface UnitState {
@@ -16,10 +18,12 @@ export interface UnitState {
 
 /** The supervisor. */
 export interface Systemd {
-    /** Writes what differs of these units and of `zeroform.target`; one reload of systemd serves all that need one at the time. */
+    /** Makes their users, and writes what differs of these units and of `zeroform.target`; one reload of systemd serves all that need one at the time. */
     install(units: readonly Unit[]): Promise<void>;
     /** Whether it is on the disk as it should be. */
     installed(unit: Unit): Promise<boolean>;
+    /** Whether services can have a view of the file system of their own on this machine. */
+    hasOwnViews(): Promise<boolean>;
     /** Takes units off the disk; they should be stopped. Absent is fine. */
     uninstall(units: readonly Unit[]): Promise<void>;
     /** States of all units of ours that systemd knows, by name; one cheap question. */
@@ -47,6 +51,7 @@ const WRITING = "unit files";
 
 export const systemd: Systemd = {
     install: async (units) => {
+        for (const { user } of units) if (user !== undefined) await ensureUser(user);
         const written = await inTurn(WRITING, async () => {
             const outcomes: Written[] = [];
             for (const unit of [ZEROFORM_TARGET, ...units]) outcomes.push({ unit, name: unit.name, how: await writeUnit(unit) });
@@ -60,6 +65,7 @@ export const systemd: Systemd = {
     },
 
     installed: unitMatches,
+    hasOwnViews,
 
     uninstall: async (units) => {
         const removed = await inTurn(WRITING, async () => {

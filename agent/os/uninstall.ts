@@ -15,12 +15,14 @@ import {
     SERVICES,
     STORE_FILE,
     UNITS,
+    ZDB_RUN,
     ZDBS,
 } from "../../protocol/layout.ts";
 import { absentAs, files } from "./files.ts";
 import { run } from "./program.ts";
 import { removeState } from "./remove-state.ts";
 import { systemd } from "./systemd.ts";
+import { removeUsers } from "./users.ts";
 
 const TARGET = "zeroform.target";
 /** What mke2fs makes when the directory is a file system of its own. */
@@ -52,7 +54,7 @@ export const startAgent = (): Promise<void> => systemd.start(AGENT_UNIT);
 export const removeInstallation = async (): Promise<readonly string[]> => {
     await systemd.stop(TARGET);
     await removeUnits();
-    for (const directory of [AGENTS, RUNTIMES, SERVICES, RUN]) await files.remove(directory);
+    for (const directory of [AGENTS, RUNTIMES, SERVICES, RUN, ZDB_RUN]) await files.remove(directory);
     for (const path of [CURRENT, `${CURRENT}.new`]) await files.remove(path);
     await removeState({ machineFile: MACHINE_FILE, storeFile: STORE_FILE, keyFile: NODE_KEY_FILE }, files);
     const left: string[] = [];
@@ -61,6 +63,8 @@ export const removeInstallation = async (): Promise<readonly string[]> => {
     left.push(...others.filter((path) => !left.some((each) => each.startsWith(path))));
     // It may be a mount point, which nobody else made.
     if (left.length === 0) await rmdir(ROOT).catch(() => undefined);
+    // A user's number may be given again, and then what it left would be somebody else's.
+    if (left.length === 0) left.push(...(await removeUsers()).map((name) => `the system user ${name}`));
     return left;
 };
 

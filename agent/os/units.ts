@@ -1,5 +1,6 @@
 import { lstat, mkdir, readlink, rm, symlink } from "node:fs/promises";
 import { UNITS } from "../../protocol/layout.ts";
+import { hasOwnViews } from "./confinement.ts";
 import { absentAs, files, syncDirectory } from "./files.ts";
 
 /** A unit of ours: constant texts and names of our own making only, never a user's words or a secret. */
@@ -10,6 +11,10 @@ export interface Unit {
     readonly text?: string;
     /** What this instance has beside its template. */
     readonly dropIn?: string;
+    /** Lines of [Service] for machines that can give a service a view of the system of its own: at the end of its text, of its drop-in when it has none. */
+    readonly ownView?: string;
+    /** The system user that it runs as. */
+    readonly user?: string;
     /** The target that starts it at boot. */
     readonly wantedBy?: "zeroform.target" | "multi-user.target";
 }
@@ -29,8 +34,17 @@ const linkOf = (unit: Unit, target: string) => `${UNITS}/${target}.wants/${unit.
 /** What the link of an enabled unit points to: for an instance, its template's file. */
 const fragmentOf = (unit: Unit) => `${UNITS}/${unit.text === undefined ? unit.name.replace(/@[^.]*\./, "@.") : unit.name}`;
 
+/** A unit as it is written on this machine. */
+const onThisMachine = async (unit: Unit): Promise<Unit> => {
+    const { text, dropIn, ownView } = unit;
+    if (ownView === undefined || !(await hasOwnViews())) return unit;
+    return text === undefined ? { ...unit, dropIn: `${dropIn ?? ""}${ownView}` } : { ...unit, text: `${text}${ownView}` };
+};
+
 /** Whether a unit is on the disk as it should be. */
-export const unitMatches = async (unit: Unit): Promise<boolean> => {
+export const unitMatches = async (wanted: Unit): Promise<boolean> => matches(await onThisMachine(wanted));
+
+const matches = async (unit: Unit): Promise<boolean> => {
     const [text, dropIn, links] = await Promise.all([
         unit.text === undefined ? undefined : files.readText(fileOf(unit)),
         files.readText(dropInOf(unit)),
@@ -44,8 +58,9 @@ export const unitMatches = async (unit: Unit): Promise<boolean> => {
 };
 
 /** Writes what differs. Answers whether it had to: `made` when there was no unit file of this name. */
-export const writeUnit = async (unit: Unit): Promise<"made" | "changed" | "as it was"> => {
-    if (await unitMatches(unit)) return "as it was";
+export const writeUnit = async (wanted: Unit): Promise<"made" | "changed" | "as it was"> => {
+    const unit = await onThisMachine(wanted);
+    if (await matches(unit)) return "as it was";
     const before = await files.readText(fileOf(unit));
     if (unit.text !== undefined && before !== unit.text) await files.writeText(fileOf(unit), unit.text, 0o644);
     if (unit.dropIn === undefined) await removeDropIn(unit);

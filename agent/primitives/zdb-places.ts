@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Life, parseResourceId, type TenantId } from "../../protocol/ids.ts";
-import { MOUNTS, RUN, SERVICES, ZDBS } from "../../protocol/layout.ts";
+import { MOUNTS, RUN, SERVICES, ZDB_RUN, ZDBS } from "../../protocol/layout.ts";
 import type { zdb } from "../../schema/zdb.ts";
 import { mountUnitOf } from "../os/unit-names.ts";
 import type { Resource, Trashed } from "./driver.ts";
@@ -17,13 +17,22 @@ export interface ZdbServer {
     readonly mountUnit: string | undefined;
     /** Everything that servers have on this file system. */
     readonly root: string;
+    /** Its own directories, below: the user it runs as cannot exchange them for others. */
+    readonly home: string;
     readonly data: string;
     readonly index: string;
+    /** Through which namespaces go to the trash and come back: the server reaches no other place outside `data`. */
+    readonly passage: string;
     readonly unit: string;
     readonly config: string;
+    /** Seals passwords on the disk. */
+    readonly sealKey: string;
     /** Digests of the passwords that were set last; beside the data, with which they come and go. */
     readonly digests: string;
+    /** Where the agent finds the socket: a link, so that the place stays the same whoever the server runs as. */
     readonly adminSocket: string;
+    /** Where the server makes it. */
+    readonly ownSocket: string;
 }
 
 const ID_LENGTH = 12;
@@ -36,18 +45,23 @@ export const serverOf = (resource: Zdb): ZdbServer => {
         .slice(0, ID_LENGTH);
     const mountPoint = mount === undefined ? undefined : mountPointOf(mount);
     const root = rootOn(mount);
+    const home = `${root}/${id}`;
     return {
         id,
         tenant: resource.tenant,
         mountPoint,
         mountUnit: mountPoint === undefined ? undefined : mountUnitOf(mountPoint),
         root,
-        data: `${root}/${id}/data`,
-        index: `${root}/${id}/index`,
+        home,
+        data: `${home}/data`,
+        index: `${home}/index`,
+        passage: `${home}/passage`,
         unit: `zeroform-zdb@${id}.service`,
         config: `${SERVICES}/zdb-${id}.json`,
-        digests: `${root}/${id}/password-digests`,
+        sealKey: `${SERVICES}/zdb-${id}.key`,
+        digests: `${home}/password-digests`,
         adminSocket: `${RUN}/zdb-${id}.sock`,
+        ownSocket: `${ZDB_RUN}/${id}/admin.sock`,
     };
 };
 

@@ -3,9 +3,10 @@ import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import type { zdb } from "../../schema/zdb.ts";
 import type { Os } from "../os/os.ts";
 import type { Context, Trashed } from "./driver.ts";
+import { attachFrom, detachTo } from "./zdb-passage.ts";
 import { namespaceOf, placeNow, serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { parseInfo } from "./zdb-properties.ts";
-import { command, forgetPassword, infoText } from "./zdb-server.ts";
+import { forgetPassword, infoText, settle } from "./zdb-server.ts";
 
 /** Exchanges a namespace's data for trashed ones; its server runs. Cut off anywhere, it can be run again. */
 export const restoreNamespace = async (
@@ -18,6 +19,7 @@ export const restoreNamespace = async (
     const namespace = namespaceOf(into);
     const place = placeNow(trashed);
     await putBackProbe(server, place, into, os);
+    await settle(server, os);
     const found = await os.files.stat(place);
     if (found === undefined) {
         // Done already, when a restore that was cut off is repeated.
@@ -26,12 +28,11 @@ export const restoreNamespace = async (
     }
     await requireFitting(trashed, into, place, server, os);
     if ((await infoText(server, os, namespace)) !== undefined) {
-        await os.files.makeDirectory(own.slice(0, own.lastIndexOf("/")));
-        await command(server, os, "NSDETACH", namespace, own);
+        await detachTo(server, os, namespace, own);
     }
     // The data come back with the password that they went with.
     await forgetPassword(into.life, server, os);
-    await command(server, os, "NSATTACH", namespace, place);
+    await attachFrom(server, os, namespace, place);
 };
 
 const requireFitting = async (trashed: Trashed<typeof zdb>, into: Zdb, place: string, server: ZdbServer, os: Os): Promise<void> => {
@@ -60,14 +61,14 @@ const requireFitting = async (trashed: Trashed<typeof zdb>, into: Zdb, place: st
 
 /** The log holds more than what is live in it; how much is live only its server can tell. */
 const usedBytes = async (into: Zdb, place: string, server: ZdbServer, os: Os): Promise<number> => {
-    await command(server, os, "NSATTACH", probeOf(into), place);
+    await attachFrom(server, os, probeOf(into), place);
     const info = parseInfo((await infoText(server, os, probeOf(into))) ?? "");
     await putBackProbe(server, place, into, os);
     return Number(info.get("data_size_bytes") ?? 0);
 };
 
 const putBackProbe = async (server: ZdbServer, place: string, into: Zdb, os: Os): Promise<void> => {
-    if ((await infoText(server, os, probeOf(into))) !== undefined) await command(server, os, "NSDETACH", probeOf(into), place);
+    if ((await infoText(server, os, probeOf(into))) !== undefined) await detachTo(server, os, probeOf(into), place);
 };
 
 const probeOf = (into: Zdb): string => `${namespaceOf(into)}.probe`;

@@ -1,11 +1,12 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
+import { NO_OWN_VIEW } from "../os/confinement.ts";
 import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
 import type { ZdbServer } from "./zdb-places.ts";
 import { digestOf, formatDigests, parseDigests } from "./zdb-properties.ts";
-import { configOf, instanceOf, TEMPLATE } from "./zdb-units.ts";
+import { configOf, instanceOf, newSealKey, TEMPLATE } from "./zdb-units.ts";
 
 /** How long a server may take to read its log and answer; a large one goes on, and is asked again by the next try. */
 const START_WAIT_MS = 60_000;
@@ -21,20 +22,30 @@ export const withServer = <T>(server: ZdbServer, act: () => Promise<T>): Promise
 export const ensureServer = async (server: ZdbServer, { os, signal, progress }: Context): Promise<void> => {
     const { files, systemd } = os;
     await requireMount(server, os);
-    for (const directory of [server.data, server.index]) await files.makeDirectory(directory);
+    for (const directory of [server.data, server.index, server.passage]) await files.makeDirectory(directory);
+    await settle(server, os);
+    if ((await files.readText(server.sealKey)) === undefined) await files.writeText(server.sealKey, newSealKey());
     const config = configOf(server);
-    const stale = (await files.readText(server.config)) !== config;
-    if (stale) await files.writeText(server.config, config);
+    if ((await files.readText(server.config)) !== config) await files.writeText(server.config, config);
     await systemd.install([TEMPLATE, instanceOf(server)]);
 
-    // Who answers runs: systemd is asked about the others only, because asking costs more than all the rest.
+    // Who answers runs: systemd is asked about the others only, because asking costs more than all the rest. Parameters that changed are
+    // those of another release: they are good for its next start, and cut nobody off.
     const health = await healthOf(server, os);
-    if (health === "answering" && !stale) return;
+    if (health === "answering") return;
     const active = (await systemd.states()).get(server.unit)?.active === "active";
+    if (!(await systemd.hasOwnViews())) progress(NO_OWN_VIEW);
     progress("starting its Zero-DB server");
     // One that is reached and says nothing hangs; one that is not reached yet is still reading its log.
-    await (active && (stale || health === "silent") ? systemd.restart(server.unit, signal) : systemd.start(server.unit, signal));
+    await (active && health === "silent" ? systemd.restart(server.unit, signal) : systemd.start(server.unit, signal));
     await untilAnswering(server, os, signal);
+};
+
+/** Ends what was cut off on its way between a server and the trash: it is in the trash then. */
+export const settle = async ({ passage, root }: ZdbServer, { files }: Os): Promise<void> => {
+    for (const name of await files.list(passage)) {
+        if ((await files.stat(`${root}/.trash/${name}`)) === undefined) await files.move(`${passage}/${name}`, `${root}/.trash/${name}`);
+    }
 };
 
 /** Takes a server away of which nothing is wanted any more. What it holds beside its `default` namespace stays. */
@@ -42,12 +53,13 @@ export const dropServer = async (server: ZdbServer, os: Os): Promise<void> => {
     const { files, systemd, mounts } = os;
     await systemd.stop(server.unit);
     await systemd.uninstall([instanceOf(server)]);
-    for (const path of [server.config, server.digests, server.adminSocket]) await files.remove(path);
+    for (const path of [server.config, server.sealKey, server.digests, server.adminSocket]) await files.remove(path);
     if (server.mountPoint !== undefined && !(await mounts.list()).has(server.mountPoint)) return;
+    await settle(server, os);
     const left = (await files.list(server.data)).filter((name) => name !== "default" && !name.startsWith("."));
     const directories = [];
     for (const name of left) if ((await files.stat(`${server.data}/${name}`))?.directory) directories.push(name);
-    if (directories.length === 0) await files.remove(`${server.root}/${server.id}`);
+    if (directories.length === 0) await files.remove(server.home);
 };
 
 export const isRunning = async (server: ZdbServer, os: Os): Promise<boolean> => {

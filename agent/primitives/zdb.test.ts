@@ -166,10 +166,12 @@ describe("a Zdb", () => {
         const all = JSON.stringify([TEMPLATE, instance, configOf(server)]);
         for (const hidden of [PASSWORD, "reboot", resource.life]) expect(all).not.toContain(hidden);
         expect(TEMPLATE.text).not.toContain(server.id);
+        const own = `[Service]\nEnvironment=HOME_OF_SERVER=`;
         expect(instance.dropIn).toBe(
-            `[Unit]\nBindsTo=${server.mountUnit}\nAfter=${server.mountUnit}\nAssertPathIsMountPoint=${server.mountPoint}\n`,
+            `[Unit]\nBindsTo=${server.mountUnit}\nAfter=${server.mountUnit}\nAssertPathIsMountPoint=${server.mountPoint}\n\n${own}${server.home}\n`,
         );
-        expect(instanceOf(serverOf(zdb()))).not.toHaveProperty("dropIn");
+        const onNode = serverOf(zdb());
+        expect(instanceOf(onNode).dropIn).toBe(`${own}/var/lib/zeroform/zdb/${onNode.id}\n`);
     });
 
     it("becomes reachable after everything else about it is set", () => {

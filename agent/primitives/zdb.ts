@@ -7,6 +7,7 @@ import type { Context, Driver } from "./driver.ts";
 import { hasGround } from "./zdb-ground.ts";
 import { measureZdbs } from "./zdb-measure.ts";
 import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
+import { detachTo } from "./zdb-passage.ts";
 import { namespaceOf, placeNow, serverOf, sharesServer, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { admitPort } from "./zdb-ports.ts";
 import { differing, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
@@ -23,6 +24,7 @@ import {
     isRunning,
     rememberPassword,
     requireOpen,
+    settle,
     withServer,
 } from "./zdb-server.ts";
 
@@ -154,14 +156,14 @@ const takeNamespace = async (resource: Zdb, server: ZdbServer, place: string | u
     const { files, systemd } = os;
     if (!(await hasGround(resource, context))) return;
     const namespace = namespaceOf(resource);
+    await settle(server, os);
     // Kept data that go on listening would be reachable again when the server comes back: only the server itself can end that.
     if (place === undefined && !(await isAnswering(server, os)) && (await isOnDisk(server, os, namespace)))
         await ensureServer(server, context);
     if (await isAnswering(server, os)) {
         if ((await infoText(server, os, namespace)) === undefined) return requireOpen(server, os, namespace);
         if (place === undefined) return void (await command(server, os, "NSSET", namespace, "listen", "*"));
-        await files.makeDirectory(place.slice(0, place.lastIndexOf("/")));
-        return void (await command(server, os, "NSDETACH", namespace, place));
+        return detachTo(server, os, namespace, place);
     }
     // A server that starts meanwhile would open what is being moved.
     if (await isRunning(server, os)) await systemd.stop(server.unit);

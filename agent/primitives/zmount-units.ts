@@ -1,4 +1,5 @@
 import { ROOT, SERVICES } from "../../protocol/layout.ts";
+import { WITHOUT_PRIVILEGES } from "../os/confinement.ts";
 import { formats } from "../os/formats/index.ts";
 import type { Os } from "../os/os.ts";
 import type { Unit } from "../os/units.ts";
@@ -20,7 +21,9 @@ Type=oneshot
 EnvironmentFile=${SERVICES}/zmount-%i.env
 ExecCondition=/bin/sh -c 'test -z "$(losetup --associated "$IMAGE")"'
 ${formats.ext4.check}TimeoutStartSec=infinity
-`,
+RestrictAddressFamilies=AF_UNIX
+CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_SYS_ADMIN CAP_SYS_RESOURCE
+${WITHOUT_PRIVILEGES}`,
 };
 
 /** What systemd has to know to bring a ZMount up at boot. */

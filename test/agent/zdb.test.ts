@@ -86,7 +86,9 @@ describe("a Zdb on a real host", () => {
             "ps axww -o args; journalctl -o cat --no-pager; cat /etc/systemd/system/zeroform-zdb@.service /etc/systemd/system/zeroform-*/*.conf",
         );
         for (const each of [one, two]) expect(seen).not.toContain(asZdb(each).spec.password);
-        expect(await rig.sh("stat -c %a /var/lib/zeroform/services/*")).toMatch(/^(600\n?)+$/);
+        const readable = await rig.sh("stat -c '%U %a' /var/lib/zeroform/services/*");
+        expect(readable).toMatch(/^((root|zeroform-zdb) 600\n?)+$/);
+        expect(readable).toContain("zeroform-zdb 600");
         await removed(one);
         await isReady(two);
         await removed(two);

@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+import { ZeroformError } from "../../protocol/errors.ts";
+import { ProgramFailure, run } from "./program.ts";
+
+/**
+ * What every service of ours can do without: no way to more rights than it starts with. None of it needs a view of the file system of the
+ * service's own, so it holds in every container too.
+ */
+export const WITHOUT_PRIVILEGES = `NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+`;
+
+/** A view of the system of the service's own: nothing can be written, nobody's files, devices and processes are seen. */
+export const OWN_VIEW = `ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectProc=invisible
+ProtectControlGroups=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectHostname=yes
+ProtectClock=yes
+RestrictNamespaces=yes
+`;
+
+/** systemd's status for a service whose namespaces could not be made. */
+const NAMESPACE_STATUS = 226;
+const PROBE_MS = 30_000;
+
+let asked: Promise<boolean> | undefined;
+
+/**
+ * Whether services can have a view of the system of their own here: a container may forbid it, and a unit that asks for it would not start
+ * at all. Tried once, with everything that would be asked for.
+ */
+export const hasOwnViews = (): Promise<boolean> => {
+    asked ??= tryOwnView().catch((failure: unknown) => {
+        asked = undefined;
+        throw failure;
+    });
+    return asked;
+};
+
+const tryOwnView = async (): Promise<boolean> => {
+    const wishes = `${WITHOUT_PRIVILEGES}${OWN_VIEW}TemporaryFileSystem=/var/lib:ro`.split("\n").flatMap((line) => ["--property", line]);
+    const name = `zeroform-probe-${randomBytes(4).toString("hex")}`;
+    try {
+        await run("systemd-run", ["--wait", "--collect", "--quiet", "--unit", name, ...wishes, "true"], { timeoutMs: PROBE_MS });
+        return true;
+    } catch (failure) {
+        if (!(failure instanceof ProgramFailure)) throw failure;
+        if (failure.status !== NAMESPACE_STATUS)
+            throw new ZeroformError(
+                { code: "FAILED", message: `systemd could not start a service for a trial: ${failure.words}`, retryable: true },
+                failure,
+            );
+        console.error(`${NO_OWN_VIEW}: ${failure.words}`);
+        return false;
+    }
+};
+
+/** What a user is told where services run with less. */
+export const NO_OWN_VIEW =
+    "this machine does not let systemd give services a view of the file system of their own (a container without nesting?): servers run as their own user and without privileges, and see what that user may read";
