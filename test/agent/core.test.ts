@@ -275,7 +275,8 @@ describe("a machine with resources", () => {
         await channel.ask("session.end", { confirmed: [] });
         const looks = [
             "ls -A /var/lib/zeroform | grep -v lost+found",
-            "ls /run/zeroform 2>/dev/null",
+            "ls -d /run/zeroform /run/zeroform-zdb 2>/dev/null",
+            "getent passwd zeroform-zdb; getent group zeroform-zdb",
             "ls /etc/systemd/system /etc/systemd/system/multi-user.target.wants | grep zeroform",
             "systemctl list-units --all --plain --no-legend 'zeroform*'",
             "grep zeroform/ /proc/mounts",
