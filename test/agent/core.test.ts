@@ -276,7 +276,7 @@ describe("a machine with resources", () => {
         const looks = [
             "ls -A /var/lib/zeroform | grep -v lost+found",
             "ls -d /run/zeroform /run/zeroform-zdb 2>/dev/null",
-            "getent passwd zeroform-zdb; getent group zeroform-zdb",
+            "cut -d: -f1 /etc/passwd /etc/group | grep zeroform",
             "ls /etc/systemd/system /etc/systemd/system/multi-user.target.wants | grep zeroform",
             "systemctl list-units --all --plain --no-legend 'zeroform*'",
             "grep zeroform/ /proc/mounts",
