@@ -40,7 +40,7 @@ export interface InstalledAgent {
 }
 
 /** Programs that bootstrap runs on the node. */
-const TOOLS = ["flock", "gunzip", "mktemp", "sha256sum", "sync", "timeout"];
+const TOOLS = ["flock", "gunzip", "mktemp", "nsenter", "sha256sum", "sync", "timeout"];
 
 /**
  * Arguments: `write` to try whether files can be made and run; changes nothing that stays.
