@@ -85,22 +85,22 @@ const LACKING: readonly Lacking[] = [
         code: "UNSUITABLE",
         says: /lacks flock, gunzip.*Install coreutils, gzip and util-linux/,
     },
-    { what: "a user who may become root", made: "true", user: "plain", code: "NOT_ROOT", says: /sudo without a password.*NOPASSWD/ },
-    { what: "sudo", made: hidden("sudo"), user: "plain", code: "NOT_ROOT", says: /cannot become root by sudo/ },
+    { what: "a user who may become root", made: "true", user: "plain", code: "NO_ROOT", says: /sudo without a password.*NOPASSWD/ },
+    { what: "sudo", made: hidden("sudo"), user: "plain", code: "NO_ROOT", says: /cannot become root by sudo/ },
     {
         what: "a user who wants to become root",
         made: "true",
         user: "plain",
         sudo: false,
-        code: "NOT_ROOT",
+        code: "NO_ROOT",
         says: /sudo is false.*leave sudo out/,
     },
 ];
 
 const FIRST_PORT = 2201;
-/** Everywhere where something of ours could be left. */
+/** Where bootstrap and probe put things. */
 const LOOK =
-    "find /var/lib /etc/systemd /run/zeroform* /run/systemd/system /tmp /var/tmp /home /root -xdev 2>/dev/null | grep -v '/var/lib/systemd' | sort; mount | grep zeroform";
+    "{ find /var/lib/zeroform /etc/systemd/system /run/systemd/system /run/zeroform*; ls -d /var/* /var/lib/*; getent passwd; } 2>/dev/null | sort";
 
 describe("a machine that lacks", () => {
     const on = new Transport(prefixOf("nref"));
