@@ -18,6 +18,13 @@ export const reach = z.object({
 });
 export type Reach = z.output<typeof reach>;
 
+/** The same as it is stored with every resource: without defaults, since an engine that keeps its state in a file writes all of it at every step. */
+const written = reach.extend({
+    onUnreachable: reach.shape.onUnreachable.unwrap().optional(),
+    trash: duration().optional(),
+    installPackages: z.boolean().optional(),
+});
+
 /** Longest waits of each operation. */
 export const timeouts = z
     .strictObject(
@@ -33,7 +40,7 @@ export const onNode = {
     /** The Node's `machine`: known in a preview when the Node's id is not. */
     nodeMachine: hidden(replace(z.string().optional(), "the node became another machine")),
     /** How its node is reached. */
-    connection: hidden(client(reach)),
+    connection: hidden(client(written)),
     /** The Node's URN: by it a removal knows a machine that took the place of the one the resource was on. */
     nodeUrn: hidden(client(z.string().optional())),
     /** How long an operation may take. @default "5m" each */

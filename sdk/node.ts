@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { node } from "../schema/node.ts";
 import type { Args } from "./args.ts";
 import { argsOf, type Place, type Placement } from "./placement.ts";
-import { isOfKind, type ResourceClass, resourceClass } from "./resource.ts";
+import { isOfKind, type ResourceClass, resourceClass, typeToken, urnOf } from "./resource.ts";
 
 export type NodeArgs = Args<typeof node>;
 
@@ -27,7 +27,7 @@ export class Node extends Base implements Place {
             node: this.id,
             nodeMachine: given.machine,
             connection: connectionOf(given, this.hostKey),
-            nodeUrn: this.urn,
+            nodeUrn: urnOf(name, typeToken("Node"), options),
         };
     }
 

@@ -52,8 +52,8 @@ const optionsFor = (primitive: Declaration, inputs: pulumi.Inputs, options: pulu
     return pulumi.mergeOptions({ ...order, additionalSecretOutputs }, options);
 };
 
-/** Without the dependencies of an output: a parent that is a component depends on this very resource. */
-const urnOf = (name: string, type: string, { parent }: pulumi.CustomResourceOptions): Promise<string> =>
+/** The URN of a resource, without the dependencies of an output: a parent that is a component depends on this very resource. */
+export const urnOf = (name: string, type: string, { parent }: pulumi.CustomResourceOptions): Promise<string> =>
     new Promise((resolve) => {
         pulumi.createUrn(name, type, parent).apply(resolve);
     });

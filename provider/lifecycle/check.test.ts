@@ -23,7 +23,7 @@ describe("what check makes of inputs", () => {
             onRemove: "delete",
             replaceData: false,
             timeouts: { create: "2m" },
-            connection: { trash: "1d", onUnreachable: "fail", installPackages: true },
+            connection: { host: "10.0.0.11", hostKey: "ssh-ed25519 AAAA" },
         });
         expect(checked("Zdb")).toMatchObject({ mode: "user", public: false, listen: "127.0.0.1" });
     });
@@ -63,8 +63,6 @@ describe("a value that is unknown in part", () => {
             host: "10.0.0.11",
             hostKey: UNKNOWN,
             trash: "1d",
-            onUnreachable: "fail",
-            installPackages: true,
         });
     });
 });

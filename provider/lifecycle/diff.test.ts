@@ -101,12 +101,13 @@ describe("what is no change", () => {
     });
 
     it("a connection that is unknown in part, where what is known of it is as it was", () => {
-        const judge = (connection: Properties) => diff("ZMount", outputs("ZMount"), { ...checked("ZMount"), connection }).changes;
-        const { connection } = checked("ZMount");
-        const known = { ...(connection as Properties), hostKey: UNKNOWN };
+        const connection = { host: "10.0.0.11", hostKey: "ssh-ed25519 AAAA", trash: "1d" };
+        const judge = (now: Properties) =>
+            diff("ZMount", outputs("ZMount", { connection }), { ...checked("ZMount"), connection: now }).changes;
+        const known: Properties = { ...connection, hostKey: UNKNOWN };
         expect(judge(known)).toBe(false);
         expect(judge({ ...known, trash: "2d" })).toBeUndefined();
-        const { trash: _, ...less } = known as Properties;
+        const { trash: _, ...less } = known;
         expect(judge(less)).toBeUndefined();
     });
 

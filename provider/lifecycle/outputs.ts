@@ -65,7 +65,7 @@ export const compose = ({ kind, inputs, given, urn, nodeOutputs, address, reason
         ...reported,
         ...(complete && primitive.derive?.({ inputs, reported, address })),
         ...(reasons.length > 0 && { [UNFINISHED]: reasons.join("; ") }),
-        [GIVEN]: given,
+        [GIVEN]: given.filter((field) => primitive.inputs[field]?.generated),
         [URN]: urn,
     });
 };
@@ -74,10 +74,11 @@ export const compose = ({ kind, inputs, given, urn, nodeOutputs, address, reason
 export const givenIn = (kind: Kind, news: Properties): string[] =>
     Object.keys(primitiveOf(kind).inputs).filter((field) => news[field] !== undefined);
 
-/** The same from outputs; what `.get()` passes has no list, and is inputs. */
+/** The same from outputs, where only what the node could have made needs a list; what `.get()` passes has none, and is inputs. */
 export const givenBefore = (kind: Kind, outputs: Properties): string[] => {
+    const { inputs } = primitiveOf(kind);
     const list = outputs[GIVEN];
-    return Array.isArray(list) ? list.filter((field) => typeof field === "string") : givenIn(kind, outputs);
+    return givenIn(kind, outputs).filter((field) => !Array.isArray(list) || !inputs[field]?.generated || list.includes(field));
 };
 
 /** The inputs that `read` answers: exactly those that the program gave, as they are now, and the mark of what is not ready. */

@@ -6,7 +6,7 @@ export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** A resource that the node could not make ready carries the reason under this input until an update mends it. */
 export const UNFINISHED = "__unfinished";
-/** Outputs list under it which inputs the program gave, so that `read` returns exactly those. */
+/** Outputs list under it which of the inputs that can be generated the program gave, so that `read` returns exactly what it gave. */
 export const GIVEN = "__given";
 /** Hidden input: the URN, since calls of a dynamic provider do not carry it. */
 export const URN = "__urn";
