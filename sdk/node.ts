@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
+import { typeToken } from "../protocol/dynamic-type.ts";
 import { node } from "../schema/node.ts";
 import type { Args } from "./args.ts";
 import { argsOf, type Place, type Placement } from "./placement.ts";
-import { isOfKind, type ResourceClass, resourceClass, typeToken, urnOf } from "./resource.ts";
+import { isOfKind, type ResourceClass, resourceClass, urnOf } from "./resource.ts";
 
 export type NodeArgs = Args<typeof node>;
 

@@ -1,7 +1,8 @@
 import type { HostInfo } from "../../dev/hosts/index.ts";
 import { machineOf } from "../../test/e2e/hosts.ts";
+import type { Program } from "../../test/e2e/stack.ts";
 import { leastOf, lifeOf, PHASES, type Phase, type Run, withStack } from "./phases.ts";
-import { nothing, zdbs } from "./programs.ts";
+import { DO_NOTHING, least, type Shape, zdbs } from "./programs.ts";
 
 /** What a resource and a node may cost beyond nothing. */
 const ALLOWED: Readonly<Record<Exclude<Phase, "preview">, { readonly resourceMs: number; readonly nodeMs: number }>> = {
@@ -12,46 +13,69 @@ const ALLOWED: Readonly<Record<Exclude<Phase, "preview">, { readonly resourceMs:
 const PREVIEW_RATIO = 1.2;
 const PROVIDER_MIB = 150;
 
-/** The same program of ours and of a provider that does nothing, in turn, and what the difference is. */
+interface Contestant {
+    readonly name: string;
+    readonly program: Program<Shape>;
+    readonly provider?: string;
+}
+
+/** Ours; the same program of a provider that does nothing; and what Pulumi takes for the least that it can be asked for. */
+const CONTESTANTS = {
+    least: { name: "least", program: least, provider: DO_NOTHING },
+    nothing: { name: "same program, provider does nothing", program: zdbs, provider: DO_NOTHING },
+    ours: { name: "ours", program: zdbs },
+} as const satisfies Record<string, Contestant>;
+type Name = keyof typeof CONTESTANTS;
+
+/** Lets them run in turn, and says what the difference is. */
 export const compareCost = async (hosts: readonly HostInfo[], resources: number, rounds: number): Promise<boolean> => {
-    const shape = { machines: hosts.map(machineOf), nodes: hosts.length, resources };
-    const [ours, theirs]: [Run[], Run[]] = [[], []];
-    for (let round = 1; round <= rounds; round++) {
-        for (const [program, runs] of [
-            [nothing, theirs],
-            [zdbs, ours],
-        ] as const) {
-            const run = await withStack(async (stack) => {
-                await stack.program(program, shape);
-                return lifeOf(stack, hosts);
-            });
-            runs.push(run);
-            console.log(
-                `round ${round}, ${program.name}: ${PHASES.map((phase) => `${phase} ${run[phase].seconds.toFixed(1)} s`).join(", ")}`,
-            );
+    const runs: Record<Name, Run[]> = { least: [], nothing: [], ours: [] };
+    for (let round = 1; round <= rounds; round++)
+        for (const name of Object.keys(CONTESTANTS) as Name[]) {
+            const run = await runOf(CONTESTANTS[name], hosts, resources);
+            runs[name].push(run);
+            const times = PHASES.map((phase) => `${phase} ${seconds(run[phase].seconds)}`).join(", ");
+            console.log(`round ${round}, ${CONTESTANTS[name].name}: ${times}`);
         }
-    }
-    return report(leastOf(ours), leastOf(theirs), hosts.length, resources);
+    return report(leastOf(runs.ours), leastOf(runs.nothing), leastOf(runs.least), hosts.length, resources);
 };
 
-const report = (ours: Run, theirs: Run, nodes: number, resources: number): boolean => {
+export const runOf = (
+    { program, provider }: Contestant,
+    hosts: readonly HostInfo[],
+    resources: number,
+    nodes = hosts.length,
+): Promise<Run> =>
+    withStack(async (stack) => {
+        await stack.program(program, { machines: hosts.map(machineOf), nodes, resources, ...(provider !== undefined && { provider }) });
+        return lifeOf(stack, hosts);
+    });
+
+const report = (ours: Run, nothing: Run, leastRun: Run, nodes: number, resources: number): boolean => {
     const rows = PHASES.map((phase) => {
-        const [own, other] = [ours[phase].seconds, theirs[phase].seconds];
+        const [own, other] = [ours[phase].seconds, nothing[phase].seconds];
         const allowed = phase === "preview" ? other * (PREVIEW_RATIO - 1) : allowance(ALLOWED[phase], nodes, resources);
         return {
             phase,
             ok: own - other <= allowed,
             ours: seconds(own),
-            "do-nothing": seconds(other),
+            nothing: seconds(other),
             excess: seconds(own - other),
             allowed: seconds(allowed),
-            "agents' CPU": seconds(ours[phase].cpu.agent),
-            "engines' CPU": seconds(ours[phase].cpu.engines),
-            "hosts' CPU": seconds(ours[phase].cpu.all),
-            "provider MiB": ours[phase].providerMiB.toFixed(0),
+            least: seconds(leastRun[phase].seconds),
         };
     });
-    console.table(Object.fromEntries(rows.map(({ phase, ...row }) => [phase, row])));
+    const cpu = PHASES.map((phase) => ({
+        phase,
+        "CPU here: ours": seconds(ours[phase].localCpu),
+        nothing: seconds(nothing[phase].localCpu),
+        least: seconds(leastRun[phase].localCpu),
+        "on hosts: agents": seconds(ours[phase].cpu.agent),
+        engines: seconds(ours[phase].cpu.engines),
+        all: seconds(ours[phase].cpu.all),
+        "provider MiB": ours[phase].providerMiB.toFixed(0),
+    }));
+    for (const table of [rows, cpu]) console.table(Object.fromEntries(table.map(({ phase, ...row }) => [phase, row])));
     const peak = Math.max(...PHASES.map((phase) => ours[phase].providerMiB));
     console.log(`provider: at most ${peak.toFixed(0)} MiB resident, ${PROVIDER_MIB} allowed`);
     return rows.every(({ ok }) => ok) && peak <= PROVIDER_MIB;
@@ -60,4 +84,4 @@ const report = (ours: Run, theirs: Run, nodes: number, resources: number): boole
 const allowance = ({ resourceMs, nodeMs }: { readonly resourceMs: number; readonly nodeMs: number }, nodes: number, resources: number) =>
     (resources * resourceMs + nodes * nodeMs) / 1000;
 
-const seconds = (value: number): string => `${value.toFixed(2)} s`;
+export const seconds = (value: number): string => `${value.toFixed(2)} s`;

@@ -1,6 +1,6 @@
 import type { HostInfo } from "../../dev/hosts/index.ts";
 import { Stack } from "../../test/e2e/stack.ts";
-import { cpuOf, type HostCpu, watchProviders } from "./watch.ts";
+import { childrenCpu, cpuOf, type HostCpu, watchProviders } from "./watch.ts";
 
 export const PHASES = ["up", "preview", "refresh", "destroy"] as const;
 export type Phase = (typeof PHASES)[number];
@@ -9,6 +9,8 @@ export interface Measured {
     readonly seconds: number;
     /** The highest resident memory of a provider process. */
     readonly providerMiB: number;
+    /** CPU seconds of the CLI and everything that it started here. */
+    readonly localCpu: number;
     /** CPU seconds of all hosts together. */
     readonly cpu: HostCpu;
 }
@@ -32,6 +34,7 @@ const COMMANDS: Readonly<Record<Phase, readonly string[]>> = {
 export const measured = async (stack: Stack, hosts: readonly HostInfo[], command: readonly string[]): Promise<Measured> => {
     const before = await cpuOf(hosts);
     const memory = watchProviders(stack.directory);
+    const childrenBefore = await childrenCpu();
     const started = performance.now();
     try {
         await stack.must(command);
@@ -42,7 +45,8 @@ export const measured = async (stack: Stack, hosts: readonly HostInfo[], command
     const seconds = (performance.now() - started) / 1000;
     const providerMiB = await memory();
     const after = await cpuOf(hosts);
-    return { seconds, providerMiB, cpu: spent(before, after) };
+    const localCpu = (await childrenCpu()) - childrenBefore;
+    return { seconds, providerMiB, localCpu, cpu: spent(before, after) };
 };
 
 /** A group that went away meanwhile has taken its count with it. */

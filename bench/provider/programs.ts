@@ -7,10 +7,18 @@ export interface Shape {
     readonly nodes: number;
     /** Resources beside the nodes, dealt out among them in turn. */
     readonly resources: number;
+    /** Text of a provider that takes the place of ours. */
+    readonly provider?: string;
 }
 
+/** A dynamic provider that does nothing. Its text is as short as ours: one that Pulumi serialises costs more, and the comparison would flatter. */
+export const DO_NOTHING = "exports.handler=()=>({create:async(inputs)=>({id:String(Math.random()),outs:inputs}),delete:async()=>{}})";
+
 /** Nodes, and Zdbs on them in turn. */
-export const zdbs: Program<Shape> = ({ zeroform }, { machines, nodes, resources }) => {
+export const zdbs: Program<Shape> = ({ pulumi, zeroform }, { machines, nodes, resources, provider }) => {
+    // In this process, unlike a transform, which would ask the engine about every resource.
+    if (provider !== undefined)
+        pulumi.runtime.registerStackTransformation(({ props, opts }) => ({ props: { ...props, __provider: provider }, opts }));
     const made = Array.from(
         { length: nodes },
         (_, index) => new zeroform.Node(`node-${index}`, { host: "", ...machines[index % machines.length] }),
@@ -20,26 +28,21 @@ export const zdbs: Program<Shape> = ({ zeroform }, { machines, nodes, resources 
     return undefined;
 };
 
-/** ZMounts on one node. */
-export const zmounts: Program<Shape & { readonly size: string }> = ({ zeroform }, { machines, resources, size }) => {
-    const node = new zeroform.Node("node-0", { host: "", ...machines[0] });
-    for (let index = 0; index < resources; index++) new zeroform.ZMount(`mount-${index}`, { node, size });
-    return undefined;
-};
-
-/**
- * The same resources with the same dependencies, of a dynamic provider that does nothing. Its text is as short as ours: a provider that Pulumi
- * serialises costs more, and the comparison would flatter.
- */
-export const nothing: Program<Shape> = ({ pulumi }, { nodes, resources }) => {
-    const provider = "exports.handler=()=>({create:async(inputs)=>({id:String(Math.random()),outs:inputs}),delete:async()=>{}})";
-    class Nothing extends pulumi.CustomResource {
+/** The least that Pulumi can be asked for in as many resources with the same dependencies: two inputs each, and no outputs. */
+export const least: Program<Shape> = ({ pulumi }, { nodes, resources, provider }) => {
+    class Least extends pulumi.CustomResource {
         constructor(kind: string, name: string, inputs: import("@pulumi/pulumi").Inputs) {
             super(`pulumi-nodejs:dynamic/zeroform:${kind}`, name, { ...inputs, __provider: provider });
         }
     }
-    const made = Array.from({ length: nodes }, (_, index) => new Nothing("NoNode", `node-${index}`, { host: "127.0.0.1" }));
-    for (let index = 0; index < resources; index++)
-        new Nothing("Nothing", `store-${index}`, { node: made[index % nodes]?.id, size: "4MiB" });
+    const made = Array.from({ length: nodes }, (_, index) => new Least("LeastNode", `node-${index}`, { host: "127.0.0.1" }));
+    for (let index = 0; index < resources; index++) new Least("Least", `store-${index}`, { node: made[index % nodes]?.id, size: "4MiB" });
+    return undefined;
+};
+
+/** ZMounts on one node. */
+export const zmounts: Program<Shape & { readonly size: string }> = ({ zeroform }, { machines, resources, size }) => {
+    const node = new zeroform.Node("node-0", { host: "", ...machines[0] });
+    for (let index = 0; index < resources; index++) new zeroform.ZMount(`mount-${index}`, { node, size });
     return undefined;
 };

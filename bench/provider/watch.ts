@@ -58,3 +58,13 @@ const secondsOf = async ({ pid, name }: HostInfo, group: string): Promise<number
     const text = await readFile(`/proc/${pid}/root/sys/fs/cgroup/${group}/cpu.stat`, "utf8").catch(() => "");
     return Number(/^usage_usec (\d+)$/m.exec(text)?.[1] ?? 0) / 1e6;
 };
+
+/** Clock ticks are 10 ms on every Linux that Pulumi runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** Seconds of CPU of all children of this process that have ended, with theirs. */
+export const childrenCpu = async (): Promise<number> => {
+    const text = await readFile("/proc/self/stat", "utf8");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+};
