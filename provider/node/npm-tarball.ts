@@ -32,12 +32,16 @@ export const npmTarball = async (spec: string, directory: string, { env, signal 
     return join(directory, tarball);
 };
 
-/** Shorter waits between attempts than npm's minute: somebody looks on. What it has in its own cache is as good, since the hash is pinned. */
+/**
+ * Shorter waits between attempts than npm's minute: somebody looks on. What it has in its own cache is as good, since the hash is pinned.
+ * Forced, since a project may say that only pnpm is to be used in it (devEngines), which npm otherwise obeys for this too.
+ */
 const FLAGS = [
     "--json",
     "--ignore-scripts",
     "--prefer-offline",
     "--dry-run=false",
+    "--force",
     "--loglevel=error",
     "--fetch-retry-mintimeout=1000",
     "--fetch-retry-maxtimeout=5000",

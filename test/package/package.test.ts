@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HostInfo } from "../../dev/hosts/index.ts";
@@ -59,7 +59,6 @@ describe("the packed package", () => {
     it("type-checks where a program does, with declarations checked too", async () => {
         for (const [module, resolution] of [
             ["node16", "node16"],
-            ["nodenext", "nodenext"],
             ["esnext", "bundler"],
         ] as const) {
             const flags = ["--skipLibCheck", "false", "--module", module, "--moduleResolution", resolution];
@@ -96,19 +95,20 @@ describe("the packed package", () => {
 
     it("works in pnpm's strict node_modules, as TypeScript through Node's own type stripping", async () => {
         const [pulumi, types] = [await versionOf("@pulumi/pulumi"), await versionOf("@types/node")];
+        const dependencies = { "@pulumi/pulumi": pulumi, "@types/node": types };
+        const manifest = { name: "pnpm", private: true, type: "module", dependencies };
         const project = await consumer.project("with-pnpm", {
             "Pulumi.yaml": "name: pnpm\nmain: index.ts\nruntime:\n    name: nodejs\n    options:\n        typescript: false\n",
-            "package.json": JSON.stringify({
-                name: "pnpm",
-                private: true,
-                type: "module",
-                dependencies: { "@pulumi/pulumi": pulumi },
-                devDependencies: { "@types/node": types },
-            }),
+            "package.json": JSON.stringify(manifest),
             "index.ts": `import { Node, Zdb } from "zeroform";\n${programOn(host)}const all: Zdb[] = [store];\nexport const url = all[0]?.url;\n`,
         });
         await consumer.pnpmInstall(project);
         expect(await readdir(join(project, "node_modules"))).not.toContain("ssh2");
+        // Neither a project that bans npm nor an empty cache keeps npm from fetching the runtime.
+        const installed = JSON.parse(await readFile(join(project, "package.json"), "utf8"));
+        const devEngines = { packageManager: { name: "pnpm", onFail: "error" } };
+        await writeFile(join(project, "package.json"), JSON.stringify({ ...installed, devEngines }));
+        await rm(join(consumer.directory, "cache", "zeroform", "runtimes"), { recursive: true });
         expect(await consumer.live(project, "dev")).toContain("3 created");
     });
 });
