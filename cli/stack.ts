@@ -73,9 +73,10 @@ const exportStack = async (stack: string | undefined): Promise<readonly StateRes
     return deployment.resources ?? [];
 };
 
-/** What `stack export --show-secrets` gives for a secret: its JSON as text beside a signature. */
+/** What `stack export --show-secrets` gives for a secret, also within a value: its JSON as text beside a signature. */
 const inClear = (value: unknown): unknown => {
-    if (typeof value === "object" && value !== null && "plaintext" in value && typeof value.plaintext === "string")
-        return JSON.parse(value.plaintext) as unknown;
-    return value;
+    if (Array.isArray(value)) return value.map(inClear);
+    if (typeof value !== "object" || value === null) return value;
+    if ("plaintext" in value && typeof value.plaintext === "string") return JSON.parse(value.plaintext) as unknown;
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, inClear(each)]));
 };

@@ -32,11 +32,11 @@ const SEAM = /^(agent\/os\/|engines\/[^/]+\/seam|cli\/|dev\/)/;
 /** Packages that are for some places only. */
 const PACKAGES: readonly { readonly what: RegExp; readonly where: RegExp; readonly words: string }[] = [
     { what: /^(bun|bun:.*|node:ffi)$/, where: SEAM, words: "agent/os and an engine's seam" },
-    // The frontend asks `ps` about the engine that started it, where there is no /proc; npm knows the user's registry.
+    // The frontend asks `ps` about the engine that started it, where there is no /proc; npm knows the user's registry; a ProxyCommand is one.
     {
         what: /^(node:)?child_process$/,
-        where: new RegExp(`${SEAM.source}|^provider/dynamic/|^provider/node/npm-tarball\\.ts$`),
-        words: "agent/os, an engine's seam, provider/dynamic and provider/node/npm-tarball.ts",
+        where: new RegExp(`${SEAM.source}|^provider/dynamic/|^provider/node/(npm-tarball|proxy-command)\\.ts$`),
+        words: "agent/os, an engine's seam, provider/dynamic, provider/node/npm-tarball.ts and provider/node/proxy-command.ts",
     },
     { what: /^@pulumi\//, where: /^(provider\/dynamic|sdk)\//, words: "provider/dynamic and sdk" },
 ];

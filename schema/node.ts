@@ -1,7 +1,19 @@
 import { z } from "zod";
+import { hops } from "./hop.ts";
 import { timeouts } from "./on-node.ts";
-import { client, derived, generated, output, primitive, replace, secret, update } from "./primitive.ts";
+import { client, derived, generated, holdingSecrets, output, primitive, replace, secret, update } from "./primitive.ts";
 import { duration } from "./quantity.ts";
+
+/** A host and how to log in to it, as `@pulumi/command` has it. */
+const login = z.object({
+    host: z.string(),
+    port: z.number(),
+    user: z.string(),
+    hostKey: z.string().optional(),
+    privateKey: z.string().optional(),
+    privateKeyPassword: z.string().optional(),
+    agentSocketPath: z.string().optional(),
+});
 
 /** A Linux machine reachable over SSH, with the agent on it. */
 export const node = primitive({
@@ -35,6 +47,10 @@ export const node = primitive({
         identityFile: client(z.string({ error: "write identityFile as a path" }).min(1).optional()),
         /** A private key's text, when no file or SSH agent has it. */
         privateKey: secret(client(z.string({ error: "write privateKey as the text of a private key" }).min(1).optional())),
+        /** Passphrase of an encrypted `privateKey` or key file. @default the SSH agent has the key */
+        passphrase: secret(client(z.string({ error: "write passphrase as a string" }).min(1).optional())),
+        /** Jump hosts on the way, the one dialled first in front: `"user@host:port"`, `{ host, port, user, hostKey, identityFile, privateKey, passphrase }`, or a list of those; `[]` for none. @default ProxyJump or ProxyCommand of ~/.ssh/config */
+        via: holdingSecrets(client(hops.optional())),
         /** Become root by sudo. @default true when the user is not root */
         sudo: client(z.boolean({ error: "write sudo as true or false" }).optional()),
         /** What a removal does when the node cannot be reached. @default "fail" */
@@ -70,16 +86,9 @@ export const node = primitive({
         memory: output(z.number()),
         /** Block devices with their sizes in bytes. */
         disks: output(z.array(z.object({ name: z.string(), bytes: z.number() }))),
-        /** For `remote.Command` of @pulumi/command. Secret when it holds a private key. */
-        connection: derived(
-            z.object({
-                host: z.string(),
-                port: z.number(),
-                user: z.string(),
-                hostKey: z.string().optional(),
-                privateKey: z.string().optional(),
-                agentSocketPath: z.string().optional(),
-            }),
-        ),
+        /** Host keys of the jump hosts on the way, as lines of known_hosts: pinned at first contact. */
+        hopKeys: derived(z.array(z.string())),
+        /** For `remote.Command` of `@pulumi/command`. Secret when it holds a private key. */
+        connection: derived(login.extend({ proxy: login.optional() })),
     },
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { client, hidden, reference, replace } from "./primitive.ts";
+import { hops } from "./hop.ts";
+import { client, hidden, holdingSecrets, reference, replace } from "./primitive.ts";
 import { duration } from "./quantity.ts";
 
 /** How to reach a node: what a Node's program says, in the shape that every resource on the node carries with it. */
@@ -11,6 +12,12 @@ export const reach = z.object({
     hostKey: z.string().optional(),
     identityFile: z.string().optional(),
     privateKey: z.string().optional(),
+    /** Of an encrypted key. */
+    passphrase: z.string().optional(),
+    /** Jump hosts, the one dialled first in front; left out: as ssh's configuration says. */
+    via: hops.optional(),
+    /** Host keys of jump hosts pinned at first contact, as lines of known_hosts. */
+    hopKeys: z.array(z.string()).optional(),
     sudo: z.boolean().optional(),
     onUnreachable: z.enum(["fail", "abandon"]).default("fail"),
     trash: duration().default("1d"),
@@ -40,7 +47,7 @@ export const onNode = {
     /** The Node's `machine`: known in a preview when the Node's id is not. */
     nodeMachine: hidden(replace(z.string().optional(), "the node became another machine")),
     /** How its node is reached. */
-    connection: hidden(client(written)),
+    connection: holdingSecrets(hidden(client(written))),
     /** The Node's URN: by it a removal knows a machine that took the place of the one the resource was on. */
     nodeUrn: hidden(client(z.string().optional())),
     /** How long an operation may take. @default "5m" each */

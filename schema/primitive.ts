@@ -17,6 +17,8 @@ export interface Input<S extends z.ZodType = z.ZodType, R extends Rule = Rule, V
     readonly change: Changes[R];
     /** Never shown, logged or compared in clear. */
     readonly secret: boolean;
+    /** Parts of it are secret: those that `secretParts` names, wherever they lie in it. */
+    readonly holdsSecrets: boolean;
     /** The node makes a value when the program gives none, and keeps it. */
     readonly generated: boolean;
     /** `program`: written by the program as it is. `reference`: another resource, which travels as its id. `hidden`: filled in by the SDK. */
@@ -29,6 +31,7 @@ const input = <S extends z.ZodType, R extends Rule>(schema: S, change: Changes[R
     schema,
     change,
     secret: false,
+    holdsSecrets: false,
     generated: false,
     visibility: "program",
 });
@@ -49,6 +52,7 @@ export const client = <S extends z.ZodType>(schema: S) => input<S, "client">(sch
 type AnyInput = Input;
 
 export const secret = <I extends AnyInput>(of: I): I => ({ ...of, secret: true });
+export const holdingSecrets = <I extends AnyInput>(of: I): I => ({ ...of, holdsSecrets: true });
 export const generated = <I extends AnyInput>(of: I): I & { readonly generated: true } => ({ ...of, generated: true });
 export const hidden = <S extends z.ZodType, R extends Rule>(of: Input<S, R>): Input<S, R, "hidden"> => ({ ...of, visibility: "hidden" });
 export const reference = <S extends z.ZodType, R extends Rule>(of: Input<S, R>): Input<S, R, "reference"> => ({

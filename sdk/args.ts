@@ -1,4 +1,4 @@
-import type { Input, Output } from "@pulumi/pulumi";
+import type { Output, Input as PulumiInput } from "@pulumi/pulumi";
 import type { z } from "zod";
 import type { bearingData, onNode } from "../schema/on-node.ts";
 import type { Input as Declared, Output as DeclaredOutput, Rule } from "../schema/primitive.ts";
@@ -11,6 +11,16 @@ export interface Declaration {
     readonly exclusive?: (inputs: Readonly<Record<string, unknown>>) => boolean;
 }
 
+/** A value, a promise of one, or one whose parts are such. */
+type Input<T> = PulumiInput<
+    T extends string | number | boolean | undefined | null
+        ? T
+        : T extends readonly (infer E)[]
+          ? Input<E>[]
+          : T extends object
+            ? { [K in keyof T]: Input<T[K]> }
+            : T
+>;
 type Program = Declared<z.ZodType, Rule, "program">;
 type Written<I extends Declared> = z.input<I["schema"]>;
 type Required<I extends Declared, K> = I extends Program ? (undefined extends Written<I> ? never : K) : never;

@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { typeToken } from "../protocol/dynamic-type.ts";
 import { node } from "../schema/node.ts";
+import { hasSecretParts } from "../schema/secret-parts.ts";
 import type { Args } from "./args.ts";
 import { argsOf, type Place, type Placement } from "./placement.ts";
-import { isOfKind, type ResourceClass, resourceClass, urnOf } from "./resource.ts";
+import { isOfKind, type ResourceClass, resourceClass, urnOf, withSecretParts } from "./resource.ts";
 
 export type NodeArgs = Args<typeof node>;
 
@@ -22,12 +23,13 @@ export class Node extends Base implements Place {
     constructor(name: string, args: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
         const given = argsOf(`Node "${name}"`, args);
         // An output is one value, and this one has the key in it.
-        const secrets = given.privateKey === undefined ? [] : ["connection"];
+        const mayHoldKey = given.privateKey !== undefined || mayHaveSecrets(given.via);
+        const secrets = mayHoldKey ? ["connection"] : [];
         super(name, { ...given }, pulumi.mergeOptions({ additionalSecretOutputs: secrets }, options));
         this.placement = {
             node: this.id,
             nodeMachine: given.machine,
-            connection: connectionOf(given, this.hostKey),
+            connection: connectionOf(given, this),
             nodeUrn: urnOf(name, typeToken("Node"), options),
         };
     }
@@ -37,10 +39,31 @@ export class Node extends Base implements Place {
     }
 }
 
-/** How the node is reached: as the program says, with the host key that was pinned. */
-const connectionOf = (args: NodeArgs, hostKey: pulumi.Output<string>): pulumi.Inputs => {
-    const { host, port, user, identityFile, privateKey, sudo, onUnreachable, trash, installPackages } = args;
-    const key = privateKey === undefined ? undefined : pulumi.secret(privateKey);
-    const parts = { host, port, user, hostKey, identityFile, privateKey: key, sudo, onUnreachable, trash, installPackages };
+/** How the node is reached: as the program says, with the host keys that were pinned. */
+const connectionOf = (args: NodeArgs, { hostKey, hopKeys: pinned }: Node): pulumi.Inputs => {
+    // Most ways have no jump host, and every resource's state has this in it.
+    const hopKeys = pinned.apply((keys) => (keys?.length ? keys : undefined));
+    const { host, port, user, identityFile, sudo, onUnreachable, trash, installPackages } = args;
+    const privateKey = args.privateKey === undefined ? undefined : pulumi.secret(args.privateKey);
+    const passphrase = args.passphrase === undefined ? undefined : pulumi.secret(args.passphrase);
+    const via = args.via === undefined ? undefined : withSecretParts(args.via);
+    const parts = {
+        host,
+        port,
+        user,
+        hostKey,
+        identityFile,
+        privateKey,
+        passphrase,
+        via,
+        hopKeys,
+        sudo,
+        onUnreachable,
+        trash,
+        installPackages,
+    };
     return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined));
 };
+
+/** What is not known yet may turn out to have some. */
+const mayHaveSecrets = (value: unknown): boolean => pulumi.Output.isInstance(value) || value instanceof Promise || hasSecretParts(value);

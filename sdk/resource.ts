@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { loaderText, typeToken } from "../protocol/dynamic-type.ts";
+import { markSecretParts } from "../schema/secret-parts.ts";
 import type { Declaration, Shown } from "./args.ts";
 
 /** A class of resources, made from the declaration of a primitive. */
@@ -37,12 +38,19 @@ const propertiesOf = ({ inputs, outputs }: Declaration): pulumi.Inputs =>
     Object.fromEntries([...Object.keys(inputs), ...Object.keys(outputs)].map((property) => [property, undefined]));
 
 const secretsMarked = (primitive: Declaration, inputs: pulumi.Inputs): pulumi.Inputs =>
-    Object.fromEntries(
-        Object.entries(inputs).map(([name, value]) => [
-            name,
-            primitive.inputs[name]?.secret && value !== undefined ? pulumi.secret(value) : value,
-        ]),
-    );
+    Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, marked(primitive.inputs[name], value)]));
+
+const marked = (input: Declaration["inputs"][string] | undefined, value: unknown): unknown => {
+    if (value === undefined) return value;
+    if (input?.secret) return pulumi.secret(value);
+    return input?.holdsSecrets ? withSecretParts(value) : value;
+};
+
+/** A value that is not known yet is one value to the engine, and secret as a whole where parts of it are. */
+export const withSecretParts = (value: unknown): unknown =>
+    pulumi.Output.isInstance(value) || value instanceof Promise
+        ? pulumi.output(value).apply((known) => markSecretParts(known, pulumi.secret))
+        : markSecretParts(value, pulumi.secret);
 
 const optionsFor = (primitive: Declaration, inputs: pulumi.Inputs, options: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions => {
     const declared = Object.entries({ ...primitive.inputs, ...primitive.outputs });

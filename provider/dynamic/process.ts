@@ -54,8 +54,8 @@ const nodesWhenNeeded = (session: Session, engine: Engine): Nodes => {
             return (await pool).link(reach, options);
         },
         async resolve(reach) {
-            const { resolveTarget } = await import("../node/target.ts");
-            return resolveTarget(reach);
+            const { destinationOf, resolveRoute } = await import("../node/route.ts");
+            return destinationOf(resolveRoute(reach));
         },
     };
 };

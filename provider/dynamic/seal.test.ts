@@ -16,3 +16,14 @@ it("marks the key in a connection: in an input the key alone, as the program's i
     expect(seal("Node", { connection, privateKey: "key" })).toEqual({ connection: secret(connection), privateKey: secret("key") });
     expect(seal("Node", { connection: { host: "10.0.0.11" } })).toEqual({ connection: { host: "10.0.0.11" } });
 });
+
+it("marks the keys and passphrases of jump hosts where they lie", () => {
+    const via = [{ host: "a" }, { host: "b", privateKey: "key", passphrase: "words" }];
+    const marked = [{ host: "a" }, { host: "b", privateKey: secret("key"), passphrase: secret("words") }];
+    expect(seal("Node", { via, passphrase: "own" })).toEqual({ via: marked, passphrase: secret("own") });
+    expect(seal("ZMount", { connection: { host: "c", passphrase: "own", via } })).toEqual({
+        connection: { host: "c", passphrase: secret("own"), via: marked },
+    });
+    const connection = { host: "c", proxy: { host: "b", privateKeyPassword: "words" } };
+    expect(seal("Node", { connection })).toEqual({ connection: secret(connection) });
+});

@@ -1,5 +1,6 @@
 import { type Kind, primitiveOf } from "../../schema/index.ts";
-import { isRecord, type Properties } from "../lifecycle/values.ts";
+import { hasSecretParts, markSecretParts } from "../../schema/secret-parts.ts";
+import type { Properties } from "../lifecycle/values.ts";
 
 /** How a secret travels to the engine in what a provider answers: the two numbers are Pulumi's. */
 export const SIGNATURE = "4dabf18193072939515e22adb298388d";
@@ -11,9 +12,9 @@ export const seal = (kind: Kind, properties: Properties): Properties => {
     return Object.fromEntries(
         Object.entries(properties).map(([name, value]) => {
             if (inputs[name]?.secret || outputs[name]?.secret) return [name, secret(value)];
-            if (!isRecord(value) || typeof value.privateKey !== "string") return [name, value];
+            if (!hasSecretParts(value)) return [name, value];
             // The engine compares shapes: an input is secret where the program made it so, an output is one value.
-            return [name, outputs[name] ? secret(value) : { ...value, privateKey: secret(value.privateKey) }];
+            return [name, outputs[name] ? secret(value) : markSecretParts(value, secret)];
         }),
     );
 };

@@ -67,6 +67,9 @@ describe("a value that is unknown in part", () => {
     });
 });
 
+const HOP_FORMS =
+    'write via as "user@host:port", as { host, port, user, hostKey, identityFile, privateKey, passphrase }, or as a list of those';
+
 describe("what check refuses", () => {
     it.each<[Kind, Properties, string, string]>([
         ["Node", { host: undefined }, "host", "host is missing: write host as a name or an address"],
@@ -76,6 +79,10 @@ describe("what check refuses", () => {
         ["Node", { user: 1 }, "user", "user: write user as a string"],
         ["Node", { hostKey: "AAAA" }, "hostKey", 'hostKey: write hostKey as in known_hosts: "ssh-ed25519 AAAA..."'],
         ["Node", { identityFile: {} }, "identityFile", "identityFile: write identityFile as a path"],
+        ["Node", { passphrase: 7 }, "", "passphrase: write passphrase as a string"],
+        // The engine would print the key that lies in it.
+        ["Node", { via: { hots: "a", privateKey: "k" } }, "", `via: ${HOP_FORMS}`],
+        ["Node", { via: ["a:x"] }, "", `via: ${HOP_FORMS}`],
         ["Node", { sudo: "yes" }, "sudo", "sudo: write sudo as true or false"],
         ["Node", { onUnreachable: "skip" }, "onUnreachable", 'onUnreachable: write onUnreachable as "fail" or "abandon"'],
         ["Node", { installPackages: 1 }, "installPackages", "installPackages: write installPackages as true or false"],

@@ -65,7 +65,7 @@ const aroundUnknown = (input: Input, value: unknown): unknown => {
 
 /** The engine prints the value of a failing property in clear: hidden inputs hold keys of nodes, secret ones are secret. */
 const shown = (property: string, input: Input | undefined, reason: string): Failure => ({
-    property: input === undefined || input.secret || input.visibility === "hidden" ? "" : property,
+    property: input === undefined || input.secret || input.holdsSecrets || input.visibility === "hidden" ? "" : property,
     reason,
 });
 

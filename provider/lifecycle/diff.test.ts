@@ -16,6 +16,8 @@ const other: Record<Kind, Properties> = {
         hostKey: "ssh-ed25519 BBBB",
         identityFile: "/root/.ssh/other",
         privateKey: "a key",
+        passphrase: "its passphrase",
+        via: [{ host: "bastion" }],
         sudo: true,
         onUnreachable: "abandon",
         installPackages: false,

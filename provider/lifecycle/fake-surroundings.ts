@@ -5,7 +5,7 @@ import { VERSION } from "../../protocol/version.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import { life, machine, tenant } from "./sample.ts";
 import { Session } from "./session.ts";
-import type { LinkOptions, NodeLink, Surroundings, Target } from "./surroundings.ts";
+import type { Destination, LinkOptions, NodeLink, Surroundings } from "./surroundings.ts";
 
 type Answers = { [M in Method]?: (params: Params<M>) => Api[M][1] | Promise<Api[M][1]> };
 
@@ -62,7 +62,18 @@ export const fakeSurroundings = (machines: Record<string, FakeMachine>, onUnreac
         timer.taken = true;
         timer.then();
     };
-    const resolve = ({ host, port = 22, user = "root" }: Reach): Target => ({ address: host, port, user, agentSocket: undefined });
+    const place = ({ host, port = 22, user = "root" }: Pick<Reach, "host" | "port" | "user">) => ({
+        address: host,
+        port,
+        user,
+        agentSocket: undefined,
+    });
+    const hopKeys = (via: Reach["via"] = []) => via.map(({ host, port = 22 }) => `[${host}]:${port} ssh-ed25519 HOP`);
+    const resolve = (reach: Reach): Destination => {
+        const [hop] = reach.via ?? [];
+        const { hostKey = "ssh-ed25519 HOP", privateKey, passphrase } = hop ?? {};
+        return { ...place(reach), hop: hop && { ...place(hop), hostKey, privateKey, passphrase } };
+    };
 
     const surroundings: Surroundings = {
         session,
@@ -105,6 +116,7 @@ export const fakeSurroundings = (machines: Record<string, FakeMachine>, onUnreac
                 return {
                     welcome: found.welcome,
                     hostKey: found.hostKey,
+                    hopKeys: hopKeys(reach.via),
                     target: resolve(reach),
                     request: async (method, params) => {
                         calls.push({ method, params });

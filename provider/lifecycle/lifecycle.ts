@@ -31,5 +31,9 @@ export const lifecycle = (kind: Kind, surroundings: Surroundings): Lifecycle => 
 const noteWayTo = (session: Session, id: string, olds: Properties, news: Properties) => {
     const address = parseNodeId(id);
     if (address && !hasUnknown(news))
-        session.reached(address, reachFrom({ ...news, hostKey: news.hostKey ?? olds.hostKey }), text(news[URN]) ?? "");
+        session.reached(
+            address,
+            reachFrom({ ...news, hostKey: news.hostKey ?? olds.hostKey, hopKeys: olds.hopKeys }),
+            text(news[URN]) ?? "",
+        );
 };

@@ -60,6 +60,28 @@ describe("a Node", () => {
         expect(outputs.connection).toEqual({ host: HOST, port: 2222, user: "admin", hostKey: "ssh-ed25519 AAAA", privateKey: "the key" });
     });
 
+    it("hands its jump host on too, with its own key and the one that was pinned", async () => {
+        const { node } = setUp({ "node.create": () => nodeReport });
+        const via = [{ host: "bastion", port: 2222, user: "jump", privateKey: "its key", passphrase: "its words" }];
+        const { outputs } = await node.create(checked("Node", { via, passphrase: "of a file" }));
+        expect(outputs.connection).toEqual({
+            host: HOST,
+            port: 22,
+            user: "root",
+            hostKey: "ssh-ed25519 AAAA",
+            proxy: {
+                host: "bastion",
+                port: 2222,
+                user: "jump",
+                hostKey: "ssh-ed25519 HOP",
+                privateKey: "its key",
+                privateKeyPassword: "its words",
+            },
+        });
+        expect(outputs.hopKeys).toEqual(["[bastion]:2222 ssh-ed25519 HOP"]);
+        expect(outputs.via).toEqual(via);
+    });
+
     it("is upgraded by update, and by nothing else", async () => {
         const { node, links } = setUp({ "node.update": () => nodeReport, "node.read": () => found });
         const olds = { ...outputsOf(checked("Node")), agentVersion: "0.0.9" };

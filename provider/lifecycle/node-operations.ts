@@ -11,19 +11,20 @@ import { notAnId, type Operations, type Outcome, patienceFor, type Reading } fro
 import { compose, givenBefore, givenIn, inputsRead, nodeOutputsOf } from "./outputs.ts";
 import { remove } from "./removal.ts";
 import { tellName } from "./renaming.ts";
-import type { NodeLink, Surroundings, Target } from "./surroundings.ts";
+import type { Destination, NodeLink, Surroundings, Target } from "./surroundings.ts";
 import { nameOf, type Properties, text, URN } from "./values.ts";
 
 /** A Node is a machine with the agent on it, and one owner there. */
 export const nodeOperations = (surroundings: Surroundings): Operations => {
     const { session, nodes } = surroundings;
 
-    const outcome = (report: NodeReport, link: NodeLink, inputs: Properties, given: readonly string[]): Outcome => {
+    const outcome = async (report: NodeReport, link: NodeLink, inputs: Properties, given: readonly string[]): Promise<Outcome> => {
         const hostKey = text(inputs.hostKey) ?? link.hostKey;
-        const complete = { ...inputs, hostKey, agentVersion: report.agentVersion };
-        session.reached(report, reachFrom(complete), text(inputs[URN]) ?? "");
+        const complete = { ...inputs, hostKey, hopKeys: link.hopKeys, agentVersion: report.agentVersion };
+        const reach = reachFrom(complete);
+        session.reached(report, reach, text(inputs[URN]) ?? "");
         const nodeOutputs = { ...report.facts, machineId: report.machine, tenant: report.tenant };
-        const outputs = nodeOutputsWith(complete, given, nodeOutputs, link.target);
+        const outputs = nodeOutputsWith(complete, given, nodeOutputs, await nodes.resolve(reach));
         return { id: formatNodeId(report.machine, report.tenant), outputs, reasons: [] };
     };
 
@@ -54,14 +55,14 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
         async update(id, olds, news) {
             const address = addressOf(id);
             const { inPlace, clientOnly, unfinished } = changesBetween(primitiveOf("Node"), olds, news);
-            const inputs = { ...news, hostKey: news.hostKey ?? olds.hostKey };
+            const inputs = { ...news, hostKey: news.hostKey ?? olds.hostKey, hopKeys: olds.hopKeys };
             const reach = reachFrom(inputs);
             const given = givenIn("Node", news);
             if (inPlace.length === 0 && clientOnly.length > 0 && !unfinished) {
                 session.reached(address, reach, text(news[URN]) ?? "");
                 if (clientOnly.includes(URN)) await tellName(surroundings, reach, address, news);
-                const target = await nodes.resolve(reach);
-                return { id, outputs: nodeOutputsWith(inputs, given, nodeOutputsOf("Node", olds), target), reasons: [] };
+                const destination = await nodes.resolve(reach);
+                return { id, outputs: nodeOutputsWith(inputs, given, nodeOutputsOf("Node", olds), destination), reasons: [] };
             }
             return persist(patienceFor(surroundings, "Node", "update", news, reach.host), async (attempt) => {
                 const link = await contact(surroundings, reach, address, attempt, { agent: "current", version: versionAsked(news) });
@@ -83,7 +84,7 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
                 );
                 if (!report.found) return { found: false };
                 const given = givenBefore("Node", outputs);
-                const { outputs: now } = outcome(report, link, outputs, given);
+                const { outputs: now } = await outcome(report, link, outputs, given);
                 return { found: true, outputs: now, inputs: { ...inputsRead(now, given), ...wantedVersion(outputs, report) } };
             });
         },
@@ -115,18 +116,30 @@ const addressOf = (id: string): NodeAddress => {
     return address;
 };
 
-const nodeOutputsWith = (inputs: Properties, given: readonly string[], nodeOutputs: Properties, target: Target): Properties => {
+const nodeOutputsWith = (inputs: Properties, given: readonly string[], nodeOutputs: Properties, destination: Destination): Properties => {
     const declared = Object.fromEntries(Object.keys(primitiveOf("Node").inputs).map((field) => [field, inputs[field]]));
     const urn = text(inputs[URN]) ?? "";
-    const outputs = compose({ kind: "Node", inputs: declared, given, urn, nodeOutputs, address: target.address, reasons: [] });
-    return { ...outputs, connection: connectionFor(inputs, target) };
+    const outputs = compose({ kind: "Node", inputs: declared, given, urn, nodeOutputs, address: destination.address, reasons: [] });
+    return { ...outputs, hopKeys: inputs.hopKeys ?? [], connection: connectionFor(inputs, destination) };
 };
 
-/** In the shape of `remote.Command`'s connection. The SSH agent of whoever ran last is nobody's business; one that is configured is. */
-const connectionFor = (inputs: Properties, { address, port, user, agentSocket }: Target): Properties => {
-    const own = { hostKey: text(inputs.hostKey), privateKey: text(inputs.privateKey) };
+/** In the shape of `remote.Command`'s connection, which knows one jump host: where there are more, it says nothing of them. */
+const connectionFor = ({ hostKey, privateKey, passphrase }: Properties, { hop, ...target }: Destination): Properties => ({
+    ...loginFor(target, { hostKey, privateKey, passphrase }),
+    ...(hop && { proxy: loginFor(hop, hop) }),
+});
+
+/** The SSH agent of whoever ran last is nobody's business; one that is configured is. */
+const loginFor = (
+    { address, port, user, agentSocket }: Target,
+    { hostKey, privateKey, passphrase }: { readonly hostKey: unknown; readonly privateKey: unknown; readonly passphrase: unknown },
+): Properties => {
     const agentSocketPath = agentSocket === process.env.SSH_AUTH_SOCK ? undefined : agentSocket;
-    const optional = Object.entries({ ...own, agentSocketPath }).filter(([, value]) => value !== undefined);
+    // Without the key it would belong to a key file, whose content is nobody's business either.
+    const privateKeyPassword = privateKey === undefined ? undefined : passphrase;
+    const optional = Object.entries({ hostKey, privateKey, privateKeyPassword, agentSocketPath }).filter(
+        ([, value]) => value !== undefined,
+    );
     return { host: address, port, user, ...Object.fromEntries(optional) };
 };
 

@@ -11,6 +11,18 @@ export interface Target {
     readonly agentSocket: string | undefined;
 }
 
+/** The jump host right before a machine, where there is exactly one and nothing else on the way. */
+export interface OnlyHop extends Target {
+    readonly hostKey: string | undefined;
+    readonly privateKey: string | undefined;
+    readonly passphrase: string | undefined;
+}
+
+/** Where a machine is dialled, and by way of what. */
+export interface Destination extends Target {
+    readonly hop: OnlyHop | undefined;
+}
+
 export interface LinkOptions {
     /** `present`: the agent that is there. `current`: one of `version` is installed or upgraded to first. */
     readonly agent: "present" | "current";
@@ -26,6 +38,8 @@ export interface NodeLink {
     readonly welcome: Welcome;
     /** `<type> <base64>` that the machine showed. */
     readonly hostKey: string;
+    /** Host keys of the jump hosts on the way, as lines of known_hosts. */
+    readonly hopKeys: readonly string[];
     readonly target: Target;
     request<M extends Method>(method: M, params: Params<M>, options?: CallOptions): Promise<Result<M>>;
 }
@@ -35,7 +49,7 @@ export interface Nodes {
     /** Waits for a machine that is down until the signal aborts, and then rejects with what stood in the way. */
     link(reach: Reach, options: LinkOptions): Promise<NodeLink>;
     /** Where a machine would be dialled: asks nobody. */
-    resolve(reach: Reach): Target | Promise<Target>;
+    resolve(reach: Reach): Destination | Promise<Destination>;
 }
 
 /** The engine that this process works for, as far as the lifecycle needs it. */

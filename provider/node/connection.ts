@@ -1,8 +1,8 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Client, ClientCallback, ClientChannel, PseudoTtyOptions } from "ssh2";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { connectionLost } from "./failures.ts";
+import { connectionLost, notForwarded, silent } from "./failures.ts";
 import type { HostKey } from "./known-hosts.ts";
 import { describeTarget, type Target } from "./target.ts";
 
@@ -44,6 +44,8 @@ export class Connection {
     readonly hostKey: HostKey;
     /** Resolves when the connection is gone, for whatever reason. */
     readonly closed: Promise<void>;
+    /** Host keys of the jump hosts that it goes through, as lines of known_hosts. */
+    hopKeys: readonly string[] = [];
     readonly #client: Client;
     #isClosed = false;
 
@@ -79,31 +81,68 @@ export class Connection {
     }
 
     async #start(signal: AbortSignal, begin: (begun: ClientCallback) => void): Promise<ClientChannel> {
-        signal.throwIfAborted();
-        if (this.#isClosed) throw connectionLost(this.target);
-        const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
-        const giveUp = () => reject(signal.reason);
-        signal.addEventListener("abort", giveUp, { once: true });
         const late = new ZeroformError({
             code: "SSH_TIMEOUT",
             node: this.target.alias,
             message: `SSH on ${describeTarget(this.target)} did not start a command within ${OPEN_MS / 1000} s`,
             retryable: true,
         });
-        const timer = setTimeout(() => reject(late), OPEN_MS);
+        const channel = await this.#channel(begin, (error) => this.#noChannel(error), { signal, timeoutMs: OPEN_MS, late });
+        channel.stderr.on("error", () => undefined);
+        return channel;
+    }
+
+    /** Opens a connection from this host to the next one on a way. */
+    async forward(next: Target, signal: AbortSignal, timeoutMs: number): Promise<Duplex> {
+        const { address, port } = next;
+        return this.#channel(
+            (opened) => this.#client.forwardOut("127.0.0.1", 0, address, port, opened),
+            (error) => notForwarded(error, this.target, next),
+            { signal, timeoutMs, late: silent(next, `did not answer within ${timeoutMs / 1000} s`) },
+        );
+    }
+
+    /** Cuts the connection when the other end answers nothing any more. */
+    async dropUnlessAlive(timeoutMs: number): Promise<void> {
+        if (this.#isClosed) return;
+        const { promise: answered, resolve } = Promise.withResolvers<void>();
+        const timer = setTimeout(() => {
+            this.#client.destroy();
+            resolve();
+        }, timeoutMs);
+        try {
+            // The refusal to end what was never begun is an answer too.
+            this.#client.unforwardIn("127.0.0.1", 1, () => resolve());
+        } catch {
+            this.#client.destroy();
+        }
+        await Promise.race([answered, this.closed]);
+        clearTimeout(timer);
+    }
+
+    async #channel(
+        open: (opened: ClientCallback) => void,
+        refused: (error: Error) => ZeroformError,
+        { signal, timeoutMs, late }: { readonly signal: AbortSignal; readonly timeoutMs: number; readonly late: ZeroformError },
+    ): Promise<ClientChannel> {
+        signal.throwIfAborted();
+        if (this.#isClosed) throw connectionLost(this.target);
+        const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
+        const giveUp = () => reject(signal.reason);
+        signal.addEventListener("abort", giveUp, { once: true });
+        const timer = setTimeout(() => reject(late), timeoutMs);
         void this.closed.then(() => reject(connectionLost(this.target)));
         let abandoned = false;
         promise.catch(() => {
             abandoned = true;
         });
         try {
-            begin((error, channel) => {
-                if (error) return reject(this.#isClosed ? connectionLost(this.target, error) : this.#noChannel(error));
+            open((error, channel) => {
+                if (error) return reject(this.#isClosed ? connectionLost(this.target, error) : refused(error));
                 channel.on("error", () => undefined);
-                channel.stderr.on("error", () => undefined);
                 if (abandoned) {
                     channel.resume();
-                    channel.stderr.resume();
+                    channel.stderr?.resume();
                     channel.close();
                 }
                 resolve(channel);

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +25,11 @@ const keyFile = (name: string, passphrase = "") => {
     return path;
 };
 const keys = { right: keyFile("right"), wrong: keyFile("wrong"), encrypted: keyFile("encrypted", "secret words") };
+const rsaFile = (format: string) => {
+    const path = join(home, `rsa-${format}`);
+    execFileSync("ssh-keygen", ["-q", "-t", "rsa", "-b", "2048", "-m", format, "-N", "secret words", "-f", path]);
+    return path;
+};
 const publicOf = (path: string) => execFileSync("ssh-keygen", ["-y", "-P", "secret words", "-f", path], { encoding: "utf8" });
 const accepted = ["right", "encrypted"].map((name) => publicOf(join(home, name)).split(" ")[1]);
 
@@ -80,7 +85,7 @@ const sshServer = async (methods: ssh2.AuthenticationType[] = ["publickey"]): Pr
 const never = new AbortController().signal;
 const target = (given: Partial<Reach>, env = {}) => resolveTarget(reach.parse({ host: "127.0.0.1", ...given }), { HOME: home, ...env });
 const attempt = async (given: Partial<Reach>, env = {}, patience = PATIENCE) => {
-    const connection = await dial(target(given, env), given.privateKey, never, patience);
+    const connection = await dial(target(given, env), given, never, patience);
     ending.push(() => connection.end());
     return connection;
 };
@@ -130,12 +135,35 @@ describe("a dial", () => {
     it("takes an encrypted key from the SSH agent, and otherwise says how to put it there", async () => {
         const { port, offered } = await sshServer();
         const refused = await failure({ port, identityFile: keys.encrypted });
-        expect(refused).toMatchObject({ code: "SSH_CONFIG", hint: `Run: ssh-add ${keys.encrypted}` });
+        expect(refused).toMatchObject({
+            code: "SSH_CONFIG",
+            hint: expect.stringContaining(`Run: ssh-add ${keys.encrypted} (or set passphrase`),
+        });
         const socket = await sshAgentWith([keys.wrong, keys.encrypted]);
         await attempt({ port, identityFile: keys.encrypted }, { SSH_AUTH_SOCK: socket });
         expect(offered).toHaveLength(1);
         await attempt({ port }, { SSH_AUTH_SOCK: socket });
         expect(offered).toHaveLength(3);
+    });
+
+    it("opens an encrypted key with its passphrase, in every format, and says when it does not fit", async () => {
+        const { port } = await sshServer();
+        await attempt({ port, identityFile: keys.encrypted, passphrase: "secret words" });
+        const privateKey = readFileSync(keys.encrypted, "utf8");
+        await attempt({ port, privateKey, passphrase: "secret words" });
+        for (const format of ["PEM", "PKCS8"]) {
+            const file = rsaFile(format);
+            accepted.push(publicOf(file).trim().split(" ")[1]);
+            await attempt({ port, identityFile: file, passphrase: "secret words" });
+            const wrong = await failure({ port, identityFile: file, passphrase: "VERYWRONG" });
+            expect(wrong.sentence()).toMatch(/cannot be used: passphrase does not open it\. Give the passphrase/);
+        }
+        const missing = await failure({ port, privateKey });
+        expect(missing.sentence()).toMatch(/privateKey is encrypted\. Set passphrase/);
+        const wrong = await failure({ port, privateKey, passphrase: "VERYWRONG" });
+        expect(wrong).toMatchObject({ code: "SSH_CONFIG", retryable: false });
+        expect(wrong.sentence()).toMatch(/passphrase does not open privateKey/);
+        expect(JSON.stringify([wrong.facts(), String(wrong.cause)])).not.toContain("VERYWRONG");
     });
 
     it("names the keys of the SSH agent by comment, and passes over an agent that is gone", async () => {

@@ -1,11 +1,15 @@
-import { connect, type Socket } from "node:net";
 import ssh2, { type AuthenticationType } from "ssh2";
+import type { ZeroformError } from "../../protocol/errors.ts";
 import { Connection } from "./connection.ts";
 import { dialFailure, loginRefused, type Stage, silent } from "./failures.ts";
 import { hostKeyAlgorithms, judgeHostKey } from "./host-key.ts";
+import { trustIn } from "./host-trust.ts";
 import { gatherKeys } from "./keys.ts";
-import { type HostKey, hostKeyOf, knownKeys } from "./known-hosts.ts";
+import { type HostKey, hostKeyOf } from "./known-hosts.ts";
+import { proxyCommandFailed } from "./proxy-command.ts";
+import type { Secrets } from "./route.ts";
 import type { Target } from "./target.ts";
+import { connectTcp, type Transport } from "./transport.ts";
 
 /** How long each stage of a dial may take. */
 export interface Patience {
@@ -22,14 +26,15 @@ const KEEPALIVES_MISSED_MAX = 4;
 /** One attempt to connect and log in. Rejects with a ZeroformError that says whether another attempt may help, or with the signal's reason. */
 export const dial = async (
     target: Target,
-    privateKey: string | undefined,
+    secrets: Secrets | undefined,
     signal: AbortSignal,
     patience = PATIENCE,
+    open: () => Promise<Transport> = () => connectTcp(target, signal, patience.connectMs),
 ): Promise<Connection> => {
-    const keys = await gatherKeys(target, privateKey);
+    const keys = await gatherKeys(target, secrets ?? {});
     signal.throwIfAborted();
-    const trust = { pinned: target.hostKey, known: knownKeys(target.knownHostsFiles, target.knownAs) };
-    const socket = await connectSocket(target, signal, patience.connectMs);
+    const trust = await trustIn(target, open, signal, patience.handshakeMs);
+    const { stream, lastWords } = await open();
     const client = new ssh2.Client();
     const { promise, resolve, reject } = Promise.withResolvers<HostKey>();
     let stage: Stage = "handshake";
@@ -38,6 +43,10 @@ export const dial = async (
     let next = 0;
     let isExhausted = false;
 
+    const failure = (error: Error): ZeroformError => {
+        const words = stage === "handshake" ? lastWords() : undefined;
+        return words === undefined ? dialFailure(error, stage, target) : proxyCommandFailed(target, words, error);
+    };
     const giveUp = () => reject(signal.reason);
     signal.addEventListener("abort", giveUp, { once: true });
     const waitAtMost = (timeMs: number, how: string) => setTimeout(() => reject(silent(target, how)), timeMs);
@@ -54,11 +63,11 @@ export const dial = async (
         // One key that cannot sign is not the end: ssh2 goes on with the next.
         if (!isExhausted && (error.level === "agent" || error.level === "client-authentication")) return;
         const refused = stage === "login" && (isExhausted || /too many authentication failures/i.test(error.message));
-        reject(refused ? loginRefused(target, keys, next, accepts) : dialFailure(error, stage, target));
+        reject(refused ? loginRefused(target, keys, next, accepts) : failure(error));
     });
-    client.on("close", () => reject(dialFailure(new Error("closed"), stage, target)));
+    client.on("close", () => reject(failure(new Error("closed"))));
     client.connect({
-        sock: socket,
+        sock: stream,
         username: target.user,
         readyTimeout: 0,
         keepaliveInterval: KEEPALIVE_MS,
@@ -82,7 +91,7 @@ export const dial = async (
                 return;
             }
             next += 1;
-            callback({ ...candidate.method, username: target.user });
+            callback({ ...candidate.method(client), username: target.user });
         },
     });
     try {
@@ -91,28 +100,7 @@ export const dial = async (
     } catch (thrown) {
         client.on("error", () => undefined);
         client.destroy();
-        socket.destroy();
-        throw thrown;
-    } finally {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", giveUp);
-    }
-};
-
-const connectSocket = async (target: Target, signal: AbortSignal, timeoutMs: number): Promise<Socket> => {
-    const socket = connect({ host: target.address, port: target.port, noDelay: true });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const giveUp = () => reject(signal.reason);
-    signal.addEventListener("abort", giveUp, { once: true });
-    const timer = setTimeout(() => reject(silent(target, `did not answer within ${timeoutMs / 1000} s`)), timeoutMs);
-    const failed = (error: Error) => reject(dialFailure(error, "connect", target));
-    socket.once("connect", resolve);
-    socket.on("error", failed);
-    try {
-        await promise;
-        return socket;
-    } catch (thrown) {
-        socket.destroy();
+        stream.destroy();
         throw thrown;
     } finally {
         clearTimeout(timer);

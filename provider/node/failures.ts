@@ -97,6 +97,36 @@ export const silent = (target: Target, how: string, cause?: unknown): ZeroformEr
         cause,
     );
 
+/** RFC 4254, 5.1: the host will not, as opposed to cannot, connect to others. */
+const PROHIBITED = 1;
+
+/** A jump host opened no connection to the next host on the way. */
+export const notForwarded = (thrown: Error & { readonly reason?: unknown }, hop: Target, next: Target): ZeroformError => {
+    const facts = { action: "connect", node: next.alias };
+    const words = thrown.message.replace(/^\(SSH\) Channel open failure: /, "").trim();
+    const said = words === "" ? "" : ` (${words})`;
+    if (thrown.reason === PROHIBITED)
+        return new ZeroformError(
+            {
+                ...facts,
+                code: "SSH_REFUSED",
+                message: `${describeTarget(hop)} does not let ${hop.user} connect to ${next.address}:${next.port}${said}`,
+                hint: "Allow it there: AllowTcpForwarding and PermitOpen in its sshd_config, and no restrict or no-port-forwarding beside the key.",
+            },
+            thrown,
+        );
+    return new ZeroformError(
+        {
+            ...facts,
+            code: "SSH_REFUSED",
+            message: `SSH on ${describeTarget(next)} cannot be reached from there${said}`,
+            hint: `Check that the machine is up, that sshd runs on it, and that ${hop.alias} reaches it under this address and port.`,
+            retryable: true,
+        },
+        thrown,
+    );
+};
+
 /** No key was accepted. Keys are named by path or comment only. */
 export const loginRefused = (
     target: Target,
@@ -114,7 +144,7 @@ export const loginRefused = (
         action: "connect",
         node: target.alias,
         message: `SSH login as ${target.user} on ${describeTarget(target)}: ${message}${passed.length ? `; not used: ${passed.join(", ")}` : ""}${only}`,
-        hint: `Add a public key to ~/.ssh/authorized_keys of ${target.user} there, or give the Node another identityFile or user.`,
+        hint: `Add a public key to ~/.ssh/authorized_keys of ${target.user} there, or give ${target.isHop ? "that entry of via" : "the Node"} another identityFile or user.`,
     });
 };
 

@@ -9,7 +9,11 @@ const target = resolveTarget({ host: "10.0.0.1", port: 2222 } as Reach, { HOME: 
 const ecdsa = () => ssh2.utils.generateKeyPairSync("ecdsa", { bits: 256 }).public.split(" ", 2).join(" ");
 const [ours, theirs] = [ecdsa(), ecdsa()];
 const ed25519 = ssh2.utils.generateKeyPairSync("ed25519").public.split(" ", 2).join(" ");
-const knownIn = (key: string, revoked = false) => ({ key, revoked, file: "/home/u/.ssh/known_hosts" });
+const knownIn = (key: string, revoked = false) => ({
+    key,
+    marker: revoked ? ("@revoked" as const) : undefined,
+    file: "/home/u/.ssh/known_hosts",
+});
 
 describe("a presented host key", () => {
     it("is trusted when it is pinned, known, or met for the first time", () => {

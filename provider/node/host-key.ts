@@ -7,18 +7,22 @@ export interface Trust {
     /** From the program or pinned at first contact: the only key that counts. */
     readonly pinned: HostKey | undefined;
     readonly known: readonly KnownKey[];
+    /** The key in the host's certificate, of an authority that known_hosts trusts. */
+    readonly vouched?: HostKey | undefined;
 }
 
 /** Why a presented key is refused; undefined when it may be trusted: it is the expected one, or there was no expectation. */
-export const judgeHostKey = (presented: HostKey, { pinned, known }: Trust, target: Target): ZeroformError | undefined => {
-    if (pinned !== undefined) return pinned === presented ? undefined : changed(pinned, presented, target);
-    const revoked = known.find(({ key, revoked }) => revoked && key === presented);
+export const judgeHostKey = (presented: HostKey, { pinned, known, vouched }: Trust, target: Target): ZeroformError | undefined => {
+    const revoked = known.find(({ key, marker }) => marker === "@revoked" && key === presented);
     if (revoked)
         return refusal(target, {
             message: `the host key of ${describeTarget(target)}, ${fingerprint(presented)}, is marked as revoked in ${revoked.file}`,
             hint: "Find out why it was revoked; the machine needs another host key.",
         });
-    const trusted = known.filter(({ revoked }) => !revoked);
+    if (pinned !== undefined) return pinned === presented ? undefined : changed(pinned, presented, target);
+    if (vouched !== undefined && vouched === presented) return undefined;
+    const trusted = known.filter(({ marker }) => marker === undefined);
+    if (vouched !== undefined && trusted.length === 0) return changed(vouched, presented, target);
     if (trusted.length === 0 || trusted.some(({ key }) => key === presented)) return undefined;
     // Of several keys, the one of the same type is the one that was replaced.
     const old = trusted.find(({ key }) => typeOf(key) === typeOf(presented)) ?? trusted[0];
@@ -26,8 +30,10 @@ export const judgeHostKey = (presented: HostKey, { pinned, known }: Trust, targe
 };
 
 /** ssh2's names of host key algorithms, those first for which a key is known: another type would look like a changed key. */
-export const hostKeyAlgorithms = ({ pinned, known }: Trust): HostKeyAlgorithm[] => {
-    const wanted = pinned === undefined ? known.filter(({ revoked }) => !revoked).map(({ key }) => typeOf(key)) : [typeOf(pinned)];
+export const hostKeyAlgorithms = ({ pinned, known, vouched }: Trust): HostKeyAlgorithm[] => {
+    const expected = pinned ?? vouched;
+    const wanted =
+        expected === undefined ? known.filter(({ marker }) => marker === undefined).map(({ key }) => typeOf(key)) : [typeOf(expected)];
     const preferred = ALGORITHMS.filter((algorithm) => wanted.includes(keyTypeOf(algorithm)));
     return [...preferred, ...ALGORITHMS.filter((algorithm) => !preferred.includes(algorithm))];
 };
@@ -54,8 +60,9 @@ const changed = (old: HostKey, presented: HostKey, target: Target, file?: string
             `the host key of ${describeTarget(target)} is ${fingerprint(presented)} (${typeOf(presented)}), ` +
             `not ${expectation}, ${fingerprint(old)} (${typeOf(old)})`,
         hint:
-            `If you know why it changed, set the Node's hostKey to "${presented}"${forget}; if the machine was reinstalled, also change ` +
-            'the Node\'s machine (such as machine: "2"); otherwise somebody may be listening in between.',
+            `If you know why it changed, set ${target.isHop ? "hostKey of that entry of via" : "the Node's hostKey"} to "${presented}"${forget}; ` +
+            (target.isHop ? "" : 'if the machine was reinstalled, also change the Node\'s machine (such as machine: "2"); ') +
+            "otherwise somebody may be listening in between.",
     });
 };
 

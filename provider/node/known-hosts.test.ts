@@ -24,19 +24,20 @@ describe("known_hosts", () => {
     });
 
     it("skips what is no key of the host", () => {
-        expect(keys(`# alpha ${KEY}\n\nalpha\nalpha ssh-ed25519\n@cert-authority alpha ${KEY}\n@unheard-of alpha ${KEY}`, "alpha")).toEqual(
-            [],
-        );
+        expect(keys(`# alpha ${KEY}\n\nalpha\nalpha ssh-ed25519\n@unheard-of alpha ${KEY}`, "alpha")).toEqual([]);
     });
 
-    it("tells revoked keys", () => expect(keysIn(`@revoked * ${KEY}`, "alpha")).toEqual([{ key: KEY, revoked: true }]));
+    it("tells keys of authorities", () =>
+        expect(keysIn(`@cert-authority *.org ${KEY}`, "alpha.org")).toEqual([{ key: KEY, marker: "@cert-authority" }]));
+
+    it("tells revoked keys", () => expect(keysIn(`@revoked * ${KEY}`, "alpha")).toEqual([{ key: KEY, marker: "@revoked" }]));
 
     it("finds names that ssh-keygen has hashed", () => {
         const file = join(directory, "hashed");
         writeFileSync(file, `[alpha]:2222 ${KEY}\nbeta ${KEY}\n`);
         execFileSync("ssh-keygen", ["-q", "-H", "-f", file], { stdio: "ignore" });
         expect(readFileSync(file, "utf8")).not.toContain("alpha");
-        expect(knownKeys([join(directory, "absent"), file], "[alpha]:2222")).toEqual([{ key: KEY, revoked: false, file }]);
+        expect(knownKeys([join(directory, "absent"), file], "[alpha]:2222")).toEqual([{ key: KEY, marker: undefined, file }]);
         expect(knownKeys([file], "gamma")).toEqual([]);
     });
 

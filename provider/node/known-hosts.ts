@@ -6,7 +6,8 @@ export type HostKey = string;
 
 export interface KnownKey {
     readonly key: HostKey;
-    readonly revoked: boolean;
+    /** What its line says of it beside being the host's key: revoked, or of an authority that signs host certificates. */
+    readonly marker: "@revoked" | "@cert-authority" | undefined;
     /** The file that has it. */
     readonly file: string;
 }
@@ -22,9 +23,8 @@ export const keysIn = (text: string, knownAs: string): Omit<KnownKey, "file">[] 
         const marker = fields[0]?.startsWith("@") ? fields.shift() : undefined;
         const [names, type, base64] = fields;
         if (!names || !type || !base64 || names.startsWith("#")) return [];
-        // The key of an authority signs host certificates, which ssh2 does not know; it is not a key of the host.
-        if (marker !== undefined && marker !== "@revoked") return [];
-        return namesMatch(names, knownAs) ? [{ key: `${type} ${base64}`, revoked: marker === "@revoked" }] : [];
+        if (marker !== undefined && marker !== "@revoked" && marker !== "@cert-authority") return [];
+        return namesMatch(names, knownAs) ? [{ key: `${type} ${base64}`, marker }] : [];
     });
 
 const namesMatch = (names: string, knownAs: string): boolean => {

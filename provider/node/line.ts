@@ -5,10 +5,10 @@ import { asZeroformError, ZeroformError } from "../../protocol/errors.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import type { GreetedChannel } from "./agent-channel.ts";
 import type { Connection } from "./connection.ts";
-import { dial } from "./dial.ts";
-import { silent } from "./failures.ts";
+import type { Hops } from "./hops.ts";
 import { reachAgent, suits, type Want } from "./reach-agent.ts";
 import type { Release } from "./release.ts";
+import type { Route } from "./route.ts";
 import { SharedWork, Turns, type Work } from "./shared-work.ts";
 import { describeTarget, type Target } from "./target.ts";
 
@@ -17,6 +17,8 @@ export interface NodeLink {
     readonly welcome: Welcome;
     /** The machine's host key, `<type> <base64>`. */
     readonly hostKey: string;
+    /** Host keys of the jump hosts on the way, as lines of known_hosts. */
+    readonly hopKeys: readonly string[];
     readonly target: Target;
     request<M extends Method>(method: M, params: Params<M>, options?: CallOptions): Promise<Result<M>>;
     /** Resolves when the link is gone; the next `link()` of the pool makes a new one. */
@@ -39,16 +41,14 @@ const JITTER = 0.25;
 export interface LineContext {
     readonly session: SessionId | undefined;
     readonly release: Release;
-    /** One handshake at a time with the same address. */
-    readonly handshakes: Turns;
+    readonly hops: Hops;
     /** Asked before every hello. */
     readonly beforeHello?: (() => Promise<void>) | undefined;
 }
 
 /** One way to one machine: at most one SSH connection, at most one channel to its agent, both made when needed and made again when lost. */
 export class Line {
-    #target: Target;
-    readonly #privateKey: string | undefined;
+    #route: Route;
     readonly #context: LineContext;
     readonly #works = new Map<string, SharedWork<OpenLink>>();
     /** Bootstrap and greeting follow each other, whoever asks for them. */
@@ -57,10 +57,13 @@ export class Line {
     #link: OpenLink | undefined;
     #isEnded = false;
 
-    constructor(target: Target, privateKey: string | undefined, context: LineContext) {
-        this.#target = target;
-        this.#privateKey = privateKey;
+    constructor(route: Route, context: LineContext) {
+        this.#route = route;
         this.#context = context;
+    }
+
+    get #target(): Target {
+        return this.#route.target;
     }
 
     /** The machine's host key as soon as it is known: given, or seen at the first contact. */
@@ -148,16 +151,11 @@ export class Line {
     async #connected(work: Work): Promise<Connection> {
         if (this.#isEnded) throw new ZeroformError({ code: "CANCELLED", message: "the connections are being closed" });
         if (this.#connection && !this.#connection.isClosed) return this.#connection;
-        work.progress(`connecting to ${describeTarget(this.#target)}`);
-        work.hindered(silent(this.#target, "has not answered in time"));
-        const connection = await this.#context.handshakes.run(() => {
-            work.signal.throwIfAborted();
-            return dial(this.#target, this.#privateKey, work.signal);
-        });
+        const connection = await this.#context.hops.dial(this.#route, work);
         work.hindered(undefined);
         this.#connection = connection;
         // Whoever answers there later in this process must be the same machine.
-        this.#target = { ...this.#target, hostKey: connection.hostKey };
+        this.#route = { ...this.#route, target: { ...this.#target, hostKey: connection.hostKey } };
         if (this.#isEnded) await connection.end();
         return connection;
     }
@@ -171,6 +169,7 @@ const waitingFor = (error: ZeroformError, target: Target): string => {
 class OpenLink implements NodeLink {
     readonly welcome: Welcome;
     readonly hostKey: string;
+    readonly hopKeys: readonly string[];
     readonly target: Target;
     readonly closed: Promise<void>;
     /** The wants that this link has been found good for. */
@@ -178,9 +177,10 @@ class OpenLink implements NodeLink {
     readonly #channel: GreetedChannel["channel"];
     #isClosed = false;
 
-    constructor({ welcome, channel }: GreetedChannel, { hostKey, target, closed }: Connection) {
+    constructor({ welcome, channel }: GreetedChannel, { hostKey, hopKeys, target, closed }: Connection) {
         this.welcome = welcome;
         this.hostKey = hostKey;
+        this.hopKeys = hopKeys;
         this.target = target;
         this.#channel = channel;
         this.closed = Promise.race([channel.closed, closed]).then(() => this.close());

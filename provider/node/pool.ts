@@ -1,12 +1,13 @@
-import { createHash } from "node:crypto";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import type { Connection } from "./connection.ts";
+import { Hops } from "./hops.ts";
 import { Line, type LinkOptions, type NodeLink } from "./line.ts";
 import { Release, type ReleaseOptions } from "./release.ts";
+import { type Route, resolveRoute, wayOf } from "./route.ts";
 import { Turns } from "./shared-work.ts";
-import { resolveTarget, type Target } from "./target.ts";
+import type { Target } from "./target.ts";
 
 export type { Connection, Terminal } from "./connection.ts";
 export type { LinkOptions, NodeLink } from "./line.ts";
@@ -27,6 +28,7 @@ export class NodePool {
     readonly #beforeHello: (() => Promise<void>) | undefined;
     readonly #lines = new Map<string, PooledLine[]>();
     readonly #handshakes = new Map<string, Turns>();
+    readonly #hops = new Hops((target) => this.#queueOf(target));
     #isEnded = false;
 
     constructor({ session, beforeHello, env = process.env, agentBundle }: PoolOptions = {}) {
@@ -53,19 +55,21 @@ export class NodePool {
 
     #lineTo(reach: Reach, signal: AbortSignal | undefined): Line | Promise<Line> {
         if (this.#isEnded) throw new ZeroformError({ code: "CANCELLED", message: "the connections are being closed" });
-        const target = resolveTarget(reach, this.#env);
-        return this.#openLine(target, reach.privateKey) ?? this.#lineAfterFirstContact(target, reach.privateKey, signal);
+        const route = resolveRoute(reach, this.#env);
+        return this.#openLine(route) ?? this.#lineAfterFirstContact(route, signal);
     }
 
     /** Closes all connections. Nothing can be linked afterwards. */
     async end(): Promise<void> {
         this.#isEnded = true;
         await Promise.all([...this.#lines.values()].flat().map(({ line }) => line.end()));
+        await this.#hops.end();
     }
 
     /** The line for a target; undefined when a first contact under way has to show whether it is one for this target too. */
-    #openLine(target: Target, privateKey: string | undefined): Line | undefined {
-        const lines = this.#lines.get(wayTo(target, privateKey)) ?? [];
+    #openLine(route: Route): Line | undefined {
+        const { target } = route;
+        const lines = this.#lines.get(wayOf(route)) ?? [];
         const found = lines.find(({ given }) => given === target.hostKey);
         if (found) return found.line;
         const unpinned = lines.find(({ given }) => given === undefined)?.line;
@@ -74,24 +78,24 @@ export class NodePool {
             if (unpinned.hostKey === target.hostKey) return unpinned;
             if (unpinned.hostKey === undefined && unpinned.isReaching) return undefined;
         }
-        return this.#addLine(target, privateKey);
+        return this.#addLine(route);
     }
 
-    async #lineAfterFirstContact(target: Target, privateKey: string | undefined, signal: AbortSignal | undefined): Promise<Line> {
-        const lines = this.#lines.get(wayTo(target, privateKey)) ?? [];
+    async #lineAfterFirstContact(route: Route, signal: AbortSignal | undefined): Promise<Line> {
+        const lines = this.#lines.get(wayOf(route)) ?? [];
         await lines.find(({ given }) => given === undefined)?.line.reached(signal);
-        return this.#openLine(target, privateKey) ?? this.#addLine(target, privateKey);
+        return this.#openLine(route) ?? this.#addLine(route);
     }
 
-    #addLine(target: Target, privateKey: string | undefined): Line {
-        const way = wayTo(target, privateKey);
-        const line = new Line(target, privateKey, {
+    #addLine(route: Route): Line {
+        const way = wayOf(route);
+        const line = new Line(route, {
             session: this.#session,
             release: this.#release,
-            handshakes: this.#queueOf(target),
+            hops: this.#hops,
             beforeHello: this.#beforeHello,
         });
-        this.#lines.set(way, [...(this.#lines.get(way) ?? []), { given: target.hostKey, line }]);
+        this.#lines.set(way, [...(this.#lines.get(way) ?? []), { given: route.target.hostKey, line }]);
         return line;
     }
 
@@ -108,10 +112,3 @@ interface PooledLine {
     readonly given: string | undefined;
     readonly line: Line;
 }
-
-/** Everything that tells one way to a machine from another, but for the host key. Keys by digest. */
-const wayTo = (target: Target, privateKey: string | undefined): string => {
-    const { alias: _, hostKey: __, ...way } = target;
-    const key = privateKey === undefined ? undefined : createHash("sha256").update(privateKey).digest("base64");
-    return JSON.stringify([way, key]);
-};

@@ -84,12 +84,6 @@ describe("a target", () => {
         expect(() => resolve({ host: "alpha" })).toThrow(/too many levels of Include/);
     });
 
-    it("refuses a way through another host by name", () => {
-        configure("Host alpha\n  ProxyJump bastion\nHost beta\n  ProxyCommand none\n");
-        expect(() => resolve({ host: "alpha" })).toThrow(/alpha has ProxyJump/);
-        expect(resolve({ host: "beta" }).address).toBe("beta");
-    });
-
     it("knows hosts by their alias and files where the configuration says so", () => {
         configure(
             "Host alpha\n  Port 2222\n  HostKeyAlias Fleet\n  UserKnownHostsFile ~/.ssh/fleet /dev/null\n  GlobalKnownHostsFile none\n",

@@ -1,6 +1,7 @@
 import { homedir, userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { ZeroformError } from "../../protocol/errors.ts";
+import { type Hop, hopsIn } from "../../schema/hop.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import { type ConfigFile, type HostSettings, readHostSettings } from "./ssh-config.ts";
 
@@ -22,20 +23,37 @@ export interface Target {
     readonly hostKey: string | undefined;
     /** The name that known_hosts has it under: `name`, or `[name]:port`. */
     readonly knownAs: string;
+    /** HostKeyAlias of ssh's configuration: what a host certificate has to be for. */
+    readonly hostKeyAlias: string | undefined;
     readonly knownHostsFiles: readonly string[];
     /** Become root by sudo. */
     readonly sudo: boolean;
+    /** How ssh's configuration says that it is dialled. */
+    readonly proxy: Proxy;
+    /** Certificates of ssh's configuration to log in with, as absolute paths. */
+    readonly certificateFiles: readonly string[];
+    /** It is a jump host on the way to a node, which errors say. */
+    readonly isHop: boolean;
+    /** The jump host before it on the way, or the program that connects to it, as errors call it. */
+    readonly through: string | undefined;
 }
+
+export type Proxy =
+    | { readonly kind: "none" }
+    | { readonly kind: "jump"; readonly hops: readonly Hop[] }
+    /** A program whose input and output are the connection. */
+    | { readonly kind: "command"; readonly command: string };
+
+type Whereabouts = Pick<Reach, "host" | "port" | "user" | "hostKey" | "identityFile" | "sudo">;
 
 const USUAL_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"];
 const SSH_PORT = 22;
 
 /** The host as it is dialled. Reads ssh's configuration only: no name is looked up and nothing is sent. */
-export const resolveTarget = (reach: Reach, env: NodeJS.ProcessEnv = process.env): Target => {
+export const resolveTarget = (reach: Whereabouts, env: NodeJS.ProcessEnv = process.env): Target => {
     const home = env.HOME || homedir();
     const settings = readHostSettings(configFiles(home), reach.host, reach.user, home);
-    refuseProxies(settings, reach.host);
-    const address = one(settings, "hostname")?.replaceAll("%h", reach.host) ?? reach.host;
+    const address = bare(one(settings, "hostname")?.replace(/%([h%])/g, (_, token) => (token === "h" ? reach.host : "%")) ?? reach.host);
     const port = reach.port ?? Number(one(settings, "port") ?? SSH_PORT);
     const user = reach.user ?? one(settings, "user") ?? "root";
     const expand = (path: string) => expandPath(path, { home, host: address, alias: reach.host, port, user });
@@ -53,15 +71,24 @@ export const resolveTarget = (reach: Reach, env: NodeJS.ProcessEnv = process.env
         agentSocket: agentSocket(one(settings, "identityagent"), env, expand),
         hostKey: reach.hostKey,
         knownAs: port === SSH_PORT || one(settings, "hostkeyalias") ? name : `[${name}]:${port}`,
+        hostKeyAlias: one(settings, "hostkeyalias"),
         knownHostsFiles: knownHostsFiles(settings, home).map(expand),
         sudo: reach.sudo ?? user !== "root",
+        proxy: proxyIn(settings, { alias: reach.host, host: address, port, user }),
+        certificateFiles: many(settings, "certificatefile").map(expand),
+        isHop: false,
+        through: undefined,
     };
 };
 
-/** `host (address:port)`, as short as it is unambiguous. */
-export const describeTarget = ({ alias, address, port }: Target): string => {
+/** Where somebody wrote an IPv6 address as it stands before a port. */
+const bare = (host: string): string => /^\[(.*)\]$/.exec(host)?.[1] ?? host;
+
+/** `host (address:port)`, as short as it is unambiguous, with what is before it on the way. */
+export const describeTarget = ({ alias, address, port, isHop, through }: Target): string => {
     const place = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-    return alias === address ? place : `${alias} (${place})`;
+    const name = alias === address ? place : `${alias} (${place})`;
+    return `${isHop ? "jump host " : ""}${name}${through === undefined ? "" : ` through ${through}`}`;
 };
 
 const configFiles = (home: string): ConfigFile[] => [
@@ -69,18 +96,51 @@ const configFiles = (home: string): ConfigFile[] => [
     { path: "/etc/ssh/ssh_config", includesFrom: "/etc/ssh" },
 ];
 
-/** A way through another host that is not taken would end as a timeout that nobody understands. */
-const refuseProxies = (settings: HostSettings, host: string) => {
-    for (const parameter of ["ProxyJump", "ProxyCommand"]) {
-        const value = one(settings, parameter.toLowerCase());
-        if (value !== undefined && value.toLowerCase() !== "none")
-            throw new ZeroformError({
-                code: "SSH_CONFIG",
-                message: `the SSH configuration of ${host} has ${parameter}, and zeroform connects directly only`,
-                hint: "Give host an address that this machine reaches directly, such as one inside a VPN or a forwarded port.",
-                node: host,
-            });
-    }
+/** Of ProxyJump and ProxyCommand the first one counts, as in ssh. */
+const proxyIn = (settings: HostSettings, context: CommandContext): Proxy => {
+    const name = Object.keys(settings).find((parameter) => parameter === "proxyjump" || parameter === "proxycommand");
+    const value = name === undefined ? undefined : one(settings, name);
+    if (value === undefined || value.toLowerCase() === "none") return { kind: "none" };
+    if (name === "proxycommand") return { kind: "command", command: proxyCommand(value, settings, context) };
+    const hops = hopsIn(value);
+    if (hops) return { kind: "jump", hops };
+    throw new ZeroformError({
+        code: "SSH_CONFIG",
+        message: `the SSH configuration of ${context.alias} has a ProxyJump that is no list of hosts: ${value}`,
+        hint: "Write it as user@host:port, with commas between several.",
+        node: context.alias,
+    });
+};
+
+interface CommandContext {
+    readonly alias: string;
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+}
+
+/** Words that a shell reads otherwise than as words do not get into its command line. */
+const SHELL_SAFE = /^[\w.:%@+][\w.:%@+-]*$/;
+
+const proxyCommand = (written: string, settings: HostSettings, { alias, host, port, user }: CommandContext): string => {
+    const tokens: Record<string, string> = { h: host, n: alias, p: String(port), r: user, "%": "%" };
+    const refuse = (message: string, hint: string) => new ZeroformError({ code: "SSH_CONFIG", message, hint, node: alias });
+    if (/^yes$/i.test(one(settings, "proxyusefdpass") ?? ""))
+        throw refuse(
+            `the SSH configuration of ${alias} has ProxyUseFdpass, which zeroform does not speak`,
+            "Use a ProxyCommand that passes the data through its input and output.",
+        );
+    return written.replace(/%(.)/g, (whole, token: string) => {
+        const value = tokens[token];
+        if (value === undefined)
+            throw refuse(`the ProxyCommand of ${alias} has ${whole}, which zeroform does not know`, "It knows %h, %n, %p, %r and %%.");
+        if (token !== "%" && !SHELL_SAFE.test(value))
+            throw refuse(
+                `${alias} is reached by a ProxyCommand, and ${whole} would put characters into it that a shell reads as more than words`,
+                "Use a host and a user of letters, digits, dots and hyphens.",
+            );
+        return value;
+    });
 };
 
 const agentSocket = (configured: string | undefined, env: NodeJS.ProcessEnv, expand: (path: string) => string): string | undefined => {
