@@ -31,7 +31,7 @@ export const dial = async (
     patience = PATIENCE,
     open: () => Promise<Transport> = () => connectTcp(target, signal, patience.connectMs),
 ): Promise<Connection> => {
-    const keys = await gatherKeys(target, secrets ?? {});
+    const keys = await gatherKeys(target, secrets);
     signal.throwIfAborted();
     const trust = await trustIn(target, open, signal, patience.handshakeMs);
     const { stream, lastWords } = await open();

@@ -29,7 +29,7 @@ const AGENT_LIST_MS = 5_000;
 const KEY_FILE_BYTES_MAX = 64 * 1024;
 
 /** The keys for a target, each behind its certificates. A key that the program gave is the only one tried, and an error when it cannot be used. */
-export const gatherKeys = async (target: Target, secrets: Secrets): Promise<KeyRing> => {
+export const gatherKeys = async (target: Target, secrets: Secrets = {}): Promise<KeyRing> => {
     const agent = await agentKeys(target.agentSocket);
     const configured = await certificatesIn(target.certificateFiles);
     const ring = (keys: readonly Key[], passedOver: readonly string[]): KeyRing => ({

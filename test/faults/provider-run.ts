@@ -7,7 +7,7 @@ import { unfinishedSentence } from "../../provider/lifecycle/resource-operations
 import { Session } from "../../provider/lifecycle/session.ts";
 import type { Surroundings } from "../../provider/lifecycle/surroundings.ts";
 import { NodePool } from "../../provider/node/pool.ts";
-import { resolveTarget } from "../../provider/node/target.ts";
+import { destinationOf, resolveRoute } from "../../provider/node/route.ts";
 import type { Kind } from "../../schema/index.ts";
 
 /** As long as a provider process takes to say goodbye. */
@@ -20,7 +20,7 @@ export class ProviderRun implements AsyncDisposable {
     readonly #pool = new NodePool({ session: this.#session.id });
     readonly #surroundings: Surroundings = {
         session: this.#session,
-        nodes: { link: (reach, options) => this.#pool.link(reach, options), resolve: (reach) => resolveTarget(reach) },
+        nodes: { link: (reach, options) => this.#pool.link(reach, options), resolve: (reach) => destinationOf(resolveRoute(reach)) },
         engine: {
             assertAlive: async () => undefined,
             say: () => undefined,
