@@ -8,7 +8,7 @@ import { Session } from "../provider/lifecycle/session.ts";
 import type { Surroundings } from "../provider/lifecycle/surroundings.ts";
 import { hasUnknown } from "../provider/lifecycle/values.ts";
 import { NodePool } from "../provider/node/pool.ts";
-import { resolveTarget } from "../provider/node/target.ts";
+import { destinationOf, resolveRoute } from "../provider/node/route.ts";
 import { reach } from "../schema/on-node.ts";
 import { declarations } from "./declarations.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
@@ -108,7 +108,7 @@ const adoptAll = async (found: readonly Found[], planned: readonly PlannedResour
                     // However the program will reach it, now it is reached as the command line says.
                     nodes: {
                         link: async (way) => ({ ...link, request: link.request.bind(link), target: resolveTarget(way) }),
-                        resolve: (way) => resolveTarget(way),
+                        resolve: (way) => destinationOf(resolveRoute(way)),
                     },
                     engine: {
                         assertAlive: async () => undefined,
