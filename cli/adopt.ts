@@ -107,7 +107,7 @@ const adoptAll = async (found: readonly Found[], planned: readonly PlannedResour
                     session,
                     // However the program will reach it, now it is reached as the command line says.
                     nodes: {
-                        link: async (way) => ({ ...link, request: link.request.bind(link), target: resolveTarget(way) }),
+                        link: async (way) => ({ ...link, request: link.request.bind(link), target: resolveRoute(way).target }),
                         resolve: (way) => destinationOf(resolveRoute(way)),
                     },
                     engine: {
