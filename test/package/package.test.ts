@@ -93,6 +93,17 @@ describe("the packed package", () => {
         expect(await consumer.live(project, "dev")).toContain("3 created");
     });
 
+    it("works in a program that Pulumi itself compiles from TypeScript to CommonJS", async () => {
+        const project = await consumer.project("from-template/compiled", {
+            "Pulumi.yaml": "name: compiled\nruntime: nodejs\n",
+            "package.json": JSON.stringify({ name: "compiled", private: true, main: "index.ts" }),
+            "tsconfig.json": JSON.stringify({ compilerOptions: { strict: true, target: "es2022", module: "nodenext" } }),
+            "index.ts": `import { Node, Zdb } from "zeroform";\n${programOn(host)}const all: Zdb[] = [store];\nexport const url = all[0]?.url;\n`,
+        });
+        await consumer.run(project, "pulumi", ["stack", "init", "dev", "--non-interactive"]);
+        expect(await consumer.run(project, "pulumi", ["preview", "--non-interactive", "--color", "never"])).toContain("3 to create");
+    });
+
     it("works in pnpm's strict node_modules, as TypeScript through Node's own type stripping", async () => {
         const [pulumi, types] = [await versionOf("@pulumi/pulumi"), await versionOf("@types/node")];
         const dependencies = { "@pulumi/pulumi": pulumi, "@types/node": types };
