@@ -55,7 +55,10 @@ describe("a Node", () => {
         await session.ask("node.update", { caller: session.caller, urn: create.urn, settings: { installPackages: false } });
         bench.node.missing = { e2fsprogs: "mke2fs" };
         const refusal = session.create("ZMount", "disk", { settings: { installPackages: false } });
-        await expect(refusal).rejects.toMatchObject({ code: "PACKAGE_MISSING" });
+        await expect(refusal).rejects.toMatchObject({
+            code: "PACKAGE_MISSING",
+            hint: expect.stringMatching(/^Run `apt-get install .*` on the node, or set installPackages/),
+        });
         await expect(refusal).rejects.toThrow("e2fsprogs");
         expect((await session.create("ZMount", "disk")).state).toBe("ready");
         expect(bench.store.events.latest(9).map(({ what }) => what)).toContain("installed");

@@ -33,7 +33,9 @@ export interface Work {
 export interface Packages {
     /** Names of the packages whose program is not on this machine; the argument maps Debian package names to programs. */
     missing(needed: Readonly<Record<string, string>>): Promise<readonly string[]>;
-    /** Installs them, waiting for the package manager's lock. Throws PACKAGE_MISSING naming the one that could not be had. */
+    /** What a person does on this machine to have packages, as the beginning of a sentence. */
+    howToInstall(names: readonly string[]): Promise<string>;
+    /** Installs them, waiting for the package manager's locks. Throws PACKAGE_MISSING naming what could not be had, BUSY when a lock was not given up. */
     install(names: readonly string[], work: Work): Promise<void>;
 }
 

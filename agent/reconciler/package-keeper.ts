@@ -27,7 +27,7 @@ export class PackageKeeper {
                 throw new ZeroformError({
                     code: "PACKAGE_MISSING",
                     message: `the OS package ${missing.join(", ")} is not installed, and the agent may not install it (installPackages is false)`,
-                    hint: `Run \`apt-get install ${missing.join(" ")}\` on the node, or set installPackages on the Node.`,
+                    hint: `${await this.#os.packages.howToInstall(missing)}, or set installPackages on the Node.`,
                 });
             this.#listeners.add(progress);
             try {

@@ -1,8 +1,9 @@
-import { packages } from "../../../agent/os/packages.ts";
+import { packagesBy } from "../../../agent/os/packages.ts";
 import { asZeroformError } from "../../../protocol/errors.ts";
 
 /** Looks for packages and installs what is missing, on the machine it is started on: packages with their programs as JSON, the outcome on standard output. */
 const needed = JSON.parse(process.argv[2] ?? "{}") as Readonly<Record<string, string>>;
+const packages = packagesBy({ lockWaitS: Number(process.argv[3] ?? 600) });
 const said: string[] = [];
 const missing = await packages.missing(needed);
 try {

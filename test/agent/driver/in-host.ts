@@ -15,6 +15,7 @@ const machine = {
 };
 const packages = {
     missing: () => Promise.reject(new Error("drivers do not install packages")),
+    howToInstall: () => Promise.reject(new Error("drivers do not install packages")),
     install: () => Promise.reject(new Error("drivers do not install packages")),
 };
 const os = { ...seam, machine, packages };

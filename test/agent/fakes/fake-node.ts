@@ -48,6 +48,7 @@ export class FakeNode {
     readonly os = {
         machine: { facts: async () => this.facts },
         packages: {
+            howToInstall: async (names: readonly string[]) => `Run \`apt-get install ${names.join(" ")}\` on the node`,
             missing: async (needed: Readonly<Record<string, string>>) => Object.keys(needed).filter((name) => !this.installed.has(name)),
             install: async (names: readonly string[]) => {
                 for (const name of names) this.installed.add(name);
