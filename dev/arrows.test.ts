@@ -39,11 +39,11 @@ describe("arrows between rooms", () => {
         ["agent/main.ts", "../engines/zdb/log/record.ts", "may import from agent, protocol, schema and engines' entry files only."],
         ["engines/zstor/write.ts", "../zdb/log/record.ts", "may import from engines/zstor and other engines' entry files only."],
         ["engines/zdb/main.ts", "../../schema/zdb.ts", "imports schema/zdb.ts"],
-        ["cli/status.ts", "../provider/lifecycle/diff.ts", "imports provider/lifecycle/diff.ts"],
+        ["cli/status.ts", "../provider/dynamic/provider.ts", "imports provider/dynamic/provider.ts"],
         [
             "agent/store/open.ts",
             "node:child_process",
-            "imports node:child_process, which is for agent/os, an engine's seam, provider/dynamic and provider/node/npm-tarball.ts only.",
+            "imports node:child_process, which is for agent/os, an engine's seam, provider/dynamic, provider/node/npm-tarball.ts and provider/node/proxy-command.ts only.",
         ],
         ["engines/zdb/server.ts", "bun:ffi", "imports bun:ffi, which is for agent/os and an engine's seam only."],
         ["provider/lifecycle/diff.ts", "@pulumi/pulumi", "imports @pulumi/pulumi, which is for provider/dynamic and sdk only."],
