@@ -26,11 +26,14 @@ export const reach = z.object({
 export type Reach = z.output<typeof reach>;
 
 /** The same as it is stored with every resource: without defaults, since an engine that keeps its state in a file writes all of it at every step. */
-const written = reach.extend({
-    onUnreachable: reach.shape.onUnreachable.unwrap().optional(),
-    trash: duration().optional(),
-    installPackages: z.boolean().optional(),
-});
+const written = reach
+    .extend({
+        onUnreachable: reach.shape.onUnreachable.unwrap().optional(),
+        trash: duration().optional(),
+        installPackages: z.boolean().optional(),
+    })
+    .transform((connection) => Object.fromEntries(Object.entries(connection).filter(([field, value]) => value !== DEFAULTS[field])));
+const DEFAULTS: Readonly<Record<string, unknown>> = { onUnreachable: "fail", trash: "1d", installPackages: true };
 
 /** Longest waits of each operation. */
 export const timeouts = z

@@ -58,11 +58,11 @@ describe("what check makes of inputs", () => {
 
 describe("a value that is unknown in part", () => {
     it("is normalised around what is not known", () => {
-        const { inputs } = check("ZMount", {}, { ...written.ZMount, connection: { host: "10.0.0.11", hostKey: UNKNOWN, trash: "24h" } });
+        const { inputs } = check("ZMount", {}, { ...written.ZMount, connection: { host: "10.0.0.11", hostKey: UNKNOWN, trash: "48h" } });
         expect(inputs.connection).toEqual({
             host: "10.0.0.11",
             hostKey: UNKNOWN,
-            trash: "1d",
+            trash: "2d",
         });
     });
 });

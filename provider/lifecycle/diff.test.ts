@@ -103,7 +103,7 @@ describe("what is no change", () => {
     });
 
     it("a connection that is unknown in part, where what is known of it is as it was", () => {
-        const connection = { host: "10.0.0.11", hostKey: "ssh-ed25519 AAAA", trash: "1d" };
+        const connection = { host: "10.0.0.11", hostKey: "ssh-ed25519 AAAA", trash: "3d" };
         const judge = (now: Properties) =>
             diff("ZMount", outputs("ZMount", { connection }), { ...checked("ZMount"), connection: now }).changes;
         const known: Properties = { ...connection, hostKey: UNKNOWN };
