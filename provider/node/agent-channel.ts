@@ -122,16 +122,22 @@ const tooSlow = (target: Target) =>
         retryable: true,
     });
 
+/** Without the command that it may quote. */
+const wordsOfSudo = (stderr: string): string | undefined =>
+    stderr
+        .split(/\r?\n/)
+        .filter((line) => /sudo|is not allowed to|may not run/i.test(line))
+        .at(-1)
+        ?.trim()
+        .replace(/ '.*'/, " this")
+        .slice(0, SUDO_WORDS_MAX);
+
 /** Neither the agent nor the probe came through: sudo or the login shell stood in the way. */
 const noAnswer = (target: Target, { code, stderr }: Ending): ZeroformError => {
     const facts = { action: "connect", node: target.alias };
-    if (target.user !== "root" && (code === NO_SUDO_STATUS || code === 1)) {
-        const words = stderr
-            .split(/\r?\n/)
-            .filter((line) => /sudo/i.test(line))
-            .at(-1)
-            ?.trim()
-            .slice(0, SUDO_WORDS_MAX);
+    const words = wordsOfSudo(stderr);
+    // Status 1 is what sudo refuses with, and also what shells like /bin/false end with: those say nothing.
+    if (target.user !== "root" && (code === NO_SUDO_STATUS || (code === 1 && words !== undefined))) {
         const how = target.sudo ? `and cannot become root by sudo without a password${words ? ` (${words})` : ""}` : "and sudo is false";
         return new ZeroformError({
             ...facts,

@@ -70,6 +70,16 @@ export const dialFailure = (thrown: unknown, stage: Stage, target: Target): Zero
             { ...facts, code: "SSH_CONFIG", message: `what listens on ${where} is not an SSH server`, hint: "Check host and port." },
             thrown,
         );
+    if (stage === "login" && /bad packet length/i.test(words))
+        return new ZeroformError(
+            {
+                ...facts,
+                code: "SSH_CONFIG",
+                message: `SSH on ${where} sends more at once than the protocol allows for (RFC 4253: 35000 bytes), most likely its Banner`,
+                hint: "Shorten the file that Banner in its sshd_config names.",
+            },
+            thrown,
+        );
     const during = { connect: "while connecting", handshake: "during the handshake", login: "during the login" }[stage];
     return new ZeroformError(
         {
