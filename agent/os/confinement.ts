@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { ZeroformError } from "../../protocol/errors.ts";
+import { absentAs } from "./files.ts";
 import { ProgramFailure, run } from "./program.ts";
 
 /**
@@ -27,6 +29,24 @@ ProtectHostname=yes
 ProtectClock=yes
 RestrictNamespaces=yes
 `;
+
+/**
+ * What one service may take at most. A share of the machine and not a figure, as nobody knows beforehand what a server will index: one that
+ * grows without end is slowed down, then started anew alone, and takes neither the machine nor its neighbours with it.
+ */
+export const LIMITS = `TasksMax=256
+MemoryHigh=60%
+MemoryMax=75%
+`;
+
+const CONTROLLERS_FILE = "/sys/fs/cgroup/cgroup.controllers";
+const CONTROLLERS_OF_LIMITS = ["memory", "pids"] as const;
+
+/** Controllers of cgroup v2 that this machine does not have, so that systemd cannot keep the limits that need them. */
+export const missingControllers = async (): Promise<readonly string[]> => {
+    const there = (await absentAs("", () => readFile(CONTROLLERS_FILE, "utf8"))).trim().split(" ");
+    return CONTROLLERS_OF_LIMITS.filter((controller) => !there.includes(controller));
+};
 
 /** systemd's status for a service whose namespaces could not be made. */
 const NAMESPACE_STATUS = 226;

@@ -1,6 +1,6 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import { MOUNTS } from "../../protocol/layout.ts";
-import { hasOwnViews } from "./confinement.ts";
+import { hasOwnViews, missingControllers } from "./confinement.ts";
 import { inTurn } from "./in-turn.ts";
 import { ProgramFailure, run } from "./program.ts";
 import { escapePath } from "./unit-names.ts";
@@ -24,6 +24,8 @@ export interface Systemd {
     installed(unit: Unit): Promise<boolean>;
     /** Whether services can have a view of the file system of their own on this machine. */
     hasOwnViews(): Promise<boolean>;
+    /** Controllers of cgroup v2 that limits of services need and this machine lacks. */
+    missingControllers(): Promise<readonly string[]>;
     /** Takes units off the disk; they should be stopped. Absent is fine. */
     uninstall(units: readonly Unit[]): Promise<void>;
     /** States of all units of ours that systemd knows, by name; one cheap question. */
@@ -66,6 +68,7 @@ export const systemd: Systemd = {
 
     installed: unitMatches,
     hasOwnViews,
+    missingControllers,
 
     uninstall: async (units) => {
         const removed = await inTurn(WRITING, async () => {

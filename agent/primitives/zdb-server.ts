@@ -19,7 +19,8 @@ const COMMAND_MS = 120_000;
 export const withServer = <T>(server: ZdbServer, act: () => Promise<T>): Promise<T> => inTurn(`zdb ${server.id}`, act);
 
 /** Makes the server run as it should and answer. */
-export const ensureServer = async (server: ZdbServer, { os, signal, progress }: Context): Promise<void> => {
+export const ensureServer = async (server: ZdbServer, context: Context): Promise<void> => {
+    const { os, signal, progress } = context;
     const { files, systemd } = os;
     await requireMount(server, os);
     for (const directory of [server.data, server.index, server.passage]) await files.makeDirectory(directory);
@@ -34,11 +35,18 @@ export const ensureServer = async (server: ZdbServer, { os, signal, progress }: 
     const health = await healthOf(server, os);
     if (health === "answering") return;
     const active = (await systemd.states()).get(server.unit)?.active === "active";
-    if (!(await systemd.hasOwnViews())) progress(NO_OWN_VIEW);
+    await sayWhatIsMissing(context);
     progress("starting its Zero-DB server");
     // One that is reached and says nothing hangs; one that is not reached yet is still reading its log.
     await (active && health === "silent" ? systemd.restart(server.unit, signal) : systemd.start(server.unit, signal));
     await untilAnswering(server, os, signal);
+};
+
+/** A limit or a wall that this machine cannot give is left out, never silently. */
+const sayWhatIsMissing = async ({ os, progress }: Context): Promise<void> => {
+    if (!(await os.systemd.hasOwnViews())) progress(NO_OWN_VIEW);
+    const missing = await os.systemd.missingControllers();
+    if (missing.length > 0) progress(`this machine has no cgroup controller for ${missing.join(" and ")}: servers run without that limit`);
 };
 
 /** Ends what was cut off on its way between a server and the trash: it is in the trash then. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { AGENTS, CURRENT, LAUNCHER, ROOT, RUN, RUNTIMES, SERVICES, ZDB_RUN } from "../../protocol/layout.ts";
-import { OWN_VIEW, WITHOUT_PRIVILEGES } from "../os/confinement.ts";
+import { LIMITS, OWN_VIEW, WITHOUT_PRIVILEGES } from "../os/confinement.ts";
 import type { Unit } from "../os/units.ts";
 import { STOPPED_MARK } from "../os/watch.ts";
 import type { ZdbServer } from "./zdb-places.ts";
@@ -12,15 +12,16 @@ export const ZDB_USER = "zeroform-zdb";
  * What root does before a server starts. Its directories become its user's when they are not yet (new ones, and those of a release whose
  * servers ran as root): `chown -R` changes a directory after what is in it, so that one that was cut off is begun again, and it follows no
  * link. The directories lie in one of root's, so that no server can exchange them for others. Systemd gives this command the rights of root
- * and yet the server's view of /var/lib: the machine's own is that of process 1.
+ * and yet the server's view of /var/lib: the machine's own is that of process 1. One question decides whether all that is done already.
  */
+const PARAMETERS = `${SERVICES}/zdb-%i.json ${SERVICES}/zdb-%i.key`;
+const OWNED = `data index passage ${PARAMETERS}`;
+const SOCKET_LINK = `${RUN}/zdb-%i.sock`;
 const PREPARE = [
     'cd "$$HOME_OF_SERVER"',
-    `for d in data index passage; do [ "$$(stat -c %%U:%%G $$d)" = ${ZDB_USER}:${ZDB_USER} ] || chown -hR ${ZDB_USER}:${ZDB_USER} $$d; done`,
-    `chmod 711 . .. ${SERVICES}`,
-    `chown -h ${ZDB_USER}: ${SERVICES}/zdb-%i.json ${SERVICES}/zdb-%i.key`,
-    `mkdir -p -m 700 ${RUN}`,
-    `ln -sfn ${ZDB_RUN}/%i/admin.sock ${RUN}/zdb-%i.sock`,
+    `[ "$$(stat --printf=%%U:%%G, ${OWNED})" = ${`${ZDB_USER}:${ZDB_USER},`.repeat(OWNED.split(" ").length)} ] || ` +
+        `{ chmod 711 . .. ${SERVICES}; chown -hR ${ZDB_USER}:${ZDB_USER} ${OWNED}; }`,
+    `[ -L ${SOCKET_LINK} ] || { mkdir -p -m 700 ${RUN}; ln -sfn ${ZDB_RUN}/%i/admin.sock ${SOCKET_LINK}; }`,
 ].join("; ");
 
 /** A server that falls is started again for ever: a store that gave up at night helps nobody. What is just in time makes code in memory, so MemoryDenyWriteExecute cannot be. */
@@ -47,8 +48,7 @@ RuntimeDirectory=zeroform-zdb/%i
 RuntimeDirectoryMode=0700
 UMask=0077
 LimitNOFILE=262144
-TasksMax=256
-LogRateLimitIntervalSec=30
+${LIMITS}LogRateLimitIntervalSec=30
 LogRateLimitBurst=200
 RemoveIPC=yes
 CapabilityBoundingSet=

@@ -52,6 +52,8 @@ describe("a server of ours", () => {
         expect(status).toMatch(new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, "m"));
         for (const fact of ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"])
             expect(status).toContain(fact);
+        const exposure = await rig.sh(`systemd-analyze security --no-pager ${server(0).unit} | tail -n1`);
+        expect(Number(/: (\d+\.\d+) /.exec(exposure)?.[1])).toBeLessThan(2);
         expect(await rig.sh("getent passwd zeroform-zdb")).toMatch(/:zeroform engine:\/nonexistent:\/usr\/sbin\/nologin$/);
     });
 

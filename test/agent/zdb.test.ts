@@ -89,6 +89,12 @@ describe("a Zdb on a real host", () => {
         const readable = await rig.sh("stat -c '%U %a' /var/lib/zeroform/services/*");
         expect(readable).toMatch(/^((root|zeroform-zdb) 600\n?)+$/);
         expect(readable).toContain("zeroform-zdb 600");
+        // Test hosts lack controllers: that is said, and the limits are asked for all the same.
+        await rig.sh(`systemctl stop ${serverOf(asZdb(one)).unit}`);
+        const { said } = await rig.runAloud("apply", one, { resources: desired });
+        expect(said).toContain("this machine has no cgroup controller for memory and pids: servers run without that limit");
+        const limits = await rig.sh(`systemctl show -p TasksMax -p MemoryMax -p MemoryHigh ${serverOf(asZdb(one)).unit}`);
+        expect(limits).toMatch(/^MemoryHigh=\d+\nMemoryMax=\d+\nTasksMax=256$/);
         await removed(one);
         await isReady(two);
         await removed(two);

@@ -97,6 +97,8 @@ export class FakeOs {
                 }
             },
             installed: async () => true,
+            hasOwnViews: async () => true,
+            missingControllers: async () => [],
             uninstall: async (units: readonly { readonly name: string }[]) => {
                 for (const { name } of units) {
                     this.step(`uninstall ${name}`);
