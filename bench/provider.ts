@@ -3,6 +3,8 @@ import { parseArgs } from "node:util";
 import { down, type HostInfo, up } from "../dev/hosts/index.ts";
 import { prefixOf } from "../test/prefix.ts";
 import { compareCost } from "./provider/cost.ts";
+import { compareMounts } from "./provider/mounts.ts";
+import { measureScale } from "./provider/scale.ts";
 
 const PREFIX = prefixOf("bp");
 
@@ -10,18 +12,29 @@ const { values: options } = parseArgs({
     options: {
         rounds: { type: "string", default: "3" },
         resources: { type: "string", default: "300" },
+        mounts: { type: "string", default: "50" },
         hosts: { type: "string", default: "3" },
+        scale: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
     },
 });
 if (options.help) {
-    console.log(
-        "npm run bench:provider [-- --rounds 3 --resources 300 --hosts 3]\n\nWhat zeroform adds to Pulumi: Zdbs on test hosts beside a provider that does nothing.",
-    );
+    console.log(`npm run bench:provider [-- --rounds 3 --resources 300 --hosts 3 --mounts 50] [-- --scale]
+
+What zeroform adds to Pulumi, on test hosts that are made for it: up, empty preview, refresh and destroy of --resources Zdbs on --hosts hosts
+beside the same program whose provider does nothing, and --mounts ZMounts beside a shell loop that makes the same by hand. Of --rounds rounds
+the least disturbed counts. --scale: programs of up to 1000 resources and of 50 nodes instead. 0 resources or mounts leave that part out.`);
     process.exit(0);
 }
+const [rounds, resources, mounts, count] = [options.rounds, options.resources, options.mounts, options.hosts].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+];
 
-const withHosts = async <T>(count: number, act: (hosts: readonly HostInfo[]) => Promise<T>): Promise<T> => {
+/** The hosts are gone afterwards, whatever happens. */
+const withHosts = async <T>(act: (hosts: readonly HostInfo[]) => Promise<T>): Promise<T> => {
     await down({ prefix: PREFIX });
     try {
         return await act(await up({ prefix: PREFIX, count }));
@@ -30,5 +43,15 @@ const withHosts = async <T>(count: number, act: (hosts: readonly HostInfo[]) => 
     }
 };
 
-const ok = await withHosts(Number(options.hosts), (hosts) => compareCost(hosts, Number(options.resources), Number(options.rounds)));
+const ok = await withHosts(async (hosts) => {
+    if (options.scale) {
+        await measureScale(hosts);
+        return true;
+    }
+    const [first] = hosts;
+    if (!first) throw new Error("no test host");
+    const cheap = resources === 0 || (await compareCost(hosts, resources, rounds));
+    const fast = mounts === 0 || (await compareMounts(first, mounts, rounds));
+    return cheap && fast;
+});
 process.exitCode = ok ? 0 : 1;

@@ -41,7 +41,9 @@ export const least: Program<Shape> = ({ pulumi }, { nodes, resources, provider }
 };
 
 /** ZMounts on one node. */
-export const zmounts: Program<Shape & { readonly size: string }> = ({ zeroform }, { machines, resources, size }) => {
+export const zmounts: Program<Shape & { readonly size: string }> = ({ pulumi, zeroform }, { machines, resources, size, provider }) => {
+    if (provider !== undefined)
+        pulumi.runtime.registerStackTransformation(({ props, opts }) => ({ props: { ...props, __provider: provider }, opts }));
     const node = new zeroform.Node("node-0", { host: "", ...machines[0] });
     for (let index = 0; index < resources; index++) new zeroform.ZMount(`mount-${index}`, { node, size });
     return undefined;
