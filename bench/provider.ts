@@ -4,7 +4,7 @@ import { down, type HostInfo, up } from "../dev/hosts/index.ts";
 import { prefixOf } from "../test/prefix.ts";
 import { compareCost } from "./provider/cost.ts";
 import { compareMounts } from "./provider/mounts.ts";
-import { measureScale } from "./provider/scale.ts";
+import { measureScale, SHAPES } from "./provider/scale.ts";
 
 const PREFIX = prefixOf("bp");
 
@@ -15,15 +15,17 @@ const { values: options } = parseArgs({
         mounts: { type: "string", default: "50" },
         hosts: { type: "string", default: "3" },
         scale: { type: "boolean", default: false },
+        shapes: { type: "string", default: SHAPES },
         help: { type: "boolean", default: false },
     },
 });
 if (options.help) {
-    console.log(`npm run bench:provider [-- --rounds 3 --resources 300 --hosts 3 --mounts 50] [-- --scale]
+    console.log(`npm run bench:provider [-- --rounds 3 --resources 300 --hosts 3 --mounts 50] [-- --scale [--shapes ${SHAPES}]]
 
 What zeroform adds to Pulumi, on test hosts that are made for it: up, empty preview, refresh and destroy of --resources Zdbs on --hosts hosts
 beside the same program whose provider does nothing, and --mounts ZMounts beside a shell loop that makes the same by hand. Of --rounds rounds
-the least disturbed counts. --scale: programs of up to 1000 resources and of 50 nodes instead. 0 resources or mounts leave that part out.`);
+the least disturbed counts. --scale: programs of --shapes
+(resources x Nodes) instead. 0 resources or mounts leave that part out.`);
     process.exit(0);
 }
 const [rounds, resources, mounts, count] = [options.rounds, options.resources, options.mounts, options.hosts].map(Number) as [
@@ -45,7 +47,7 @@ const withHosts = async <T>(act: (hosts: readonly HostInfo[]) => Promise<T>): Pr
 
 const ok = await withHosts(async (hosts) => {
     if (options.scale) {
-        await measureScale(hosts);
+        await measureScale(hosts, options.shapes);
         return true;
     }
     const [first] = hosts;

@@ -65,9 +65,13 @@ export const leastOf = (runs: readonly Run[]): Run =>
         ]),
     ) as Run;
 
+/** The largest program on a machine that does something else as well. */
+const COMMAND_LIMIT_MS = 30 * 60_000;
+
 /** Takes the stack's directory and its processes away, whatever happens. */
 export const withStack = async <T>(act: (stack: Stack) => Promise<T>): Promise<T> => {
     const stack = await Stack.create();
+    stack.commandLimitMs = COMMAND_LIMIT_MS;
     try {
         return await act(stack);
     } finally {

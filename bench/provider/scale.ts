@@ -5,30 +5,27 @@ import { lifeOf, PHASES, type Run, withStack } from "./phases.ts";
 import { DO_NOTHING, type Shape, zdbs } from "./programs.ts";
 
 /** Programs of more and more resources, and of more and more nodes: what grows with what. */
-const SHAPES: readonly Pick<Shape, "nodes" | "resources">[] = [
-    { nodes: 3, resources: 100 },
-    { nodes: 3, resources: 300 },
-    { nodes: 3, resources: 1_000 },
-    { nodes: 50, resources: 50 },
-];
+export const SHAPES = "100x3,300x3,1000x3,50x50";
 
-/** Nodes beyond the hosts are tenants beside others of their machine. Throws when a program fails. */
-export const measureScale = async (hosts: readonly HostInfo[]): Promise<void> => {
+/** `1000x3`: a thousand Zdbs on three Nodes. Nodes beyond the hosts are tenants beside others of their machine. Throws when a program fails. */
+export const measureScale = async (hosts: readonly HostInfo[], shapes: string): Promise<void> => {
     const rows: Record<string, Record<string, string>> = {};
-    for (const { nodes, resources } of SHAPES) {
+    for (const each of shapes.split(",")) {
+        const [resources = 0, nodes = 0] = each.split("x").map(Number);
         const shape = { machines: hosts.map(machineOf), nodes, resources };
-        const nothing = await runOf({ ...shape, provider: DO_NOTHING }, hosts);
-        const ours = await runOf(shape, hosts);
-        const each = Object.fromEntries(
-            PHASES.map((phase) => [phase, `${seconds(ours[phase].seconds)} (nothing: ${seconds(nothing[phase].seconds)})`]),
-        );
-        const peak = Math.max(...PHASES.map((phase) => ours[phase].providerMiB));
-        rows[`${resources} Zdbs, ${nodes} Nodes`] = {
-            ...each,
-            "agents' CPU in up": seconds(ours.up.cpu.agent),
-            "provider MiB": peak.toFixed(0),
-        };
-        console.table(rows);
+        for (const [who, provider] of [
+            ["ours", undefined],
+            ["nothing", DO_NOTHING],
+        ] as const) {
+            const run = await runOf({ ...shape, ...(provider !== undefined && { provider }) }, hosts);
+            rows[`${resources} Zdbs, ${nodes} Nodes: ${who}`] = {
+                ...Object.fromEntries(PHASES.map((phase) => [phase, seconds(run[phase].seconds)])),
+                "CPU here in up": seconds(run.up.localCpu),
+                "agents' CPU in up": seconds(run.up.cpu.agent),
+                "provider MiB": Math.max(...PHASES.map((phase) => run[phase].providerMiB)).toFixed(0),
+            };
+            console.table(rows);
+        }
     }
 };
 
