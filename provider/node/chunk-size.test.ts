@@ -14,7 +14,7 @@ it("is about a quarter of a second's worth on a slow link", () => {
 });
 
 it("grows on a fast one, also a long one, and has bounds", () => {
-    expect(settled(1_000_000, 0)).toBe(4 * 1024 ** 2);
-    expect(settled(100_000, 200)).toBe(4 * 1024 ** 2);
+    expect(settled(1_000_000, 0)).toBe(1024 ** 2);
+    expect(settled(100_000, 200)).toBe(1024 ** 2);
     expect(settled(0.01, 0)).toBe(8 * 1024);
 });

@@ -1,7 +1,8 @@
 const KIB = 1024;
 const SMALLEST_BYTES = 8 * KIB;
 const FIRST_BYTES = 64 * KIB;
-const LARGEST_BYTES = 4096 * KIB;
+/** Two of them are what OpenSSH lets be under way on a channel; more would only lie in memory, for every node that is being installed. */
+const LARGEST_BYTES = 1024 * KIB;
 /** What else goes over the link waits behind two chunks at most. */
 const CHUNK_MS = 250;
 
