@@ -3,6 +3,7 @@ import type { Life } from "../../protocol/ids.ts";
 import { NO_OWN_VIEW } from "../os/confinement.ts";
 import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
+import type { Reply } from "../os/redis.ts";
 import type { Context } from "./driver.ts";
 import type { ZdbServer } from "./zdb-places.ts";
 import { digestOf, formatDigests, parseDigests } from "./zdb-properties.ts";
@@ -86,10 +87,11 @@ const healthOf = async (server: ZdbServer, os: Os): Promise<"answering" | "silen
 };
 
 /** Asks one thing of a server as its administrator; its refusal is thrown in its own words. */
-export const command = (server: ZdbServer, os: Os, ...words: readonly string[]): Promise<void> => commands(server, os, [words]);
+export const command = async (server: ZdbServer, os: Os, ...words: readonly string[]): Promise<Reply> =>
+    (await commands(server, os, [words]))[0] ?? null;
 
 /** Asks several at once: all of them are done, also those after one that is refused. */
-export const commands = async (server: ZdbServer, os: Os, asked: readonly (readonly string[])[]): Promise<void> => {
+export const commands = async (server: ZdbServer, os: Os, asked: readonly (readonly string[])[]): Promise<readonly Reply[]> => {
     const replies = await os.redis.ask(server.adminSocket, asked, { silenceMs: COMMAND_MS });
     for (const [index, reply] of replies.entries()) {
         if (!(reply instanceof Error)) continue;
@@ -100,6 +102,7 @@ export const commands = async (server: ZdbServer, os: Os, asked: readonly (reado
             retryable: true,
         });
     }
+    return replies;
 };
 
 /** What it says of a namespace; undefined: it has none of that name. */

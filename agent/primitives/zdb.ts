@@ -122,29 +122,27 @@ const ensureNamespace = async (resource: Zdb, server: ZdbServer, { os, progress 
     const namespace = namespaceOf(resource);
     const { password } = resource.spec;
     if (password === undefined) throw new TypeError("a Zdb without a password has not been admitted");
-    const text = await infoText(server, os, namespace);
+    const set = (name: string, value: string) => ["NSSET", namespace, name, value];
+    let text = await infoText(server, os, namespace);
     const isNew = text === undefined;
     if (isNew) {
         await requireOpen(server, os, namespace);
         progress(`making namespace ${namespace}`);
+        // Before anything can reach it. What it is by itself need not be set: each setting is a flush of the disk.
+        const made = await commands(server, os, [["NSNEW", namespace], set("password", password), ["NSINFO", namespace]]);
+        text = String(made.at(-1));
     }
     const info = parseInfo(text ?? "");
     const digests = isNew ? undefined : parseDigests(await os.files.readText(server.digests));
-    const needsPassword = info.get("password") !== "yes" || isClosed(info) || !provesPassword(digests?.get(resource.life), password);
-    const set = (name: string, value: string) => ["NSSET", namespace, name, value];
-    // Before anything can reach it: a new namespace has no listener, and a new listener comes last, when all else is known to be so.
-    const [listen, rest] = [true, false].map((last) => differing(resource, info).filter(({ name }) => (name === "listen") === last));
-    await commands(server, os, [
-        ...(isNew ? [["NSNEW", namespace]] : []),
-        ...(needsPassword ? [set("password", password)] : []),
-        ...(rest ?? []).map(({ name, value }) => set(name, value)),
-    ]);
-    await commands(
-        server,
-        os,
-        (listen ?? []).map(({ name, value }) => set(name, value)),
-    );
-    return needsPassword ? password : undefined;
+    const isKnown = info.get("password") === "yes" && !isClosed(info) && provesPassword(digests?.get(resource.life), password);
+    if (!isNew && !isKnown) await command(server, os, ...set("password", password));
+    // A new listener comes last, when all else is known to be so.
+    for (const last of [false, true]) {
+        const properties = differing(resource, info).filter(({ name }) => (name === "listen") === last);
+        const settings = properties.map(({ name, value }) => set(name, value));
+        await commands(server, os, settings);
+    }
+    return isKnown ? undefined : password;
 };
 
 /** Its password was sealed with a key that is gone: setting it anew opens it. */
