@@ -1,9 +1,12 @@
 /** Fields that are secret wherever they lie within an input that holds secrets, or within an output. */
 export const SECRET_PARTS: readonly string[] = ["privateKey", "passphrase", "privateKeyPassword"];
 
-/** The value with its secret parts as `mark` makes them. Anything but plain lists and records is left as it is. */
+/**
+ * The value with its secret parts as `mark` makes them; of a list with secret parts, the whole: the engine does so too, and takes anything
+ * else for a change. What is neither list nor plain record is left as it is.
+ */
 export const markSecretParts = (value: unknown, mark: (secret: unknown) => unknown): unknown => {
-    if (Array.isArray(value)) return value.map((each) => markSecretParts(each, mark));
+    if (Array.isArray(value)) return hasSecretParts(value) ? mark(value) : value;
     if (!isPlainRecord(value)) return value;
     return Object.fromEntries(
         Object.entries(value).map(([key, each]) => [

@@ -88,6 +88,23 @@ describe("a program's resources", () => {
         expect(await pulumi.isSecret(db.password)).toBe(true);
     });
 
+    it("keep jump hosts secret as a whole where they hold a key, in whatever form they are written", async () => {
+        const key = pulumi.output("hop key");
+        const forms = [
+            { host: "b", privateKey: "hop key" },
+            [{ host: "b", privateKey: key }],
+            ["a", pulumi.output({ host: "b", passphrase: "words" })],
+            pulumi.output([{ host: "b", privateKey: "hop key" }]),
+        ];
+        for (const [index, via] of forms.entries()) {
+            const node = new Node(`n${index}`, { host: "10.0.0.11", via });
+            expect((await inputsOf(node)).inputs.via).toHaveProperty(SECRET);
+            expect((await inputsOf(new ZMount(`d${index}`, { node, size: "20GiB" }))).inputs.connection).toHaveProperty(SECRET);
+        }
+        const open = new Node("open", { host: "10.0.0.11", via: ["a", { host: "b" }] });
+        expect((await inputsOf(open)).inputs.via).toEqual(["a", { host: "b" }]);
+    });
+
     it("know their URN under a component", async () => {
         class Group extends pulumi.ComponentResource {
             readonly node: Node;

@@ -1,10 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { typeToken } from "../protocol/dynamic-type.ts";
 import { node } from "../schema/node.ts";
-import { hasSecretParts } from "../schema/secret-parts.ts";
 import type { Args } from "./args.ts";
 import { argsOf, type Place, type Placement } from "./placement.ts";
-import { isOfKind, type ResourceClass, resourceClass, urnOf, withSecretParts } from "./resource.ts";
+import { isOfKind, mayHaveSecretParts, type ResourceClass, resourceClass, urnOf, withSecretParts } from "./resource.ts";
 
 export type NodeArgs = Args<typeof node>;
 
@@ -21,9 +20,9 @@ export class Node extends Base implements Place {
     readonly placement: Placement;
 
     constructor(name: string, args: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
-        const given = argsOf(`Node "${name}"`, args);
+        const given = withHopsListed(argsOf(`Node "${name}"`, args));
         // An output is one value, and this one has the key in it.
-        const mayHoldKey = given.privateKey !== undefined || mayHaveSecrets(given.via);
+        const mayHoldKey = given.privateKey !== undefined || mayHaveSecretParts(given.via);
         const secrets = mayHoldKey ? ["connection"] : [];
         super(name, { ...given }, pulumi.mergeOptions({ additionalSecretOutputs: secrets }, options));
         this.placement = {
@@ -38,6 +37,13 @@ export class Node extends Base implements Place {
         return isOfKind("Node", value);
     }
 }
+
+/** One hop is a list of one, as `check` makes it: where shapes differ, the engine does not find the secrets again. */
+const withHopsListed = (args: NodeArgs): NodeArgs => {
+    const { via } = args;
+    const isOne = typeof via === "object" && !Array.isArray(via) && !pulumi.Output.isInstance(via) && !(via instanceof Promise);
+    return isOne ? { ...args, via: [via] } : args;
+};
 
 /** How the node is reached: as the program says, with the host keys that were pinned. */
 const connectionOf = (args: NodeArgs, { hostKey, hopKeys: pinned }: Node): pulumi.Inputs => {
@@ -64,6 +70,3 @@ const connectionOf = (args: NodeArgs, { hostKey, hopKeys: pinned }: Node): pulum
     };
     return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined));
 };
-
-/** What is not known yet may turn out to have some. */
-const mayHaveSecrets = (value: unknown): boolean => pulumi.Output.isInstance(value) || value instanceof Promise || hasSecretParts(value);

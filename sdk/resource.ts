@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { loaderText, typeToken } from "../protocol/dynamic-type.ts";
-import { markSecretParts } from "../schema/secret-parts.ts";
+import { hasSecretParts, markSecretParts } from "../schema/secret-parts.ts";
 import type { Declaration, Shown } from "./args.ts";
 
 /** A class of resources, made from the declaration of a primitive. */
@@ -47,10 +47,19 @@ const marked = (input: Declaration["inputs"][string] | undefined, value: unknown
 };
 
 /** A value that is not known yet is one value to the engine, and secret as a whole where parts of it are. */
-export const withSecretParts = (value: unknown): unknown =>
-    pulumi.Output.isInstance(value) || value instanceof Promise
-        ? pulumi.output(value).apply((known) => markSecretParts(known, pulumi.secret))
-        : markSecretParts(value, pulumi.secret);
+export const withSecretParts = (value: unknown): unknown => {
+    if (isLater(value)) return pulumi.all([value]).apply(([known]) => markSecretParts(known, pulumi.secret));
+    // Nobody can look into these yet.
+    if (Array.isArray(value) && value.some(isLater)) return pulumi.secret(value);
+    return markSecretParts(value, pulumi.secret);
+};
+
+/** What is not known yet may turn out to have some. */
+export const mayHaveSecretParts = (value: unknown): boolean =>
+    isLater(value) || hasSecretParts(value) || (Array.isArray(value) && value.some(isLater));
+
+const isLater = (value: unknown): value is pulumi.Output<unknown> | Promise<unknown> =>
+    pulumi.Output.isInstance(value) || value instanceof Promise;
 
 const optionsFor = (primitive: Declaration, inputs: pulumi.Inputs, options: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions => {
     const declared = Object.entries({ ...primitive.inputs, ...primitive.outputs });

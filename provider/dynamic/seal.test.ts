@@ -17,12 +17,12 @@ it("marks the key in a connection: in an input the key alone, as the program's i
     expect(seal("Node", { connection: { host: "10.0.0.11" } })).toEqual({ connection: { host: "10.0.0.11" } });
 });
 
-it("marks the keys and passphrases of jump hosts where they lie", () => {
+it("marks jump hosts as a whole where they hold a key or a passphrase, as the engine does with lists", () => {
     const via = [{ host: "a" }, { host: "b", privateKey: "key", passphrase: "words" }];
-    const marked = [{ host: "a" }, { host: "b", privateKey: secret("key"), passphrase: secret("words") }];
-    expect(seal("Node", { via, passphrase: "own" })).toEqual({ via: marked, passphrase: secret("own") });
+    expect(seal("Node", { via, passphrase: "own" })).toEqual({ via: secret(via), passphrase: secret("own") });
+    expect(seal("Node", { via: [{ host: "a" }] })).toEqual({ via: [{ host: "a" }] });
     expect(seal("ZMount", { connection: { host: "c", passphrase: "own", via } })).toEqual({
-        connection: { host: "c", passphrase: secret("own"), via: marked },
+        connection: { host: "c", passphrase: secret("own"), via: secret(via) },
     });
     const connection = { host: "c", proxy: { host: "b", privateKeyPassword: "words" } };
     expect(seal("Node", { connection })).toEqual({ connection: secret(connection) });

@@ -1,6 +1,8 @@
-import { readdir, readFile } from "node:fs/promises";
+import { chmod, copyFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { must } from "../../dev/hosts/command.ts";
 import { host, type Machine, machineOf, sh } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
@@ -13,6 +15,29 @@ const program: Program<{ machine: Machine; key: string; password?: string }> = (
     const given = new zeroform.Zdb("given", { node, size: "8MiB", ...(password !== undefined && { password: pulumi.secret(password) }) });
     const generated = new zeroform.Zdb("generated", { node, size: "8MiB" });
     return { given: given.url, generated: generated.url, password: generated.password, connection: node.connection };
+};
+
+const PASSPHRASE = "Of-an-encrypted-key-5518";
+
+interface Behind {
+    readonly address: string;
+    readonly own: string;
+    readonly hop: string;
+    readonly passphrase: string;
+}
+
+/** What lies behind the host is the host itself, by an address that means another machine out here. */
+const behind: Program<Behind> = ({ pulumi, zeroform }, { address, own, hop, passphrase }) => {
+    const node = new zeroform.Node("node", {
+        host: "127.0.0.1",
+        user: "root",
+        privateKey: own,
+        passphrase,
+        via: [{ host: address, user: "root", privateKey: pulumi.secret(hop) }],
+        trash: "0s",
+    });
+    const db = new zeroform.Zdb("db", { node, size: "8MiB" });
+    return { url: db.url, hopKeys: node.hopKeys, connection: node.connection };
 };
 
 describe("secrets", () => {
@@ -67,6 +92,38 @@ describe("secrets", () => {
             if (file.endsWith(".yaml")) expect(await readFile(join(stack.directory, "project", file), "utf8")).not.toContain(GIVEN);
         }
         await stack.destroy();
+    });
+
+    it("of a way through a jump host are as well kept: keys and passphrases of Node and hop, also where its resources carry them", async () => {
+        const on = await host();
+        await using stack = await Stack.create();
+        const directory = await mkdtemp(join(tmpdir(), "zeroform-keys-"));
+        try {
+            const encrypted = join(directory, "key");
+            await copyFile(on.identityFile, encrypted);
+            await chmod(encrypted, 0o600);
+            await must("ssh-keygen", ["-q", "-p", "-P", "", "-N", PASSPHRASE, "-f", encrypted]);
+            const [own, hop] = [await readFile(encrypted, "utf8"), await readFile(on.identityFile, "utf8")];
+            stack.secrets.push(PASSPHRASE, own.split("\n")[2] ?? "no key", hop.split("\n")[2] ?? "no key");
+            const given = { address: on.address, own, hop, passphrase: PASSPHRASE };
+
+            await stack.program(behind, given);
+            await stack.up();
+            expect(await stack.revealed<string[]>("hopKeys")).toEqual([`${on.address} ${on.hostKey}`]);
+            expect(await stack.revealed("connection")).toMatchObject({
+                host: "127.0.0.1",
+                privateKey: own,
+                privateKeyPassword: PASSPHRASE,
+                proxy: { host: on.address, user: "root", privateKey: hop, hostKey: on.hostKey },
+            });
+            await stack.state();
+            await stack.refresh("--expect-no-changes");
+            await stack.must(["preview", "--diff", "--expect-no-changes"]);
+            await stack.state();
+            await stack.destroy();
+        } finally {
+            await rm(directory, { recursive: true, force: true });
+        }
     });
 
     it("are not echoed by a failure that names their field", async () => {
