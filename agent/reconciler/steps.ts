@@ -30,8 +30,10 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
     const { trashMs, keep, ...wish } = row.removal ?? { place: undefined, trashMs: 0, keep: false };
     const resource = inventory.resource(row);
     const context = parts.context(work);
-    const place = wish.place && ((await drivers[row.kind].trashPlaceNow?.(resource, context)) ?? wish.place);
-    if (place !== undefined && place !== wish.place) store.lives.change(row.life, { removal: { trashMs, keep, place } });
+    const { trashPlaceNow } = drivers[row.kind];
+    const elsewhere = wish.place !== undefined && trashPlaceNow ? await trashPlaceNow(resource, context) : undefined;
+    const place = elsewhere ?? wish.place;
+    if (elsewhere !== undefined) store.lives.change(row.life, { removal: { trashMs, keep, place: elsewhere } });
     await drivers[row.kind].remove(resource, place, context);
     const isInTrash = place !== undefined && (await drivers[row.kind].trashedBytes({ resource, place }, context)) > 0;
 

@@ -1,10 +1,10 @@
-import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { parseResourceId } from "../../protocol/ids.ts";
 import { AgentSession } from "./agent.ts";
 import { zeroform } from "./cli.ts";
 import { host, type Machine, machineOf, sh } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
+import { withClient } from "./with-client.ts";
 
 interface Values {
     readonly machine: Machine;
@@ -91,12 +91,3 @@ describe("data", () => {
         expect((await agent.status()).trash.length).toBeGreaterThan(0);
     });
 });
-
-const withClient = async <T>(url: string, use: (client: Redis) => Promise<T>): Promise<T> => {
-    const client = new Redis(url);
-    try {
-        return await use(client);
-    } finally {
-        client.disconnect();
-    }
-};

@@ -2,17 +2,19 @@ import { describe, expect, it } from "vitest";
 import { AgentSession } from "./agent.ts";
 import { host, type Machine, machineOf, sh, until } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
+import { withClient } from "./with-client.ts";
 
 interface Values {
     readonly machine: Machine;
     readonly size: string;
     readonly nodeTimeout?: string;
+    readonly pool?: string;
 }
 
-const program: Program<Values> = ({ zeroform }, { machine, size, nodeTimeout = "5m" }) => {
+const program: Program<Values> = ({ zeroform }, { machine, size, nodeTimeout = "5m", ...more }) => {
     const node = new zeroform.Node("node", { ...machine, trash: "0s", timeouts: { create: nodeTimeout } });
-    const disk = new zeroform.ZMount("disk", { node, size });
-    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB" });
+    const disk = new zeroform.ZMount("disk", { node, size, timeouts: { update: "20s" }, ...more });
+    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: machine.host });
     return { path: disk.path, url: db.url };
 };
 
@@ -37,6 +39,31 @@ describe("growth", () => {
         await stack.program(program, { machine, size: "64MiB", nodeTimeout: "10m" });
         expect(await stack.plan()).toMatchObject({ node: "update", disk: "same", events: "same" });
         await stack.destroy();
+    });
+
+    it("in another pool, where its data go with it, is an update that says how far it is", async () => {
+        const on = await host();
+        await using stack = await Stack.create();
+        const machine = machineOf(on);
+        await sh(
+            on,
+            "fallocate -l 256M /var/lib/pool.img; mkfs.ext4 -qF /var/lib/pool.img; mkdir -p /mnt/pool; mount -o loop /var/lib/pool.img /mnt/pool",
+        );
+        await stack.program(program, { machine, size: "64MiB" });
+        await stack.up();
+        const url = await stack.revealed<string>("url");
+        await withClient(url, (client) => client.set("key", "precious"));
+        await sh(on, "head -c 30M /dev/urandom > $(grep -o '/var/lib/zeroform/mounts/[^ ]*' /proc/mounts)/more");
+        await stack.program(program, { machine, size: "96MiB", pool: "/mnt/pool" });
+        expect(await stack.plan()).toEqual({ node: "same", disk: "update", events: "same" });
+        const { output } = await stack.up();
+        expect(output).toMatch(/copying its data while in use to \/mnt\/pool\/zeroform: \S+ of 64MiB/);
+        expect(await sh(on, "ls /mnt/pool/zeroform; ls /var/lib/zeroform/pool")).toMatch(/^\w+\.img$/m);
+        expect(await withClient(url, (client) => client.get("key"))).toBe("precious");
+        expect(await stack.plan()).toEqual({ node: "same", disk: "same", events: "same" });
+        await stack.refresh("--expect-no-changes");
+        await stack.destroy();
+        await sh(on, "umount /mnt/pool; rm /var/lib/pool.img");
     });
 
     it("that failed half-way is kept, a shrink below it is refused, and a further growth finishes it", async () => {
