@@ -184,6 +184,34 @@ describe("the reconciler", () => {
         expect(await read).toMatchObject({ found: true, state: "unfinished", reasons: ["port 9900 is taken"] });
     });
 
+    it("lets no waiting end while data move, and ends it soon after they stop", async () => {
+        await using bench = new Bench();
+        const { session, disk } = await made(bench);
+        const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+        bench.node.gates.set("disk", gate);
+        const { ZMount } = bench.node.drivers;
+        const apply = ZMount.apply.bind(ZMount);
+        let move: () => void = () => undefined;
+        ZMount.apply = (resource, context) => {
+            move = () => context.progress("copying", true);
+            return apply(resource, context);
+        };
+        let answered = false;
+        const update = session.update(disk.life, "ZMount", "disk", { size: "40MiB" }).then((report) => {
+            answered = true;
+            return report;
+        });
+        await settle();
+        for (let times = 0; times < 10; times++) {
+            move();
+            await bench.clock.advance(40_000);
+            expect(answered).toBe(false);
+        }
+        await bench.clock.advance(40_000);
+        expect(await update).toMatchObject({ state: "unfinished" });
+        open();
+    });
+
     it("goes on after a kill with what was under way: making, changing, removing", async () => {
         await using bench = new Bench();
         const { session, disk, db } = await made(bench);
