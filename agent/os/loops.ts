@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { absentAs } from "./files.ts";
-import { run } from "./program.ts";
+import { ProgramFailure, run } from "./program.ts";
 
 /** A loop device that is attached to a file. */
 export interface Loop {
@@ -25,6 +25,7 @@ export interface Loops {
     adoptSize(loop: Loop): Promise<void>;
     /** Keeps holes from being punched into the backing file. */
     keepReserved(loop: Loop): Promise<void>;
+    /** One that has ended already is fine. */
     detach(loop: Loop): Promise<void>;
 }
 
@@ -68,7 +69,12 @@ export const loops: Loops = {
     },
 
     detach: async (loop) => {
-        await run("losetup", ["--detach", loop.device]);
+        try {
+            await run("losetup", ["--detach", loop.device]);
+        } catch (failure) {
+            // It ended by itself since it was seen, with its last user (ENXIO).
+            if (!(failure instanceof ProgramFailure && failure.words.includes("No such device"))) throw failure;
+        }
     },
 };
 
