@@ -31,17 +31,23 @@ const report: ProbeReport = {
 const file = join(directory, "file");
 writeFileSync(file, "content");
 const artifact: Artifact = { path: file, sha256: "00", bytes: 7 };
-const release = {
-    version: "0.1.0",
-    runtime: async () => artifact,
-    agent: async () => artifact,
-    compressed: async () => ({ path: file, bytes: 7 }),
-} as unknown as Release;
+/** Its gzip file of everything is `packed`. */
+const releaseWith = (packed: string, forgotten: () => void = () => undefined) =>
+    ({
+        version: "0.1.0",
+        runtime: async () => artifact,
+        agent: async () => artifact,
+        compressed: async () => ({ path: packed, bytes: 7 }),
+        forgetCompressed: async () => forgotten(),
+    }) as unknown as Release;
+const release = releaseWith(file);
+const work = { signal: new AbortController().signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined };
 
-/** A machine that ends each step as it is told. */
-const machine = (endings: Readonly<Record<string, Partial<Ended>>>): Connection => {
+/** A machine that ends each step as it is told; where it is told several endings, one after the other. */
+const machine = (endings: Readonly<Record<string, Partial<Ended> | Partial<Ended>[]>>): Connection => {
     const run = async (_command: string, { doing, input, onStdoutLine }: RunOptions): Promise<Ended> => {
-        const ending = { code: 0, stdout: "", stderr: "", ...endings[doing] };
+        const told = endings[doing];
+        const ending = { code: 0, stdout: "", stderr: "", ...(Array.isArray(told) ? told.shift() : told) };
         if (doing === "preparing the machine" && ending.code === 0) onStdoutLine?.("zeroform-locked");
         if (doing.startsWith("uploading")) onStdoutLine?.("at 0");
         if (input && ending.code === 0) for await (const _ of input);
@@ -53,9 +59,42 @@ const machine = (endings: Readonly<Record<string, Partial<Ended>>>): Connection 
 
 it.each<[string, Readonly<Record<string, Partial<Ended>>>, string, RegExp]>([
     ["whose lock is held", { "preparing the machine": { code: 75 } }, "BUSY", /pulumi up again.*fuser -v/],
-    ["to which a file arrives damaged", { "uploading the runtime": { code: 65 } }, "AGENT_BROKEN", /check the disk/],
+    [
+        "to which a file arrives damaged",
+        { "uploading the runtime": { code: 65 } },
+        "AGENT_BROKEN",
+        /check the disk.*of that machine and of this one/,
+    ],
     ["on which a step fails", { "installing the agent": { code: 1, stderr: "no" } }, "AGENT_BROKEN", /journalctl -u zeroform-agent/],
 ])("a machine %s says what to do", async (_, endings, code, hint) => {
-    const work = { signal: new AbortController().signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined };
     await expect(bootstrap(machine(endings), report, release, work)).rejects.toMatchObject({ code, hint: expect.stringMatching(hint) });
+});
+
+it("a file that arrives damaged once is packed afresh and sent again", async () => {
+    let forgotten = 0;
+    const damagedOnce = machine({ "uploading the runtime": [{ code: 65 }] });
+    await bootstrap(
+        damagedOnce,
+        report,
+        releaseWith(file, () => forgotten++),
+        work,
+    );
+    expect(forgotten).toBe(1);
+});
+
+it("a disk that fills up while a file is unpacked is not taken for damage", async () => {
+    const full = machine({ "uploading the runtime": { code: 65, stderr: "gzip: stdout: No space left on device" } });
+    await expect(bootstrap(full, report, release, work)).rejects.toMatchObject({ code: "DISK_FULL" });
+});
+
+it("a packed file that cannot be read is named, and not the machine", async () => {
+    const short = join(directory, "short");
+    writeFileSync(short, "");
+    const { run, target } = machine({});
+    // As a command does whose input breaks off.
+    const breaking = {
+        target,
+        run: (...given: Parameters<typeof run>) => run(...given).catch(() => ({ code: 1, stdout: "", stderr: "" })),
+    };
+    await expect(bootstrap(breaking as Connection, report, releaseWith(short), work)).rejects.toThrow("the packed file has become shorter");
 });

@@ -53,10 +53,11 @@ const filesFor = async (release: Release, report: ProbeReport, node: string, wor
         };
         return { bytes, read, close: () => file.close() };
     };
+    const forget = (artifact: typeof runtime) => () => release.forgetCompressed(artifact);
     const small = gzipSync(launcher);
     return [
-        { ...runtime, what: "runtime", path: runtimePath, mode: "0755", packed: fromFile(runtime) },
-        { ...agent, what: "agent", path: agentPath, mode: "0644", packed: fromFile(agent) },
+        { ...runtime, what: "runtime", path: runtimePath, mode: "0755", packed: fromFile(runtime), forget: forget(runtime) },
+        { ...agent, what: "agent", path: agentPath, mode: "0644", packed: fromFile(agent), forget: forget(agent) },
         // Last: where it lies, the others do.
         {
             what: "launcher",
@@ -69,6 +70,7 @@ const filesFor = async (release: Release, report: ProbeReport, node: string, wor
                 read: async (at, length) => small.subarray(at, at + length),
                 close: async () => undefined,
             }),
+            forget: async () => undefined,
         },
     ];
 };

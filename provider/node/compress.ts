@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { cacheFailure } from "./cache-directory.ts";
 import type { Artifact } from "./release.ts";
 
 /** Parts are compressed at the same time, one a thread of Node's pool; gunzip reads gzip files in a row as one. All of them lie in memory. */
@@ -13,23 +14,51 @@ const LEVEL = 3;
 
 const compressPart = promisify(gzip);
 
-/** The gzip file of an artifact in a directory, made when it is not there yet. Several processes may do so at once. */
+/** A release brings new ones, and nobody comes back for the old; what a killed process leaves goes sooner. */
+const UNUSED_MS = 30 * 24 * 60 * 60_000;
+const LEFTOVER_MS = 60 * 60_000;
+
+/** Where the gzip file of a content lies. */
+export const compressedPath = (directory: string, sha256: string): string => join(directory, `${sha256}.gz`);
+
+/**
+ * The gzip file of an artifact in a directory, made when it is not there yet. Several processes may do so at once. Nothing lies under that
+ * name before it is whole and on the disk.
+ */
 export const compressInto = async (
     directory: string,
     { path, sha256 }: Artifact,
 ): Promise<{ readonly path: string; readonly bytes: number }> => {
-    const kept = join(directory, `${sha256}.gz`);
-    const bytes = await sizeOf(kept);
-    if (bytes !== undefined) return { path: kept, bytes };
-    await mkdir(directory, { recursive: true });
+    const kept = compressedPath(directory, sha256);
+    const there = await sizeOf(kept);
+    if (there !== undefined) {
+        // So that it counts as used; whose it is does not matter.
+        await utimes(kept, new Date(), new Date()).catch(() => undefined);
+        return { path: kept, bytes: there };
+    }
     const temporary = join(directory, `.${sha256}.${randomBytes(6).toString("hex")}`);
     try {
+        await mkdir(directory, { recursive: true });
+        await removeOld(directory);
         await compressFile(path, temporary);
+        const { size } = await stat(temporary);
         await rename(temporary, kept);
+        return { path: kept, bytes: size };
+    } catch (thrown) {
+        throw cacheFailure(thrown, { directory, what: "what is uploaded, compressed,", bytes: (await sizeOf(path)) ?? 0 }) ?? thrown;
     } finally {
-        await rm(temporary, { force: true });
+        // What cannot go now goes as a leftover.
+        await rm(temporary, { force: true }).catch(() => undefined);
     }
-    return { path: kept, bytes: (await stat(kept)).size };
+};
+
+const removeOld = async (directory: string): Promise<void> => {
+    for (const name of await readdir(directory)) {
+        const path = join(directory, name);
+        const used = await stat(path).catch(() => undefined);
+        const limitMs = name.startsWith(".") ? LEFTOVER_MS : UNUSED_MS;
+        if (used && Date.now() - used.mtimeMs > limitMs) await rm(path, { force: true });
+    }
 };
 
 const compressFile = async (from: string, to: string): Promise<void> => {
@@ -43,6 +72,7 @@ const compressFile = async (from: string, to: string): Promise<void> => {
             );
             for (const part of await Promise.all(compressed)) await output.writeFile(part);
         }
+        await output.sync();
     } finally {
         await Promise.all([input.close(), output.close()]);
     }

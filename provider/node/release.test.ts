@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -88,5 +88,39 @@ describe("an artifact", () => {
         expect(gunzipSync(kept).equals(content)).toBe(true);
         expect(readdirSync(join(directory, "zeroform", "compressed"))).toHaveLength(1);
         expect(await new Release({ env: env() }).compressed(artifact)).toEqual(first);
+        writeFileSync(first.path, kept.subarray(0, 1000));
+        await release.forgetCompressed(artifact);
+        expect(await release.compressed(artifact)).toEqual(first);
+        expect(readFileSync(first.path).equals(kept)).toBe(true);
+    });
+
+    it("takes with it what killed processes and old releases left in the cache", async () => {
+        const own = env({ XDG_CACHE_HOME: join(directory, "crowded") });
+        const cache = join(own.XDG_CACHE_HOME, "zeroform", "compressed");
+        mkdirSync(cache, { recursive: true });
+        const ages = { "old.gz": 31 * 24, "young.gz": 29 * 24, ".killed": 2, ".running": 0 };
+        for (const [name, hours] of Object.entries(ages)) {
+            writeFileSync(join(cache, name), "x");
+            const then = new Date(Date.now() - hours * 3_600_000);
+            utimesSync(join(cache, name), then, then);
+        }
+        const release = new Release({ env: own, agentBundle: written("small.js", "small") });
+        const { sha256 } = await release.agent();
+        await release.compressed(await release.agent());
+        expect(readdirSync(cache).toSorted()).toEqual([".running", `${sha256}.gz`, "young.gz"].toSorted());
+        utimesSync(join(cache, `${sha256}.gz`), new Date(0), new Date(0));
+        await release.compressed(await release.agent());
+        expect(statSync(join(cache, `${sha256}.gz`)).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+    });
+
+    it("for which there is no cache is refused with its path", async () => {
+        const occupied = written("occupied", "a file");
+        const release = new Release({ env: env({ XDG_CACHE_HOME: occupied }), agentBundle: written("any.js", "any") });
+        const refused = release.compressed(await release.agent());
+        await expect(refused).rejects.toMatchObject({
+            code: "RUNTIME_MISSING",
+            message: `${join(occupied, "zeroform", "compressed")} cannot be written (ENOTDIR)`,
+            hint: expect.stringContaining("XDG_CACHE_HOME"),
+        });
     });
 });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { VERSION } from "../../protocol/version.ts";
 import { cacheDirectory } from "./cache-directory.ts";
-import { compressInto } from "./compress.ts";
+import { compressedPath, compressInto } from "./compress.ts";
 import type { ProbeReport } from "./probe.ts";
 import { cachedRuntime, fetchRuntime } from "./runtime-cache.ts";
 import { type Runtime, runtimeFor } from "./runtimes.ts";
@@ -93,16 +93,27 @@ export class Release {
         return undefined;
     }
 
-    /** An artifact as a gzip file; kept by content hash, since compressing a runtime takes seconds. */
+    /** An artifact as a gzip file; kept by content hash, since compressing a runtime takes seconds. Many may wait for one that is being made. */
     compressed(artifact: Artifact): Promise<{ readonly path: string; readonly bytes: number }> {
         const { sha256 } = artifact;
         let compressed = this.#compressed.get(sha256);
         if (!compressed) {
-            compressed = compressInto(cacheDirectory(this.#env, "compressed"), artifact);
-            compressed.catch(() => this.#compressed.delete(sha256));
+            compressed = compressInto(this.#compressedIn, artifact);
             this.#compressed.set(sha256, compressed);
+            // Once it is there, it is found there.
+            const forget = () => void this.#compressed.delete(sha256);
+            compressed.then(forget, forget);
         }
         return compressed;
+    }
+
+    /** Its gzip file is damaged. */
+    async forgetCompressed({ sha256 }: Artifact): Promise<void> {
+        await rm(compressedPath(this.#compressedIn, sha256), { force: true });
+    }
+
+    get #compressedIn(): string {
+        return cacheDirectory(this.#env, "compressed");
     }
 
     async #measure(path: string): Promise<Artifact> {

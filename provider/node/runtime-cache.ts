@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { cacheDirectory } from "./cache-directory.ts";
+import { cacheDirectory, cacheFailure } from "./cache-directory.ts";
 import { NpmError, npmTarball } from "./npm-tarball.ts";
 import { RUNTIMES, type Runtime } from "./runtimes.ts";
 import type { Work } from "./shared-work.ts";
@@ -133,13 +133,15 @@ const explained = (thrown: unknown, runtime: Runtime, directory: string): Zerofo
             `the agent needs ${spec}, and there is no npm on PATH to fetch it with`,
             `Install npm, which comes with Node.js, or ${own}.`,
         );
-    if (code === "ENOSPC" || code === "EDQUOT")
+    const bytes = runtime.bytes * 2;
+    if (!(thrown instanceof NpmError)) {
+        const ours = cacheFailure(thrown, { directory, what: spec, bytes });
+        if (ours) return ours;
+    } else if (code === "ENOSPC" || code === "EDQUOT")
         return failure(
             `the disk is full: ${spec} does not fit into ${directory} or npm's cache`,
-            `Free ${Math.ceil((runtime.bytes * 2) / MIB)} MiB, or let XDG_CACHE_HOME name a directory with room.`,
+            `Free ${Math.ceil(bytes / MIB)} MiB, or let XDG_CACHE_HOME and npm's setting \`cache\` name directories with room.`,
         );
-    if (!(thrown instanceof NpmError) && (code === "EACCES" || code === "EROFS" || code === "EPERM" || code === "ENOTDIR"))
-        return failure(`${directory} cannot be written (${code})`, "Make it writable, or let XDG_CACHE_HOME name a directory that is.");
     const words = thrown instanceof Error ? thrown.message : String(thrown);
     if (UNREACHABLE.test(code ?? ""))
         return failure(

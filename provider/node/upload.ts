@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { failedStep } from "./bootstrap-failures.ts";
 import { ChunkSize } from "./chunk-size.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Ended } from "./connection.ts";
 import { rootCommand, type Script } from "./root-command.ts";
 import type { Work } from "./shared-work.ts";
 
@@ -22,6 +22,8 @@ export interface Upload {
     readonly mode: "0644" | "0755";
     readonly bytes: number;
     readonly packed: () => Promise<Packed>;
+    /** The packed file is not what it should be: the next one is made afresh. */
+    readonly forget: () => Promise<void>;
 }
 
 const MIB = 1024 * 1024;
@@ -53,8 +55,18 @@ const RECEIVE: Script = `
     s=$(sha256sum "$p"); [ "\${s%% *}" = "$2" ] || { rm -f "$t"; exit ${DAMAGED_STATUS}; };
     chmod "$3" "$p"; sync "$p"; mv -f "$p" "$1"; rm -f "$t"; sync "$d" "$(dirname "$d")"`;
 
-/** Puts a file on the node. Cut off, it goes on where it ended when it is called again, by whomever. */
-export const upload = async (connection: Connection, { what, path, sha256, mode, bytes, packed }: Upload, work: Work): Promise<void> => {
+/**
+ * Puts a file on the node. Cut off, it goes on where it ended when it is called again, by whomever. What arrives damaged is packed and sent
+ * once more from the start, since the copy kept here may be damaged too; and no oftener, since no deadline ends what moves.
+ */
+export const upload = async (connection: Connection, file: Upload, work: Work): Promise<void> => {
+    if (await sentWhole(connection, file, work)) return;
+    await file.forget();
+    if (!(await sentWhole(connection, file, work))) throw damaged(connection.target.alias, file.what);
+};
+
+/** False when it arrived, and was something else. */
+const sentWhole = async (connection: Connection, { what, path, sha256, mode, bytes, packed }: Upload, work: Work): Promise<boolean> => {
     if (bytes > MIB) work.progress(`packing the ${what}`);
     const node = connection.target.alias;
     const file = await packed();
@@ -62,8 +74,9 @@ export const upload = async (connection: Connection, { what, path, sha256, mode,
         work.moved();
         if (file.bytes > MIB) work.progress(`uploading ${what} ${howFar(arrived, file.bytes, bytesPerSecond)}`);
     });
+    let ended: Ended;
     try {
-        const ended = await connection.run(rootCommand(connection.target, RECEIVE, [path, sha256, mode, `${file.bytes}`]), {
+        ended = await connection.run(rootCommand(connection.target, RECEIVE, [path, sha256, mode, `${file.bytes}`]), {
             signal: work.signal,
             timeoutMs: SILENT_MS,
             doing: `uploading the ${what}`,
@@ -73,13 +86,15 @@ export const upload = async (connection: Connection, { what, path, sha256, mode,
                 if (length !== undefined) conveyor.arrived(Number(length));
             },
         });
-        if (ended.code === DAMAGED_STATUS && !/no space left|quota exceeded/i.test(ended.stderr)) throw damaged(node, what);
-        if (ended.code !== 0) throw failedStep(node, `uploading the ${what}`, ended);
     } finally {
         conveyor.end();
         await conveyor.stopped;
         await file.close();
     }
+    if (conveyor.failure) throw conveyor.failure;
+    if (ended.code === DAMAGED_STATUS && !/no space left|quota exceeded/i.test(ended.stderr)) return false;
+    if (ended.code !== 0) throw failedStep(node, `uploading the ${what}`, ended);
+    return true;
 };
 
 /** Sends a file chunk by chunk, never far ahead of what has arrived: so a waiting call on the same connection waits for little. */
@@ -87,6 +102,8 @@ class Conveyor {
     readonly output = new PassThrough();
     /** Resolves when nothing is read from the file any more. */
     readonly stopped: Promise<void>;
+    /** Why the file could not be read to its end. */
+    failure: Error | undefined;
     readonly #file: Packed;
     readonly #onArrived: (bytes: number, bytesPerSecond: number) => void;
     readonly #size = new ChunkSize();
@@ -101,7 +118,8 @@ class Conveyor {
         this.#file = file;
         this.#onArrived = onArrived;
         this.stopped = this.#send().catch((thrown: unknown) => {
-            this.output.destroy(thrown instanceof Error ? thrown : undefined);
+            this.failure = thrown instanceof Error ? thrown : new Error(String(thrown));
+            this.output.destroy(this.failure);
         });
     }
 
@@ -161,7 +179,6 @@ const damaged = (node: string, what: string) =>
         code: "AGENT_BROKEN",
         action: "bootstrap",
         node,
-        message: `the ${what} arrived damaged on ${node}`,
-        hint: "Run pulumi up again; if it stays so, check the disk and the memory of the machine.",
-        retryable: true,
+        message: `the ${what} arrived damaged on ${node}, twice`,
+        hint: "Run pulumi up again; if it stays so, check the disk and the memory of that machine and of this one.",
     });
