@@ -119,7 +119,9 @@ describe("a dial", () => {
 
     it("says that there is no key, that a server takes none, and that a key cannot be read", async () => {
         const { port } = await sshServer();
-        expect((await failure({ port })).sentence()).toMatch(/there is no key to log in with/);
+        expect((await failure({ port })).sentence()).toMatch(
+            /there is no key to log in with.*Start an SSH agent and ssh-add a key, .*give the Node identityFile or privateKey/,
+        );
         const { port: passwordsOnly } = await sshServer(["password"]);
         expect((await failure({ port: passwordsOnly, identityFile: keys.wrong })).sentence()).toMatch(/the server accepts password only/);
         expect(await failure({ port, identityFile: join(home, "absent") })).toMatchObject({ code: "SSH_CONFIG", retryable: false });

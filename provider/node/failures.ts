@@ -147,6 +147,7 @@ export const loginRefused = (
     const names = candidates.slice(0, tried).map(({ label }) => label);
     const others = candidates.slice(tried).map(({ label }) => `${label} (not tried: the server allows no more attempts)`);
     const message = names.length === 0 ? "there is no key to log in with" : `no key was accepted (tried ${names.join(", ")})`;
+    const which = target.isHop ? "that entry of via" : "the Node";
     const passed = [...others, ...passedOver];
     const only = accepts.length > 0 && !accepts.includes("publickey") ? `; the server accepts ${accepts.join(", ")} only` : "";
     return new ZeroformError({
@@ -154,7 +155,10 @@ export const loginRefused = (
         action: "connect",
         node: target.alias,
         message: `SSH login as ${target.user} on ${describeTarget(target)}: ${message}${passed.length ? `; not used: ${passed.join(", ")}` : ""}${only}`,
-        hint: `Add a public key to ~/.ssh/authorized_keys of ${target.user} there, or give ${target.isHop ? "that entry of via" : "the Node"} another identityFile or user.`,
+        hint:
+            names.length === 0 && passed.length === 0
+                ? `Start an SSH agent and ssh-add a key, make one with ssh-keygen, or give ${which} identityFile or privateKey.`
+                : `Add a public key to ~/.ssh/authorized_keys of ${target.user} there, or give ${which} another identityFile or user.`,
     });
 };
 

@@ -36,6 +36,8 @@ describe("the runtime for a node", () => {
             code: "WRONG_ARCHITECTURE",
             message: expect.stringContaining(`ZEROFORM_RUNTIME (${given}) is not a program for it`),
         });
+        const nowhere = new Release({ env: env({ ZEROFORM_RUNTIME: "/nowhere/bun" }) }).runtime({ arch: "x86_64" }, "alpha", work);
+        await expect(nowhere).rejects.toMatchObject({ code: "RUNTIME_MISSING", message: expect.stringContaining("/nowhere/bun") });
     });
 
     it("is fetched once for all who wait, and what lies in the cache counts by its content only", async () => {

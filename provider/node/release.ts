@@ -59,6 +59,12 @@ export class Release {
         const given = this.#env.ZEROFORM_RUNTIME;
         if (given) {
             if ((await architectureOf(given)) === arch) return this.#measure(given);
+            if (!(await isFile(given)))
+                throw new ZeroformError({
+                    code: "RUNTIME_MISSING",
+                    message: `ZEROFORM_RUNTIME names ${given}, and no such file is there`,
+                    hint: "Point it to bin/bun of a Linux build of Bun, or unset it: zeroform gets one by itself.",
+                });
             throw new ZeroformError({
                 code: "WRONG_ARCHITECTURE",
                 action: "bootstrap",

@@ -1,6 +1,7 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Method } from "../../protocol/api.ts";
 
 const REPOSITORY = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
@@ -8,6 +9,8 @@ const REPOSITORY = new URL("../..", import.meta.url).pathname.replace(/\/$/, "")
 export interface ReleaseMarks {
     readonly version: string;
     readonly protocols: readonly number[];
+    /** What its agent cannot be asked. */
+    readonly without?: readonly Method[];
 }
 
 /** This package as another release would bring it: a `node_modules` of its own with it, beside the dependencies of the repository. */
@@ -27,6 +30,7 @@ export class OtherRelease implements AsyncDisposable {
         await cp(join(REPOSITORY, "dist"), join(own, "dist"), { recursive: true });
         await cp(join(REPOSITORY, "package.json"), join(own, "package.json"));
         for (const file of [join(own, "dist", "protocol", "version.js"), release.agentBundle]) await mark(file, marks);
+        await removeMethods(release.agentBundle, marks.without ?? []);
         return release;
     }
 
@@ -52,4 +56,15 @@ const mark = async (file: string, { version, protocols }: ReleaseMarks): Promise
     for (const words of [`VERSION = "${version}"`, `PROTOCOLS_UNDERSTOOD = ${JSON.stringify(protocols)}`])
         if (!marked.includes(words)) throw new Error(`${file} has no ${words.split(" ")[0]} to mark`);
     await writeFile(file, marked);
+};
+
+/** Its handlers answer to names that nobody calls. */
+const removeMethods = async (bundle: string, methods: readonly Method[]): Promise<void> => {
+    let text = await readFile(bundle, "utf8");
+    for (const method of methods) {
+        const handler = new RegExp(`^( +)"?${method.replace(".", "\\.")}"?: (?=\\(|operation\\(|question\\()`, "m");
+        if (!handler.test(text)) throw new Error(`${bundle} has no handler of ${method} to remove`);
+        text = text.replace(handler, `$1"removed ${method}": `);
+    }
+    await writeFile(bundle, text);
 };
