@@ -64,7 +64,7 @@ describe("an operation", () => {
             pass(1);
             signal.throwIfAborted();
         });
-        await expect(doing).rejects.toMatchObject({ code: "TIMEOUT" });
+        await expect(doing).rejects.toMatchObject({ code: "TIMEOUT", message: "not done after 560s" });
         expect(now() - began).toBe(560_000);
     });
 

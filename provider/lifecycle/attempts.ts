@@ -35,7 +35,8 @@ const STALLED_MS = 60_000;
  */
 export const persist = async <T>(patience: Patience, work: (attempt: Attempt) => Promise<T>): Promise<T> => {
     const { timeoutMs, clock, engine, urn, context } = patience;
-    let deadline = clock.now() + timeoutMs;
+    const began = clock.now();
+    let deadline = began + timeoutMs;
     const expired = new AbortController();
     const { signal } = expired;
     const remainingMs = () => Math.max(0, deadline - clock.now());
@@ -48,6 +49,8 @@ export const persist = async <T>(patience: Patience, work: (attempt: Attempt) =>
     const moved = () => {
         deadline = Math.max(deadline, clock.now() + STALLED_MS);
     };
+    /** What is said of the time in an error: all that there was, with what moving data added. */
+    const allowed = () => ({ ...patience, timeoutMs: Math.max(timeoutMs, Math.round((deadline - began) / 1000) * 1000) });
     let last = "";
     const say = (doing: string) => {
         last = doing;
@@ -60,13 +63,13 @@ export const persist = async <T>(patience: Patience, work: (attempt: Attempt) =>
                 return await work({ signal, remainingMs, say, moved });
             } catch (thrown) {
                 const error = asZeroformError(thrown).with(context);
-                if (signal.aborted) throw tooLate(patience, last, error);
+                if (signal.aborted) throw tooLate(allowed(), last, error);
                 if (!error.retryable) throw error;
                 const jitteredMs = pauseMs * (0.75 + Math.random() / 2);
-                if (clock.now() + jitteredMs >= deadline) throw exhausted(patience, error);
+                if (clock.now() + jitteredMs >= deadline) throw exhausted(allowed(), error);
                 say(`${error.message}; trying again`);
                 await clock.sleep(jitteredMs, signal).catch(() => {
-                    throw exhausted(patience, error);
+                    throw exhausted(allowed(), error);
                 });
             }
         }
