@@ -98,3 +98,19 @@ it("a packed file that cannot be read is named, and not the machine", async () =
     };
     await expect(bootstrap(breaking as Connection, report, releaseWith(short), work)).rejects.toThrow("the packed file has become shorter");
 });
+
+it("a lock that the machine has taken back in the middle of an upload ends the bootstrap before it installs", async () => {
+    const steps: string[] = [];
+    const { run, target } = machine({});
+    const stalled = async (command: string, options: RunOptions): Promise<Ended> => {
+        steps.push(options.doing);
+        if (options.doing !== "preparing the machine") return run(command, options);
+        options.onStdoutLine?.("zeroform-locked");
+        return { code: 0, stdout: "", stderr: "" };
+    };
+    await expect(bootstrap({ target, run: stalled } as unknown as Connection, report, release, work)).rejects.toMatchObject({
+        code: "BUSY",
+        retryable: true,
+    });
+    expect(steps).toEqual(["preparing the machine", "uploading the runtime"]);
+});
