@@ -51,7 +51,7 @@ export function register(program: Command): void {
 
     dev.command("ssh")
         .description("open a shell on a host, or run a command there, over its real sshd")
-        .argument("<host>", "zf-1, or 1 for number 1 of the set; dev@zf-1 or guest@zf-1 for the accounts with and without sudo")
+        .argument("<name>", "zf-1, or 1 for number 1 of the set; dev@zf-1 or guest@zf-1 for the accounts with and without sudo")
         .argument("[command...]")
         .addOption(prefixOption())
         .passThroughOptions()
@@ -63,7 +63,7 @@ export function register(program: Command): void {
 
     for (const [name, description, action] of SWITCHES) {
         command(dev, name, description)
-            .argument("<host>", "zf-1, or 1 for number 1 of the set")
+            .argument("<name>", "zf-1, or 1 for number 1 of the set")
             .action(async (host: string, { prefix, json }: Options) => print([await action(fullName(host, prefix).name)], json));
     }
 }

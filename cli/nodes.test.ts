@@ -106,7 +106,7 @@ describe("zeroform remove", () => {
     });
 
     it("takes lives only", async () => {
-        await expect(zeroform("remove", "events")).rejects.toMatchObject({ code: "INVALID" });
+        await expect(zeroform("remove", "events")).rejects.toMatchObject({ code: "commander.invalidArgument" });
         expect(node.commands).toEqual([]);
     });
 });

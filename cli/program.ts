@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { VERSION } from "../protocol/version.ts";
 import * as adopt from "./adopt.ts";
+import * as completion from "./completion.ts";
 import * as dev from "./dev.ts";
 import * as doctor from "./doctor.ts";
 import * as events from "./events.ts";
@@ -15,7 +16,9 @@ import * as tenants from "./tenants.ts";
 import * as trash from "./trash.ts";
 
 /** Every group of commands is a file that exports `register(program)`; the order here is the order in the help. */
-const GROUPS = [status, logs, events, metrics, shell, doctor, trash, remove, tenants, adopt, evict, machine, dev] as const;
+const GROUPS = [
+    status, logs, events, metrics, shell, doctor, trash, remove, tenants, adopt, evict, machine, completion, dev,
+] as const;
 
 /** The whole command line. Wrong use ends in a CommanderError. */
 export const zeroform = (): Command => {

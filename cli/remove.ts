@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import type { ResourceStatus } from "../protocol/api.ts";
 import { ZeroformError } from "../protocol/errors.ts";
-import { formatResourceId, isLife, type Life, type MachineId } from "../protocol/ids.ts";
+import { formatResourceId, type Life, type MachineId } from "../protocol/ids.ts";
 import type { NodeLink } from "../provider/node/pool.ts";
 import { formatDuration } from "../schema/quantity.ts";
+import { explain, parseLife } from "./help.ts";
 import { change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
 
 /** As long as a Node's `trash` says when a program says nothing. */
@@ -13,16 +14,16 @@ const WAIT_MS = 5 * 60_000;
 
 interface Options extends NodeOptions {
     readonly purge?: boolean;
+    readonly json?: boolean;
 }
 
 /** `zeroform remove`: takes away what no program knows any more, and only that. */
 export const register = (program: Command): void => {
-    withNodeOptions(program.command("remove").argument("<life>", "life of the resource, as `status` shows it"))
+    const command = withNodeOptions(program.command("remove").argument("<life>", "life of the resource, as `status` shows it", parseLife))
         .description("remove what no program knows any more: kept data, and resources that were taken out of a stack's state")
         .option("--purge", "delete the data at once instead of leaving them in the trash for a day")
-        .action(async (life: string, options: Options) => {
-            if (!isLife(life))
-                throw new ZeroformError({ code: "INVALID", message: `"${life}" is not a life`, hint: "`zeroform status` shows them." });
+        .option("--json", 'print JSON: node, kind, name, life, and data, which is "purged" or "trash"')
+        .action(async (life: Life, options: Options) => {
             const nodes = await nodesOf(options);
             const { node, found } = await theOneWith(nodes, (link) => onMachine(link, life), {
                 code: "LIFE_UNKNOWN",
@@ -43,11 +44,23 @@ export const register = (program: Command): void => {
             const trashMs = options.purge ? 0 : TRASH_MS;
             const params = { caller: { machine, tenant, seen: [] }, life, onRemove: "delete", trashMs, waitMs: WAIT_MS } as const;
             await change(node, (link) => link.request("resource.delete", params));
+            if (options.json) {
+                const data = options.purge ? "purged" : "trash";
+                console.log(JSON.stringify({ node: node.name, kind, name, life, data }, null, 2));
+                return;
+            }
             const data = options.purge
                 ? "its data are deleted"
                 : `its data wait ${formatDuration(trashMs)} in the trash (zeroform trash restore ${life})`;
             console.log(`${node.name}: ${kind} "${name}" is removed; ${data}`);
         });
+    explain(command, {
+        details: ["What the selected stack knows is refused: that is for pulumi to remove."],
+        examples: [
+            ["zeroform remove l4k2m9p7q3r8s5t6v", "its data go to the trash for a day"],
+            ["zeroform remove l4k2m9p7q3r8s5t6v --purge --host 10.0.0.11", "its data are deleted at once, on a machine without a stack"],
+        ],
+    });
 };
 
 const onMachine = async (

@@ -3,6 +3,7 @@ import type { AgentEvent, MachineStatus, ResourceStatus } from "../protocol/api.
 import { ZeroformError } from "../protocol/errors.ts";
 import { formatResourceId } from "../protocol/ids.ts";
 import { formatSize } from "../schema/quantity.ts";
+import { explain, parseCount } from "./help.ts";
 import { askEach, type NamedNode, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
 import { ago, columns } from "./text.ts";
 
@@ -10,23 +11,17 @@ const EVENTS_SHOWN = 5;
 
 interface Options extends NodeOptions {
     readonly json?: boolean;
-    readonly events: string;
+    readonly events: number;
 }
 
 /** `zeroform status`: nodes and resources with their state, since when, and why not. */
 export const register = (program: Command): void => {
-    withNodeOptions(program.command("status"))
+    const command = withNodeOptions(program.command("status"))
         .description("show nodes and resources with their state, since when, and why not")
-        .option("--events <number>", "how many of the latest events to show for each node", String(EVENTS_SHOWN))
-        .option("--json", "print JSON")
-        .addHelpText(
-            "after",
-            "\nIn a Pulumi project folder the nodes are those of the selected stack.\nExit status: 0 when everything is ready, 1 when something is not or a node cannot be reached, 2 on wrong use.",
-        )
+        .option("--events <number>", "how many of the latest events to show for each node", parseCount, EVENTS_SHOWN)
+        .option("--json", "print a JSON array: for each node what the agent says, or its error")
         .action(async (options: Options) => {
-            const answers = await askEach(await nodesOf(options), (link) =>
-                link.request("status", { events: Number(options.events) || 0 }),
-            );
+            const answers = await askEach(await nodesOf(options), (link) => link.request("status", { events: options.events }));
             if (options.json) console.log(JSON.stringify(answers.map(toJson), null, 2));
             else for (const { node, answer } of answers) console.log(describe(node, answer));
             const wrong = answers.some(
@@ -37,6 +32,19 @@ export const register = (program: Command): void => {
             );
             process.exitCode = wrong ? 1 : 0;
         });
+    explain(command, {
+        details: ["In a Pulumi project folder the nodes are those of the selected stack."],
+        examples: [
+            ["zeroform status", "the nodes of the selected stack"],
+            ["zeroform status --host 10.0.0.11 10.0.0.12", "two machines, without a stack"],
+            ["zeroform status --json | jq '.[].resources[]'", "every resource, for a program"],
+        ],
+        exits: [
+            ["0", "everything is ready"],
+            ["1", "something is not ready, or a node was not reached"],
+            ["2", "wrong use: an unknown command, option or value"],
+        ],
+    });
 };
 
 const toJson = ({ node, answer }: { readonly node: NamedNode; readonly answer: MachineStatus | ZeroformError }) => ({
@@ -68,8 +76,15 @@ const describe = (node: NamedNode, answer: MachineStatus | ZeroformError): strin
             ? undefined
             : columns(
                   [
-                      ["TRASH", "NAME", "SIZE", "REMOVED", "LIFE"],
-                      ...trash.map(({ kind, name, bytes, removedAt, life }) => [kind, name, roughSize(bytes), ago(removedAt), life]),
+                      ["TRASH", "NAME", "SIZE", "REMOVED", "LIFE", ""],
+                      ...trash.map(({ kind, name, bytes, removedAt, life, unreachable }) => [
+                          kind,
+                          name,
+                          unreachable === undefined ? roughSize(bytes) : "unknown",
+                          ago(removedAt),
+                          life,
+                          unreachable === undefined ? "" : `cannot be reached: ${unreachable}`,
+                      ]),
                   ],
                   "  ",
               ),
