@@ -12,6 +12,7 @@ import { destinationOf, resolveRoute } from "../provider/node/route.ts";
 import { reach } from "../schema/on-node.ts";
 import { declarations } from "./declarations.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
+import { explain } from "./help.ts";
 import { type Found, lostTenants, requireDistinct } from "./lost-tenants.ts";
 import { linkTo, type NamedNode, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
 import { isInProject, type PlannedResource, programPlan } from "./program-plan.ts";
@@ -24,17 +25,22 @@ interface Options extends NodeOptions {
     readonly program: boolean;
     readonly import?: boolean;
     readonly out?: string;
+    readonly json?: boolean;
 }
 
 /** `zeroform adopt`: a stack whose state was lost is put together again from what is on the machines. */
 export const register = (program: Command): void => {
-    withNodeOptions(program.command("adopt"))
+    const command = withNodeOptions(program.command("adopt"))
         .description("put a stack's lost state together again from what its tenants have on the machines")
         .option("--tenant <id...>", "the tenants that are meant, where two stacks have equal names")
         .option("--project <name>", "the project that the stack belonged to, where there is no program")
         .option("--no-program", "do not ask the program of this folder; the next `pulumi up` may then show updates of state only")
         .option("--import", "give the state to the selected stack, which has to be empty, instead of writing a file")
         .option("--out <file>", "where the state is written (it holds secrets in clear: mode 0600) [<stack>.adopted.json]")
+        .option(
+            "--json",
+            "print JSON instead of declarations: stack, project, resources with kind, urn and id, and the file, when one is written",
+        )
         .action(async (options: Options) => {
             const { planned, empty } = await programOf(options);
             const root = planned.find(({ type }) => type === "pulumi:pulumi:Stack");
@@ -44,11 +50,29 @@ export const register = (program: Command): void => {
             const adopted = await adoptAll(found, planned);
             const { stack, project } = partsOf(found[0]?.holdings.urn ?? "");
             const deployment = deploymentOf({ stack, project, planned, adopted, empty, mintId: randomUUID });
-            console.log(declarations(adopted));
+            const file = options.import ? undefined : (options.out ?? `${stack}.adopted.json`);
+            const say = options.json ? () => undefined : (words: string) => console.log(words);
+            say(declarations(adopted));
             compare(planned, adopted);
-            if (options.import) await give(deployment, options.stack, stack);
-            else await write(deployment, options.out ?? `${stack}.adopted.json`);
+            if (file === undefined) await give(deployment, options.stack);
+            else await write(deployment, file);
+            say(file === undefined ? imported(stack) : written(file));
+            if (!options.json) return;
+            const resources = adopted.map(({ kind, urn, id }) => ({ kind, urn, id }));
+            console.log(JSON.stringify({ stack, project, resources, ...(file !== undefined && { file }) }, null, 2));
         });
+    explain(command, {
+        details: [
+            "It asks the machines that the program names, or those named with --host, for what a stack of this name has there, and prints declarations for it. What is on one side only is said on standard error. The machines are not changed.",
+        ],
+        examples: [
+            ["zeroform adopt --import", "in the project's folder, with a new empty stack selected"],
+            [
+                "zeroform adopt --host 10.0.0.11 10.0.0.12 --project shop --stack prod",
+                "without the program: a file for pulumi stack import",
+            ],
+        ],
+    });
 };
 
 const note = (words: string): void => console.error(words);
@@ -142,10 +166,11 @@ const compare = (planned: readonly PlannedResource[], adopted: readonly Adopted[
         note(`! not found, so that the next \`pulumi up\` makes it anew: ${type.split(/[:/]/).at(-1)} "${partsOf(urn).name}"`);
 };
 
-const give = async (deployment: Deployment, selected: string | undefined, stack: string): Promise<void> => {
+const give = async (deployment: Deployment, selected: string | undefined): Promise<void> => {
     await pulumi(["stack", "import"], selected, "the state was not imported", JSON.stringify(deployment));
-    console.log(`stack ${stack} has its state again; look at it with \`pulumi preview\``);
 };
+
+const imported = (stack: string): string => `stack ${stack} has its state again; look at it with \`pulumi preview\``;
 
 const write = async (deployment: Deployment, file: string): Promise<void> => {
     try {
@@ -154,9 +179,9 @@ const write = async (deployment: Deployment, file: string): Promise<void> => {
         const words = failure instanceof Error ? failure.message : String(failure);
         throw invalid(`the state could not be written: ${words}`, "Name another file with --out.");
     }
-    console.log(
-        `written to ${file}, with secrets in clear; \`pulumi stack import --file ${file}\` takes and encrypts it, then delete the file`,
-    );
 };
+
+const written = (file: string): string =>
+    `written to ${file}, with secrets in clear; \`pulumi stack import --file ${file}\` takes and encrypts it, then delete the file`;
 
 const invalid = (message: string, hint: string) => new ZeroformError({ code: "INVALID", message, hint });

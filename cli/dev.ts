@@ -11,11 +11,13 @@ import {
     list,
     powerOff,
     powerOn,
+    prefixes,
     sshArguments,
     up,
 } from "../dev/hosts/index.ts";
 import { parseHostName } from "../dev/hosts/places.ts";
 import { bytesOf, formatSize } from "../schema/quantity.ts";
+import { type Explanation, explain } from "./help.ts";
 
 interface Options {
     readonly prefix: string;
@@ -45,8 +47,11 @@ export function register(program: Command): void {
         else console.log(hosts.length === 0 ? `No test hosts with the prefix ${prefix}.` : `Removed ${names(hosts)}.`);
     });
 
-    command(dev, "list", "the hosts of the set, and how to reach them").action(async ({ prefix, json }: Options) =>
-        print(await list({ prefix }), json),
+    command(dev, "list", "the hosts of a set, or of all sets when no prefix is given, and how to reach them").action(
+        async ({ prefix, json }: Options, listing: Command) => {
+            const sets = listing.getOptionValueSource("prefix") === "default" ? await prefixes() : [prefix];
+            print((await Promise.all(sets.map((each) => list({ prefix: each })))).flat(), json);
+        },
     );
 
     dev.command("ssh")
@@ -66,7 +71,33 @@ export function register(program: Command): void {
             .argument("<name>", "zf-1, or 1 for number 1 of the set")
             .action(async (host: string, { prefix, json }: Options) => print([await action(fullName(host, prefix).name)], json));
     }
+
+    for (const each of dev.commands) explain(each, { details: SETS, examples: EXAMPLES[each.name()] ?? [] });
 }
+
+const SETS = [
+    "Hosts are in sets, each with a prefix, a network and keys of its own: several sets live side by side, as for two checkouts or two tests at once.",
+];
+
+const EXAMPLES: Readonly<Record<string, Explanation["examples"]>> = {
+    up: [
+        ["zeroform dev up 3", "zf-1, zf-2 and zf-3"],
+        ["zeroform dev up 2 --prefix other --disk 1GiB", "two of another set, with small disks"],
+    ],
+    down: [["zeroform dev down --prefix other", "that set and nothing else"]],
+    list: [
+        ["zeroform dev list", "the hosts of all sets"],
+        ["zeroform dev list --prefix other --json", "those of one, for a program"],
+    ],
+    ssh: [
+        ["zeroform dev ssh 1", "a shell on zf-1"],
+        ["zeroform dev ssh dev@other-2 id", "a command as the account that has sudo"],
+    ],
+    "power-off": [["zeroform dev power-off zf-2", "as if its power was cut"]],
+    "power-on": [["zeroform dev power-on zf-2", "starts it again, with its disk"]],
+    cut: [["zeroform dev cut 1 --prefix other", "other-1 runs, and nobody reaches it"]],
+    join: [["zeroform dev join 1 --prefix other", "it is reached again"]],
+};
 
 const SWITCHES: readonly (readonly [string, string, (host: HostRef) => Promise<HostInfo>])[] = [
     ["power-off", "kill everything in the host at once, as a power cut does; its disk stays", powerOff],

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { Holdings } from "../protocol/api.ts";
-import { ZeroformError } from "../protocol/errors.ts";
 import { isTenantId, type MachineId, type TenantId } from "../protocol/ids.ts";
 import type { NodeLink } from "../provider/node/pool.ts";
 import { formatDuration, formatSize } from "../schema/quantity.ts";
 import { confirm } from "./confirm.ts";
+import { explain, WrongUse } from "./help.ts";
 import { change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
 import { partsOf } from "./urn.ts";
 
@@ -16,18 +16,19 @@ const WAIT_MS = 30 * 60_000;
 interface Options extends NodeOptions {
     readonly purge?: boolean;
     readonly yes?: boolean;
+    readonly json?: boolean;
 }
 
 /** `zeroform evict`: a machine is rid of a stack that nobody has any more. */
 export const register = (program: Command): void => {
-    withNodeOptions(program.command("evict").argument("<tenant>", "id of the tenant, as `zeroform tenants` shows it"))
+    const command = withNodeOptions(program.command("evict").argument("<tenant>", "id of the tenant, as `zeroform tenants` shows it"))
         .description("remove a tenant with all its resources from a machine, when the stack that made it is lost")
         .option("--purge", "delete its data at once, and what it has in the trash, instead of leaving them in the trash for a day")
         .option("--yes", "do not ask for the name of its Node")
-        .addHelpText("after", "\nWhere the program is still there, `zeroform adopt` gives the stack its state back instead.")
+        .option("--json", "print JSON: node, tenant, name, stack, project, removed resources, and what becomes of data and agent")
         .action(async (tenant: string, options: Options) => {
-            if (!isTenantId(tenant)) throw invalid(`"${tenant}" is not a tenant`, "`zeroform tenants <host>` shows them.");
-            if (!options.host) throw invalid("which machine is meant is not said", "Name it with --host.");
+            if (!isTenantId(tenant)) throw new WrongUse(`"${tenant}" is not a tenant`, "`zeroform tenants <host>` shows them.");
+            if (!options.host) throw new WrongUse("which machine is meant is not said", "Name it with --host.");
             const nodes = await nodesOf(options);
             const { node, found } = await theOneWith(nodes, (link) => onMachine(link, tenant), {
                 code: "TENANT_UNKNOWN",
@@ -49,6 +50,11 @@ export const register = (program: Command): void => {
                 const left = (await link.request("trash.list", {})).length;
                 return { ...done, agent: done.agent === "trash" && left === 0 ? "removed" : done.agent } as const;
             });
+            if (options.json) {
+                const data = options.purge ? "purged" : "trash";
+                console.log(JSON.stringify({ node: node.name, tenant, name, stack, project, removed, data, agent }, null, 2));
+                return;
+            }
             const data = options.purge
                 ? "its data are deleted"
                 : `its data wait ${formatDuration(trashMs)} in the trash (zeroform trash list --host ${node.name})`;
@@ -56,6 +62,13 @@ export const register = (program: Command): void => {
                 `${node.name}: Node "${name}" of stack ${stack} is removed with ${removed.length} resources; ${data}; ${agentWords[agent]}`,
             );
         });
+    explain(command, {
+        details: ["Where the program is still there, `zeroform adopt` gives the stack its state back instead."],
+        examples: [
+            ["zeroform evict t7k2m9p7q3r8s5t6v --host 10.0.0.11", "asks for the name of its Node, then its data go to the trash for a day"],
+            ["zeroform evict t7k2m9p7q3r8s5t6v --host 10.0.0.11 --purge --yes", "nothing of it stays"],
+        ],
+    });
 };
 
 const agentWords = {
@@ -71,5 +84,3 @@ const onMachine = async (
     const holdings = (await link.request("tenant.list", {})).find((each) => each.tenant === tenant);
     return holdings && { machine: link.welcome.machine, holdings };
 };
-
-const invalid = (message: string, hint: string) => new ZeroformError({ code: "INVALID", message, hint });

@@ -1,5 +1,13 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { ZeroformError } from "../protocol/errors.ts";
 import { isLife, type Life } from "../protocol/ids.ts";
+
+/** A command line that cannot be meant: another exit status than what failed. */
+export class WrongUse extends ZeroformError {
+    constructor(message: string, hint: string) {
+        super({ code: "INVALID", message, hint });
+    }
+}
 
 export interface Explanation {
     /** What the summary leaves unsaid; a paragraph an entry. */

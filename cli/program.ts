@@ -16,9 +16,7 @@ import * as tenants from "./tenants.ts";
 import * as trash from "./trash.ts";
 
 /** Every group of commands is a file that exports `register(program)`; the order here is the order in the help. */
-const GROUPS = [
-    status, logs, events, metrics, shell, doctor, trash, remove, tenants, adopt, evict, machine, completion, dev,
-] as const;
+const GROUPS = [status, logs, events, metrics, shell, doctor, trash, remove, tenants, adopt, evict, machine, completion, dev] as const;
 
 /** The whole command line. Wrong use ends in a CommanderError. */
 export const zeroform = (): Command => {

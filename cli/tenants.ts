@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Holdings } from "../protocol/api.ts";
 import { ZeroformError } from "../protocol/errors.ts";
 import { formatSize } from "../schema/quantity.ts";
+import { explain } from "./help.ts";
 import { askEach, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
 import { ago, columns } from "./text.ts";
 import { partsOf } from "./urn.ts";
@@ -12,17 +13,13 @@ interface Options extends NodeOptions {
 
 /** `zeroform tenants`: who owns what on a machine. */
 export const register = (program: Command): void => {
-    withNodeOptions(
+    const command = withNodeOptions(
         program
             .command("tenants")
             .argument("[host...]", "address, name or ~/.ssh/config alias, instead of the nodes of the selected stack"),
     )
         .description("show who owns what on a machine: stacks, their resources and trash, and when each was there last")
-        .option("--json", "print JSON")
-        .addHelpText(
-            "after",
-            "\nTAKES is what the resources may take of the machine's disks.\nExit status: 0, or 1 when a machine cannot be reached.",
-        )
+        .option("--json", "print a JSON array: for each node its tenants, or its error")
         .action(async (hosts: readonly string[], { json, ...options }: Options) => {
             const host = [...hosts, ...(options.host ?? [])];
             const nodes = await nodesOf({ ...options, ...(host.length > 0 && { host }) });
@@ -47,6 +44,13 @@ export const register = (program: Command): void => {
                 process.exitCode = 1;
             }
         });
+    explain(command, {
+        details: ["TAKES is what the resources may take of the machine's disks."],
+        examples: [
+            ["zeroform tenants 10.0.0.11", "whose resources are on a machine"],
+            ["zeroform tenants", "the same for the machines of the selected stack"],
+        ],
+    });
 };
 
 const row = (machine: string, tenant: Holdings): readonly string[] => {

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import type { TrashStatus } from "../protocol/api.ts";
 import { ZeroformError } from "../protocol/errors.ts";
-import { isLife, type Life } from "../protocol/ids.ts";
+import type { Life } from "../protocol/ids.ts";
 import type { NodeLink } from "../provider/node/pool.ts";
 import { formatSize } from "../schema/quantity.ts";
+import { explain, parseLife } from "./help.ts";
 import { askEach, change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
 import { registerPurge } from "./purge.ts";
 import { ago, columns } from "./text.ts";
@@ -12,9 +13,9 @@ import { ago, columns } from "./text.ts";
 export const register = (program: Command): void => {
     const trash = program.command("trash").description("data of removed resources: list it, bring it back, purge it");
 
-    withNodeOptions(trash.command("list"))
+    const listing = withNodeOptions(trash.command("list"))
         .description("show what is in the trash of each node, and until when")
-        .option("--json", "print JSON")
+        .option("--json", "print a JSON array: for each node its trash, or its error")
         .action(async (options: NodeOptions & { readonly json?: boolean }) => {
             const answers = await askEach(await nodesOf(options), (link) => link.request("trash.list", {}));
             if (options.json) {
@@ -36,7 +37,7 @@ export const register = (program: Command): void => {
                 console.log(
                     rows.length === 0
                         ? "nothing in the trash"
-                        : columns([["NODE", "KIND", "NAME", "SIZE", "REMOVED", "PURGED IN", "LIFE"], ...rows]),
+                        : columns([["NODE", "KIND", "NAME", "SIZE", "REMOVED", "PURGED IN", "LIFE", ""], ...rows]),
                 );
             }
             for (const { node, answer } of answers) {
@@ -46,21 +47,25 @@ export const register = (program: Command): void => {
             }
         });
 
+    explain(listing, {
+        examples: [
+            ["zeroform trash list", "what the nodes of the selected stack have in their trash"],
+            ["zeroform trash list --host 10.0.0.11 --json", "that of a machine, for a program"],
+        ],
+    });
+
     registerPurge(trash);
 
-    withNodeOptions(
-        trash.command("restore").argument("<life>", "life of the removed resource, as `trash list` shows it, or `status` when it was kept"),
+    const restoring = withNodeOptions(
+        trash
+            .command("restore")
+            .argument("<life>", "life of the removed resource, as `trash list` shows it, or `status` when it was kept", parseLife),
     )
         .description("put removed or kept data back in the place of a resource's own, which goes to the trash instead")
-        .option("--into <life>", "the resource to put it into, when it is not the one that the program calls the same")
-        .action(async (life: string, options: NodeOptions & { readonly into?: string }) => {
+        .option("--into <life>", "the resource to put it into, when it is not the one that the program calls the same", parseLife)
+        .option("--json", "print JSON: node, from, and into with life, kind and urn")
+        .action(async (life: Life, options: NodeOptions & { readonly into?: Life; readonly json?: boolean }) => {
             const { into } = options;
-            if (!isLife(life) || (into !== undefined && !isLife(into)))
-                throw new ZeroformError({
-                    code: "INVALID",
-                    message: `"${isLife(life) ? into : life}" is not a life`,
-                    hint: "`zeroform trash list` shows them.",
-                });
             const nodes = await nodesOf(options);
             const { node } = await theOneWith(nodes, (link) => isThere(link, life), {
                 code: "LIFE_UNKNOWN",
@@ -68,8 +73,18 @@ export const register = (program: Command): void => {
                 hint: "`zeroform trash list` and `zeroform status` show what there is.",
             });
             const restored = await change(node, (link) => link.request("trash.restore", { life, ...(into !== undefined && { into }) }));
+            if (options.json) return console.log(JSON.stringify({ node: node.name, from: life, ...restored }, null, 2));
             console.log(`${node.name}: ${restored.into.urn.split("::").at(-1)} has the data of ${life} again`);
         });
+    explain(restoring, {
+        details: [
+            "The resource has to exist: bring it back into the program and run `pulumi up` first. Its own data become a new piece of trash, so that a restore can be taken back by another one.",
+        ],
+        examples: [
+            ["zeroform trash restore l4k2m9p7q3r8s5t6v", "into the resource that the program calls the same"],
+            ["zeroform trash restore l4k2m9p7q3r8s5t6v --into l9p7q3r8s5t6vk2m4", "into another one of the same kind"],
+        ],
+    });
 };
 
 /** In the trash, or kept. */
@@ -82,12 +97,13 @@ const isThere = async (link: NodeLink, life: Life): Promise<true | undefined> =>
 /** Kept data that had to go by the way of the trash stay there until somebody purges them. */
 const NEVER_MS = 10 * 365 * 24 * 60 * 60_000;
 
-const row = (node: string, { kind, name, bytes, removedAt, purgeAt, life }: TrashStatus): readonly string[] => [
+const row = (node: string, { kind, name, bytes, removedAt, purgeAt, life, unreachable }: TrashStatus): readonly string[] => [
     node,
     kind,
     name,
-    formatSize(bytes),
+    unreachable === undefined ? formatSize(bytes) : "unknown",
     `${ago(removedAt)} ago`,
     purgeAt - Date.now() > NEVER_MS ? "never" : ago(Date.now(), purgeAt),
     life,
+    unreachable === undefined ? "" : `cannot be reached: ${unreachable}`,
 ];

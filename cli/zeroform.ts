@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { DevError } from "../dev/dev-error.ts";
 import { ZeroformError } from "../protocol/errors.ts";
+import { WrongUse } from "./help.ts";
 import { zeroform } from "./program.ts";
 
 /** Wrong use of a command line; 1 is for what failed. */
@@ -20,6 +21,8 @@ try {
     // It has said what is wrong itself; help and version end this way too.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE_STATUS;
     else if (error instanceof DevError) console.error(error.message);
-    else if (error instanceof ZeroformError) console.error(error.sentence());
-    else throw error;
+    else if (error instanceof ZeroformError) {
+        console.error(error.sentence());
+        if (error instanceof WrongUse) process.exitCode = USAGE_STATUS;
+    } else throw error;
 }

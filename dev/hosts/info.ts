@@ -2,7 +2,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { initPid } from "./cgroup.ts";
 import { cgroupRoot } from "./machine.ts";
 import { addressOf } from "./network.ts";
-import { type HostPlaces, hostPlaces, type SetPlaces, setPlaces } from "./places.ts";
+import { BASE, type HostPlaces, hostPlaces, isPrefix, type SetPlaces, setPlaces } from "./places.ts";
 import { type HostRecord, readRecord, type SetRecord } from "./records.ts";
 
 /** A test host, with what is needed to reach it as one reaches any machine over SSH. */
@@ -28,6 +28,14 @@ export interface HostInfo {
 export type HostRef = string | Pick<HostInfo, "name">;
 
 export const DEFAULT_PREFIX = "zf";
+
+/** The prefixes of all sets there are. */
+export async function prefixes(): Promise<string[]> {
+    const names = await readdir(BASE).catch(() => []);
+    const sets = names.filter(isPrefix);
+    const records = await Promise.all(sets.map((prefix) => readRecord<SetRecord>(setPlaces(prefix).record)));
+    return sets.filter((_, index) => records[index] !== undefined).sort();
+}
 
 /** The hosts of a set in the order of their numbers; none when there is no such set. */
 export async function list(options: { readonly prefix?: string } = {}): Promise<HostInfo[]> {

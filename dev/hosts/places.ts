@@ -44,6 +44,8 @@ export const BASE_LOCK = `${BASE}/lock`;
 /** Interface names have 15 characters at most, and the longest is `<prefix>-<number>` with a number of two digits. */
 const PREFIX = /^[a-z][a-z0-9]{0,11}$/;
 
+export const isPrefix = (text: string): boolean => PREFIX.test(text);
+
 /** One /24 a set, addresses from .11 on. */
 export const HOSTS_MAX = 50;
 

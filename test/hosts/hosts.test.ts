@@ -269,6 +269,20 @@ describe("zeroform dev", () => {
         expect(await footprint(OTHER)).toEqual(NOTHING);
     });
 
+    test("has sets side by side: made, cut and removed at once, each without the other noticing", async () => {
+        const both = [PREFIX, OTHER];
+        const made = await Promise.all(both.map((prefix) => zeroform("up", "1", "--prefix", prefix, "--disk", "256MiB")));
+        expect(made.map(({ code }) => code)).toEqual([0, 0]);
+        const names = (await zeroform("list")).stdout.split("\n").map((line) => line.split(" ")[0]);
+        expect(names).toEqual(expect.arrayContaining([`${PREFIX}-1`, `${OTHER}-1`]));
+        await zeroform("cut", "1", "--prefix", OTHER);
+        expect((await zeroform("ssh", "--prefix", PREFIX, "1", "hostname")).stdout).toBe(`${PREFIX}-1\n`);
+        const [, again] = await Promise.all([zeroform("down", "--prefix", OTHER), zeroform("up", "2", "--prefix", PREFIX, "--json")]);
+        expect((JSON.parse(again.stdout) as HostInfo[]).map(({ state }) => state)).toEqual(["up", "up"]);
+        expect(await footprint(OTHER)).toEqual(NOTHING);
+        expect((await zeroform("ssh", "--prefix", PREFIX, "2", "true")).code).toBe(0);
+    });
+
     test.each([
         [["cut", "nohosts-1"], "There is no test host nohosts-1: none with the prefix nohosts exists, `zeroform dev up` makes some.\n"],
         [["up", "--prefix", "Big"], '"Big" cannot be a prefix of test hosts: use 1 to 12 lower-case letters and digits, a letter first.\n'],
