@@ -77,7 +77,7 @@ describe("a command that changes something", () => {
 
     it("changes nothing when it is not there", async () => {
         const absent = { code: "LIFE_UNKNOWN" };
-        await expect(zeroform("trash", "restore", kept)).rejects.toMatchObject(absent);
+        await expect(zeroform("trash", "restore", mintLife())).rejects.toMatchObject(absent);
         await expect(zeroform("remove", trashed)).rejects.toMatchObject(absent);
         expect(sessions()).toEqual([false, false]);
     });

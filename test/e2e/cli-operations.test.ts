@@ -133,6 +133,60 @@ describe("zeroform shell", () => {
     });
 });
 
+describe("zeroform doctor", () => {
+    test("shows each requirement of a node, what it would install, and says what failed", async () => {
+        const { code, stdout } = await run(stack, "doctor", "alpha", "--json");
+        const [{ about, checks } = { about: "", checks: [] }] = JSON.parse(stdout) as readonly Report[];
+        expect({ code, about }).toEqual({ code: 0, about: "alpha" });
+        const found = new Map(checks.map((check) => [check.what, check]));
+        for (const what of [
+            "SSH",
+            "system",
+            "architecture",
+            "kernel",
+            "systemd",
+            "glibc",
+            "cgroup v2",
+            "/var/lib/zeroform",
+            "programs",
+            "agent",
+            "clock",
+        ])
+            expect(found.get(what), what).toMatchObject({ state: "ok" });
+        expect(found.get("agent")?.found).toMatch(/^\d+\.\d+\.\d+, 3 resources$/);
+
+        await sh(beta(), "chmod 0000 /usr/bin/gunzip; mv /usr/bin/gunzip /usr/bin/gunzip.away");
+        try {
+            const lacking = await run(stack, "doctor", "beta");
+            expect(lacking.code).toBe(1);
+            expect(lacking.stdout).toMatch(/failed +programs +.*gunzip\n +-> Install /);
+        } finally {
+            await sh(beta(), "mv /usr/bin/gunzip.away /usr/bin/gunzip; chmod 0755 /usr/bin/gunzip");
+        }
+    });
+
+    test("checks the operator's own machine and project", async () => {
+        const { stdout } = await run(stack, "doctor", "--json");
+        const [{ checks } = { checks: [] }] = JSON.parse(stdout) as readonly Report[];
+        const states = Object.fromEntries(checks.map(({ what, state }) => [what, state]));
+        expect(states).toMatchObject({
+            "Node.js": "ok",
+            pulumi: "ok",
+            "pulumi-language-nodejs": "ok",
+            "@pulumi/pulumi": "ok",
+            "agent bundle": "ok",
+        });
+        const bare = await start(stack, process.execPath, [ZEROFORM, "doctor"], "", { PATH: "/nowhere" }).ended;
+        expect(bare.code).toBe(1);
+        expect(bare.stdout).toMatch(/failed +pulumi +not on PATH\n +-> Get it from/);
+    });
+});
+
+interface Report {
+    readonly about: string;
+    readonly checks: readonly { readonly what: string; readonly state: string; readonly found: string }[];
+}
+
 describe("zeroform metrics", () => {
     test("is text that Prometheus reads, with figures of agents and engines", async () => {
         const { code, stdout } = await run(stack, "metrics");
@@ -149,7 +203,7 @@ describe("zeroform metrics", () => {
         );
         expect(metrics.value("zeroform_sweep_duration_seconds_count", { node: "beta" })).toBeGreaterThan(0);
         expect(metrics.value("zeroform_agent_resident_memory_bytes", { node: "beta" })).toBeGreaterThan(1e6);
-        const own = expositionOf(await sh(alpha(), "/var/lib/zeroform/current/zeroform-agent metrics"));
+        const own = expositionOf(`${await sh(alpha(), "/var/lib/zeroform/current/zeroform-agent metrics")}\n`);
         expect(own.value("zeroform_up", {})).toBe(1);
     });
 

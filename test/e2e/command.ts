@@ -20,8 +20,15 @@ export interface Running {
 }
 
 /** Starts a program about a stack: in its folder, with its backend. */
-export const start = (stack: Stack, program: string, args: readonly string[], input?: string | Buffer): Running => {
-    const child = spawn(program, args, { ...stack.surroundings, timeout: LIMIT_MS, killSignal: "SIGKILL" });
+export const start = (
+    stack: Stack,
+    program: string,
+    args: readonly string[],
+    input?: string | Buffer,
+    env: NodeJS.ProcessEnv = {},
+): Running => {
+    const { cwd, env: own } = stack.surroundings;
+    const child = spawn(program, args, { cwd, env: { ...own, ...env }, timeout: LIMIT_MS, killSignal: "SIGKILL" });
     let [stdout, stderr] = ["", ""];
     const watchers = new Set<() => void>();
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
