@@ -18,6 +18,8 @@ export interface Scene {
     disown(): void;
     /** What is undone at the end of the strike, whatever happens; the last one first. */
     undo(act: () => Promise<unknown>): void;
+    /** What is done when it has converged, or failed to: a person has been told by then. */
+    clear(act: () => Promise<unknown>): void;
 }
 
 /** What a person is told to do in the words of the product, and doing it. */

@@ -79,6 +79,7 @@ class Course {
 
     async #run(wanted: Wanted): Promise<void> {
         const undo: (() => Promise<unknown>)[] = [];
+        const clear: (() => Promise<unknown>)[] = [];
         let isDisowned = false;
         const scene: Scene = {
             host: this.#host,
@@ -91,6 +92,7 @@ class Course {
                 isDisowned = true;
             },
             undo: (act) => undo.push(act),
+            clear: (act) => clear.push(act),
         };
         const kept = Object.entries(this.#urls).filter(([name]) => wanted.zdbs.some((zdb) => zdb.name === name));
         this.#ledger.forgetAllBut(kept.map(([name]) => name));
@@ -102,7 +104,11 @@ class Course {
             if (isDisowned) this.#ledger.forgetAllBut([]);
             for (const act of undo.reverse()) await act();
         }
-        await this.#converge(scene);
+        try {
+            await this.#converge(scene);
+        } finally {
+            for (const act of clear.reverse()) await act();
+        }
         await this.#judge(wanted);
         await this.#ledger.write(this.#urls);
     }
