@@ -5,11 +5,14 @@ import type { LifeRow } from "../store/lives.ts";
 import { epochFor, ownLife, tenantOf } from "./caller.ts";
 import type { Call, Core } from "./core.ts";
 import { awaitRemoval, removalOf, wantRemoved } from "./removal.ts";
+import { refuseRemoval, withoutRecord } from "./without-record.ts";
 
 /** Removes a life, a kept one too, and answers when it is gone. Absent is success. */
 export const deleteResource = async (core: Core, params: Params<"resource.delete">, call: Call): Promise<Record<string, never>> => {
     const { caller, life, onRemove, trashMs, waitMs } = params;
     tenantOf(core, caller, [life]);
+    const found = await withoutRecord(core, life);
+    if (found) throw refuseRemoval(life, found);
     await core.lock.run(life, async () => {
         const row = ownLife(core, caller, life);
         if (!row || row.desired === "removed" || (row.desired === "kept" && onRemove === "keep")) return;

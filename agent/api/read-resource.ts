@@ -7,6 +7,7 @@ import { ownLife, tenantOf } from "./caller.ts";
 import type { Call, Core } from "./core.ts";
 import { wantRemoved } from "./removal.ts";
 import { readReportOf } from "./report.ts";
+import { readWithoutRecord, withoutRecord } from "./without-record.ts";
 
 /** How long a read waits for the healing of what it found drifted. */
 const HEALING_MS = 10_000;
@@ -15,6 +16,8 @@ const ABSENT: ReadReport = { found: false };
 
 /** Looks at the resource now, and heals it when it has drifted. Absent only when it is known to be. */
 export const readResource = async (core: Core, { caller, life, digests }: Params<"resource.read">, call: Call): Promise<ReadReport> => {
+    const found = await withoutRecord(core, life);
+    if (found && caller.machine === core.machine) return readWithoutRecord(life, found);
     if (!tenantOf(core, caller, [life]) && !ownLife(core, caller, life)) return ABSENT;
     if (ownLife(core, caller, life)?.desired !== "present") return ABSENT;
     const waiting: Waiting = { until: core.clock.now() + HEALING_MS, signal: call.signal, progress: call.progress };

@@ -9,6 +9,7 @@ import { ADMISSION, admit, generatedIn, obey } from "./create-resource.ts";
 import { inTime } from "./in-time.ts";
 import { reportOf } from "./report.ts";
 import { checkReferences, referencesOf, validSpec } from "./validate.ts";
+import { takeOver, withoutRecord } from "./without-record.ts";
 
 /** Changes what is desired of a life. Refused before anything is changed, or kept and worked on. */
 export const updateResource = async (core: Core, params: Params<"resource.update">, call: Call): Promise<ResourceReport> => {
@@ -16,6 +17,8 @@ export const updateResource = async (core: Core, params: Params<"resource.update
     const waiting: Waiting = { until: core.clock.now() + params.waitMs, signal: call.signal, progress: call.progress };
     const known = ownLife(core, caller, life);
     const tenant = knownTenantOf(core, caller, [life, ...(known ? Object.values(referencesOf(known.kind, given)) : [])]);
+    const unrecorded = await withoutRecord(core, life);
+    if (unrecorded) takeOver(core, tenant, params, unrecorded, call);
     const { kind } = liveRow(core, params, call);
     const spec = validSpec(kind, given);
     obey(core, tenant, params.settings);

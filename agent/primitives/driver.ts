@@ -78,6 +78,8 @@ export interface Driver<P extends AnyPrimitive, Facts> {
     trashPlaceNow?(resource: Resource<P>, context: Context): Promise<string | undefined>;
     /** Where its data lie when it was taken away without a place for them. Pure. */
     keptPlace(resource: Resource<P>): string;
+    /** Where data of a life are in use that nobody has a spec of: a store that was put back from an older copy. Trash does not count. */
+    trace(life: Life, os: Pick<Os, "files">): Promise<string | undefined>;
     /** Takes the resource away; its data go to `place` when one is given and stay where they are when not. Absent is fine; cut off anywhere, it can be run again. */
     remove(resource: Resource<P>, place: string | undefined, context: Context): Promise<void>;
     /** Bytes that trashed data take. 0 when gone; throws NOT_READY where a removal could take what is away for gone. */

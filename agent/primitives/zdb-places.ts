@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type Life, parseResourceId, type TenantId } from "../../protocol/ids.ts";
 import { MOUNTS, RUN, SERVICES, ZDB_RUN, ZDBS } from "../../protocol/layout.ts";
 import type { zdb } from "../../schema/zdb.ts";
+import type { Files } from "../os/files.ts";
 import { mountUnitOf } from "../os/unit-names.ts";
 import type { Resource, Trashed } from "./driver.ts";
 import { mountPointOf } from "./zmount-places.ts";
@@ -74,7 +75,7 @@ const LIFE_LETTERS = 6;
 /** What it is called on its server: to be recognised by people, and never the same for two lives. */
 export const namespaceOf = ({ name, life }: Pick<Zdb, "name" | "life">): string => {
     const safe = name.replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[.-]+/, "");
-    return `${safe.slice(0, LONGEST_NAME) || "zdb"}-${life.slice(1, 1 + LIFE_LETTERS)}`;
+    return `${safe.slice(0, LONGEST_NAME) || "zdb"}${lettersOf(life)}`;
 };
 
 export const trashedNamespace = (resource: Zdb): string => `${rootOn(mountOf(resource))}/.trash/${resource.life}`;
@@ -91,3 +92,18 @@ const rootOn = (mount: Life | undefined): string => (mount === undefined ? ZDBS 
 /** The input still tells when the mount itself is forgotten already. */
 const mountOf = ({ uses, spec }: Zdb): Life | undefined =>
     uses.mount?.life ?? (spec.mount === undefined ? undefined : parseResourceId(spec.mount)?.life);
+
+/** The data of a life on whatever server: its namespace ends with its letters. */
+export const traceNamespace = async (life: Life, files: Pick<Files, "list">): Promise<string | undefined> => {
+    const roots = [ZDBS, ...(await files.list(MOUNTS)).map((mount) => `${MOUNTS}/${mount}/zdb`)];
+    for (const root of roots) {
+        for (const id of await files.list(root)) {
+            const data = `${root}/${id}/data`;
+            const found = (await files.list(data)).find((name) => name.endsWith(lettersOf(life)));
+            if (found !== undefined) return `${data}/${found}`;
+        }
+    }
+    return undefined;
+};
+
+const lettersOf = (life: Life): string => `-${life.slice(1, 1 + LIFE_LETTERS)}`;

@@ -8,7 +8,7 @@ import { hasGround } from "./zdb-ground.ts";
 import { measureZdbs } from "./zdb-measure.ts";
 import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
 import { detachTo } from "./zdb-passage.ts";
-import { namespaceOf, placeNow, serverOf, sharesServer, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
+import { namespaceOf, placeNow, serverOf, sharesServer, traceNamespace, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { admitPort } from "./zdb-ports.ts";
 import { differing, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
@@ -53,6 +53,8 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
     },
 
     trashPlace: trashedNamespace,
+    trace: (life, { files }) => traceNamespace(life, files),
+
     keptPlace: (resource) => `${serverOf(resource).data}/${namespaceOf(resource)}`,
 
     async remove(resource, place, context) {

@@ -9,7 +9,7 @@ import { measureZMounts } from "./zmount-measure.ts";
 import { broken, ensureMounted, requireUnused, unmount } from "./zmount-mounting.ts";
 import { dropLeft, dropOther, ensureInPool, trashWhileMoving } from "./zmount-move.ts";
 import { type AllZMountFacts, deletedWhileMounted, gatherZMounts, observeZMount } from "./zmount-observe.ts";
-import { type Places, placesOf, poolOfTrash, trashedImage, type ZMount } from "./zmount-places.ts";
+import { mountPointOf, type Places, placesOf, poolOfTrash, trashedImage, type ZMount } from "./zmount-places.ts";
 import { ensureMarker, locate, requireGround, tidyPool } from "./zmount-pool.ts";
 import { restoreImage } from "./zmount-restore.ts";
 import { makeRoom, missingBytes, noRoom, requirePool, requireRoom, roomAt } from "./zmount-room.ts";
@@ -53,6 +53,13 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
 
     trashPlace: trashedImage,
     trashPlaceNow: (resource, { os }) => trashWhileMoving(resource, os),
+    async trace(life, { files }) {
+        // Its mount point is in one place, wherever its pool is.
+        for (const path of [placesOf({ life, spec: { pool: undefined } }).image, mountPointOf(life)])
+            if ((await files.stat(path)) !== undefined) return path;
+        return undefined;
+    },
+
     keptPlace: (resource) => placesOf(resource).image,
 
     async remove(resource, place, context) {

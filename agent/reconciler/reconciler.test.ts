@@ -34,6 +34,17 @@ describe("the reconciler", () => {
         expect(bench.node.did).toEqual(["apply disk"]);
     });
 
+    it("heals as soon after the clock was set back by days", async () => {
+        await using bench = new Bench();
+        const { disk } = await made(bench);
+        await bench.clock.advance(15_000);
+        bench.clock.setBack(10 * 86_400_000);
+        bench.node.drift.set(disk.life, "not mounted");
+        bench.node.changed();
+        await bench.clock.advance(1_000);
+        expect(bench.node.did).toEqual(["apply disk"]);
+    });
+
     it("does nothing when there is nothing to do, and writes nothing", async () => {
         await using bench = new Bench();
         await made(bench);

@@ -155,7 +155,9 @@ export class Reconciler {
     }
 
     #wakeDelay(): number {
-        return Math.max(WAKE_MS, this.#sweptAt + BETWEEN_WAKES_MS - this.#parts.clock.now());
+        const left = this.#sweptAt + BETWEEN_WAKES_MS - this.#parts.clock.now();
+        // A clock that was set back makes the last sweep one of the future.
+        return Math.min(BETWEEN_WAKES_MS, Math.max(WAKE_MS, left));
     }
 
     #planSweep(ms: number): void {

@@ -6,9 +6,12 @@ import { migrations, SCHEMA_VERSION } from "./migrations.ts";
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** Primary result codes of SQLite that mean something of their own here. */
+const SQLITE_PERM = 3;
+const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
 /** The file cannot be trusted: what it says, or why it says nothing. */
@@ -30,9 +33,9 @@ export class Database {
 
     /** Opens the file, makes it when it is not there, checks all of it and brings it to today's schema. Throws CorruptStore. */
     static open(path: string): Database {
-        closeSync(openSync(path, "a", 0o600));
-        chmodSync(path, 0o600);
         try {
+            closeSync(openSync(path, "a", 0o600));
+            chmodSync(path, 0o600);
             const db = new DatabaseSync(path);
             try {
                 return new Database(checked(db)).#migrated();
@@ -43,7 +46,7 @@ export class Database {
         } catch (failure) {
             if (failure instanceof CorruptStore) throw failure;
             if ([SQLITE_CORRUPT, SQLITE_NOTADB].includes(codeOf(failure))) throw new CorruptStore(wordsOf(failure), { cause: failure });
-            throw failure;
+            throw readable(failure);
         }
     }
 
@@ -136,6 +139,9 @@ const checked = (db: DatabaseSync): DatabaseSync => {
     return db;
 };
 
+/** What the system says where it lets nobody write. */
+const UNWRITABLE: readonly string[] = ["EACCES", "EPERM", "EROFS"];
+
 const codeOf = (failure: unknown): number =>
     failure instanceof Error && "errcode" in failure && typeof failure.errcode === "number" ? failure.errcode & 0xff : 0;
 
@@ -144,7 +150,17 @@ const wordsOf = (failure: unknown): string => (failure instanceof Error ? failur
 /** A write that failed because of the disk, in words for the user; all else stays what it is. */
 const readable = (failure: unknown): unknown => {
     const code = codeOf(failure);
-    if (code === SQLITE_FULL)
+    const system = failure instanceof Error && "code" in failure ? String(failure.code) : "";
+    if ([SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN].includes(code) || UNWRITABLE.includes(system))
+        return new ZeroformError(
+            {
+                code: "STORE_CORRUPT",
+                message: `the agent cannot write its desired state: /var/lib/zeroform or a file in it is read-only (${wordsOf(failure)})`,
+                hint: "Make it writable again (`findmnt -T`, `lsattr`); nothing was changed, and the agent goes on by itself.",
+            },
+            failure,
+        );
+    if (code === SQLITE_FULL || system === "ENOSPC" || system === "EDQUOT")
         return new ZeroformError(
             {
                 code: "DISK_FULL",

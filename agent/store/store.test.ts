@@ -105,6 +105,16 @@ describe("the store", () => {
         store.close();
     });
 
+    it("with a row that cannot be read is damaged, whatever SQLite thinks of its pages", () => {
+        const store = open();
+        store.lives.put(row());
+        store.close();
+        const db = new DatabaseSync(path());
+        db.exec("update lives set spec = '{' || spec");
+        db.close();
+        expect(open).toThrow(CorruptStore);
+    });
+
     it("keeps a bounded number of events, the latest first", () => {
         const store = open();
         store.transaction(() => {

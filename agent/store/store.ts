@@ -1,5 +1,5 @@
 import { isSessionId, type MachineId, type SessionId } from "../../protocol/ids.ts";
-import { Database } from "./database.ts";
+import { CorruptStore, Database } from "./database.ts";
 import { Events } from "./events.ts";
 import { Lives } from "./lives.ts";
 import type { Seal } from "./sealing.ts";
@@ -64,6 +64,9 @@ export const openStore = (path: string, seal: Seal): Store => {
         };
     } catch (failure) {
         db.close();
+        // The pages are sound, and what is in them is nothing that was ever written.
+        if (failure instanceof SyntaxError || failure instanceof TypeError)
+            throw new CorruptStore(`a row cannot be read: ${failure.message}`, { cause: failure });
         throw failure;
     }
 };

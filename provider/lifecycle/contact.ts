@@ -32,7 +32,7 @@ export const contact = async (
     wanted: Pick<LinkOptions, "agent" | "version" | "signal"> = { agent: "present" },
 ): Promise<NodeLink> => {
     const link = await nodes
-        .link(reach, { signal: attempt.signal, ...wanted, onProgress: attempt.say, onMoved: attempt.moved })
+        .link(reach, { signal: attempt.signal, ...wanted, machine, onProgress: attempt.say, onMoved: attempt.moved })
         .catch((thrown: unknown) => {
             throw isBare(thrown)
                 ? changed(reach, `${reach.host} has no trace of zeroform, and is not the machine this was made on`)

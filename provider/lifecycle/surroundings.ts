@@ -1,5 +1,6 @@
 import type { Method, Params, Result, Welcome } from "../../protocol/api.ts";
 import type { CallOptions } from "../../protocol/channel.ts";
+import type { MachineId } from "../../protocol/ids.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import type { Session } from "./session.ts";
 
@@ -27,6 +28,8 @@ export interface LinkOptions {
     /** `present`: the agent that is there. `current`: one of `version` is installed or upgraded to first. */
     readonly agent: "present" | "current";
     readonly version?: string | undefined;
+    /** The machine that is meant: where it has lost its agent's programs it gets them again. */
+    readonly machine?: MachineId | undefined;
     readonly signal?: AbortSignal | undefined;
     readonly onProgress?: ((doing: string) => void) | undefined;
     /** Called while data move, so that nobody takes a slow link for a dead one. */

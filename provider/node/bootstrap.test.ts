@@ -26,6 +26,7 @@ const report: ProbeReport = {
     freeBytes: 2 ** 40,
     missingTools: [],
     hasTraces: false,
+    machine: undefined,
     agent: undefined,
 };
 const file = join(directory, "file");

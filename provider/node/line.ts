@@ -71,15 +71,15 @@ export class Line {
         return this.#target.hostKey;
     }
 
-    async link({ agent, version, signal, onProgress, onMoved }: LinkOptions): Promise<NodeLink> {
+    async link({ agent, version, machine, signal, onProgress, onMoved }: LinkOptions): Promise<NodeLink> {
         const limit = signal ?? AbortSignal.timeout(LINK_MS);
         const name = this.#target.alias;
-        const key = `${agent} ${version ?? ""}`;
+        const key = `${agent} ${version ?? ""} ${machine ?? ""}`;
         const open = this.#link;
         if (open && !open.isClosed && open.satisfied.has(key)) return open;
         let work = this.#works.get(key);
         if (!work || work.isAbandoned) {
-            const started = new SharedWork(name, (own) => this.#establish({ agent, version }, own));
+            const started = new SharedWork(name, (own) => this.#establish({ agent, version, machine }, own));
             this.#works.set(key, started);
             const forget = () => {
                 if (this.#works.get(key) === started) this.#works.delete(key);

@@ -18,6 +18,7 @@ units writable
 root usable
 free 20025732
 trace /var/lib/zeroform/machine.json
+machine mabcdefghjkmnpqrs
 agent 4fe6fcf6
 version 0.1.0
 unit failed
@@ -42,6 +43,7 @@ describe("a probe", () => {
             freeBytes: 20_025_732 * 1024,
             missingTools: [],
             hasTraces: true,
+            machine: "mabcdefghjkmnpqrs",
             agent: { hash: "4fe6fcf6", version: "0.1.0", unit: "failed", log: ["first line", "last line"] },
         });
     });

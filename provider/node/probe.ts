@@ -26,6 +26,8 @@ export interface ProbeReport {
     readonly missingTools: readonly string[];
     /** An agent has left its identity, its store or its unit: it is here, was cut in two, or its disk is not mounted. */
     readonly hasTraces: boolean;
+    /** Who the machine is, by what an agent has written on its disk. */
+    readonly machine: string | undefined;
     readonly agent: InstalledAgent | undefined;
 }
 
@@ -65,6 +67,7 @@ export const PROBE: Script = `
     fi;
     set -- $(df -Pk $d | tail -n 1); echo "free $4";
     for f in ${MACHINE_FILE} ${STORE_FILE} ${UNITS}/${AGENT_UNIT}; do if [ -e $f ]; then echo "trace $f"; fi; done;
+    echo "machine $(grep -oE "m[a-z2-9]{16}" ${MACHINE_FILE} 2>/dev/null | head -n 1)";
     if [ -x ${LAUNCHER} ]; then
         echo "agent $(basename "$(readlink -f ${CURRENT})")";
         echo "version $(sed -n "s/^${VERSION_COMMENT}//p" ${LAUNCHER})";
@@ -114,6 +117,7 @@ export const parseProbe = (text: string): ProbeReport | undefined => {
         freeBytes: free,
         missingTools: all("missing"),
         hasTraces: all("trace").length > 0,
+        machine: one("machine") || undefined,
         agent:
             one("agent") === ""
                 ? undefined

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Welcome } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
-import type { SessionId } from "../../protocol/ids.ts";
+import type { MachineId, SessionId } from "../../protocol/ids.ts";
 import { AGENT_UNIT } from "../../protocol/layout.ts";
 import { agreedProtocol, compareVersions, VERSION } from "../../protocol/version.ts";
 import { type Answer, askAgent, type GreetedChannel, probe } from "./agent-channel.ts";
@@ -18,6 +18,8 @@ export interface Want {
     readonly agent: AgentWanted;
     /** The version that the agent must have, where the program says one. */
     readonly version?: string | undefined;
+    /** The machine that is meant: where it has lost its agent's programs it gets them again, whoever asks. */
+    readonly machine?: MachineId | undefined;
 }
 
 /** An agent that starts with the machine or after a crash. */
@@ -46,10 +48,12 @@ export const reachAgent = async (
         answer.channel.close();
     } else {
         const { agent } = answer.report;
-        if (want.agent === "present" || isNewer(agent)) throw agent === undefined ? missing(node, answer.report) : silentAgent(node, agent);
+        const isRobbed = agent === undefined && want.machine !== undefined && answer.report.machine === want.machine;
+        if ((want.agent === "present" && !isRobbed) || isNewer(agent))
+            throw agent === undefined ? missing(node, answer.report) : silentAgent(node, agent);
     }
     if (want.version !== undefined && want.version !== VERSION) throw otherVersion(node, want.version, undefined);
-    const report = first.kind === "report" ? first.report : await probe(connection, asking);
+    const report = first.kind === "report" && tryWriting ? first.report : await probe(connection, { ...asking, tryWriting: true });
     await bootstrap(connection, report, release, work);
     const installed = await starting(connection, asking, node, work);
     if (installed.kind === "agent") {
@@ -131,7 +135,7 @@ const missing = (node: string, { hasTraces }: ProbeReport) =>
               code: "AGENT_MISSING",
               node,
               message: `${node} has no zeroform agent, but files of one`,
-              hint: "Its disk may not be mounted; creating or updating its Node installs the agent again.",
+              hint: "Mount its disk, or put back the files that are missing in /var/lib/zeroform; what of it is lost for good is made anew by changing `machine` of its Node.",
           })
         : new ZeroformError({
               code: "AGENT_GONE",

@@ -36,6 +36,8 @@ export interface Fault {
     strike(scene: Scene): Promise<void>;
     /** What may be said instead of converging, and then has to help. */
     readonly remedies?: readonly Remedy[];
+    /** A person refreshes before the next `up`, as whoever puts a backup back does. @default false */
+    readonly refreshes?: boolean;
     /** What goes on being written while the fault is there. @default true */
     readonly writes?: boolean;
 }

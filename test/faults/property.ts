@@ -115,6 +115,7 @@ class Course {
 
     /** The next `up` makes it so, or says what to do, and then does. */
     async #converge(scene: Scene): Promise<void> {
+        if (this.#fault.refreshes) await this.#operator.changes(scene.wanted);
         for (let remedies = 0; ; remedies++) {
             const { ok, said } = await this.#operator.up(scene.wanted);
             if (ok) return;

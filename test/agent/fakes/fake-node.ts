@@ -3,6 +3,7 @@ import type { Context, Driver, Resource, Trashed } from "../../../agent/primitiv
 import type { AnyDriver, Drivers } from "../../../agent/reconciler/drivers.ts";
 import type { ResourceKind } from "../../../agent/store/rows.ts";
 import { ZeroformError } from "../../../protocol/errors.ts";
+import { parseResourceId } from "../../../protocol/ids.ts";
 import { primitiveOf } from "../../../schema/index.ts";
 import type { AnyPrimitive } from "../../../schema/primitive.ts";
 import { bytesOf } from "../../../schema/quantity.ts";
@@ -121,6 +122,11 @@ export class FakeNode {
                 node.step();
             },
             trashPlace: (resource) => `/trash/${resource.life}`,
+            async trace(life) {
+                const piece = node.pieces.get(life);
+                const mount = parseResourceId(String(piece?.spec.mount ?? ""))?.life;
+                return piece?.kind === kind && (mount === undefined || node.pieces.has(mount)) ? `/on/${life}` : undefined;
+            },
             keptPlace: (resource) => `/kept/${resource.life}`,
             async remove(resource, place, context) {
                 await node.#attempt("remove", resource, context);

@@ -12,7 +12,7 @@ export const settle = async (): Promise<void> => {
 /** Time that passes when a test says so. */
 export class ManualClock implements Clock {
     #now = 1_700_000_000_000;
-    #timers: { readonly at: number; readonly act: () => void }[] = [];
+    #timers: { at: number; readonly act: () => void }[] = [];
 
     now(): number {
         return this.#now;
@@ -24,6 +24,12 @@ export class ManualClock implements Clock {
         return () => {
             this.#timers = this.#timers.filter((each) => each !== timer);
         };
+    }
+
+    /** Somebody sets the clock back; timers run on as if nothing had happened. */
+    setBack(ms: number): void {
+        this.#now -= ms;
+        for (const timer of this.#timers) timer.at -= ms;
     }
 
     /** Time passes while nothing happens, as on a machine that was asleep; then what is due happens once. */

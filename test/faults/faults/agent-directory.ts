@@ -1,5 +1,12 @@
+import { parseResourceId } from "../../../protocol/ids.ts";
+import type { Kind } from "../../../schema/index.ts";
+import { AgentSession } from "../../e2e/agent.ts";
+import { zeroform } from "../../e2e/cli.ts";
+import { machineOf } from "../../e2e/hosts.ts";
 import type { Fault, Remedy, Scene } from "../fault.ts";
 
+/** What stands on another is removed before it. */
+const ORDER: readonly Kind[] = ["Zdb", "ZMount"];
 const ROOT = "/var/lib/zeroform";
 const COPY = "/srv/backup";
 /** Everything of the agent's but data: what a careless clean-up takes, and what a backup has. */
@@ -74,7 +81,9 @@ export const restoredFromBackup: Fault = {
         );
         await putBack(scene);
         if (random.chance(0.5)) await sh("systemctl restart zeroform-agent");
+        await removeWhatNoProgramKnows(scene);
     },
+    refreshes: true,
     remedies: [
         {
             said: /put (the file|back|it back)|newer/i,
@@ -84,4 +93,15 @@ export const restoredFromBackup: Fault = {
             },
         },
     ],
+};
+
+/** `zeroform status` shows them as lost: their data went when they were removed, before the backup was put back. */
+const removeWhatNoProgramKnows = async ({ host, operator }: Scene): Promise<void> => {
+    await using agent = new AgentSession(host);
+    const known = (await operator.ids()).map((id) => parseResourceId(id)?.life);
+    const { resources } = await agent.status();
+    const lost = resources
+        .filter(({ life }) => !known.includes(life))
+        .sort((one, other) => ORDER.indexOf(one.kind) - ORDER.indexOf(other.kind));
+    for (const { life } of lost) await zeroform(machineOf(host), ["remove", life, "--purge"]);
 };
