@@ -47,10 +47,13 @@ export class Connection {
     /** Host keys of the jump hosts that it goes through, as lines of known_hosts. */
     hopKeys: readonly string[] = [];
     readonly #client: Client;
+    /** Destroyed itself where that is due: ssh2 spares one that it has ended, and an end that nobody confirms takes many minutes. */
+    readonly #stream: Duplex;
     #isClosed = false;
 
-    constructor(client: Client, target: Target, hostKey: HostKey) {
+    constructor(client: Client, stream: Duplex, target: Target, hostKey: HostKey) {
         this.#client = client;
+        this.#stream = stream;
         this.target = target;
         this.hostKey = hostKey;
         const { promise, resolve } = Promise.withResolvers<void>();
@@ -60,7 +63,7 @@ export class Connection {
             resolve();
         };
         // Whatever the error is, ssh2 does not go on after it; those of single channels go to the channels.
-        client.on("error", () => client.destroy());
+        client.on("error", () => stream.destroy());
         client.on("close", gone);
         client.on("end", gone);
     }
@@ -107,14 +110,14 @@ export class Connection {
         if (this.#isClosed) return;
         const { promise: answered, resolve } = Promise.withResolvers<void>();
         const timer = setTimeout(() => {
-            this.#client.destroy();
+            this.#stream.destroy();
             resolve();
         }, timeoutMs);
         try {
             // The refusal to end what was never begun is an answer too.
             this.#client.unforwardIn("127.0.0.1", 1, () => resolve());
         } catch {
-            this.#client.destroy();
+            this.#stream.destroy();
         }
         await Promise.race([answered, this.closed]);
         clearTimeout(timer);
@@ -208,7 +211,7 @@ export class Connection {
     async end(): Promise<void> {
         if (this.#isClosed) return;
         this.#client.end();
-        const timer = setTimeout(() => this.#client.destroy(), GOODBYE_MS);
+        const timer = setTimeout(() => this.#stream.destroy(), GOODBYE_MS);
         await this.closed;
         clearTimeout(timer);
     }

@@ -96,7 +96,7 @@ export const dial = async (
     });
     try {
         const hostKey = await promise;
-        return new Connection(client, target, hostKey);
+        return new Connection(client, stream, target, hostKey);
     } catch (thrown) {
         client.on("error", () => undefined);
         client.destroy();

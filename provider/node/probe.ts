@@ -41,6 +41,8 @@ export interface InstalledAgent {
     readonly log: readonly string[];
 }
 
+/** An agent whose bundle or runtime is gone is none. One that says its version within this time is there; it takes a tenth of a second. */
+const START_TRIAL_S = 20;
 /** Programs that bootstrap runs on the node. */
 const TOOLS = ["flock", "gunzip", "mktemp", "nsenter", "sha256sum", "sync", "timeout"];
 
@@ -68,7 +70,7 @@ export const PROBE: Script = `
     set -- $(df -Pk $d | tail -n 1); echo "free $4";
     for f in ${MACHINE_FILE} ${STORE_FILE} ${UNITS}/${AGENT_UNIT}; do if [ -e $f ]; then echo "trace $f"; fi; done;
     echo "machine $(grep -oE "m[a-z2-9]{16}" ${MACHINE_FILE} 2>/dev/null | head -n 1)";
-    if [ -x ${LAUNCHER} ]; then
+    if [ -x ${LAUNCHER} ] && timeout ${START_TRIAL_S} ${LAUNCHER} --version >/dev/null 2>&1; then
         echo "agent $(basename "$(readlink -f ${CURRENT})")";
         echo "version $(sed -n "s/^${VERSION_COMMENT}//p" ${LAUNCHER})";
         echo "unit $(systemctl is-active ${AGENT_UNIT})";
