@@ -17,6 +17,7 @@ const PROGRAMS = [
     ["sudo", "sudo"],
     ["redis-cli", "redis-tools"],
     ["gzip", "gzip"],
+    ["faketime", "faketime"],
 ];
 
 export async function ensureOsPackages() {

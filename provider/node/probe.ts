@@ -41,13 +41,11 @@ export interface InstalledAgent {
     readonly log: readonly string[];
 }
 
-/** An agent whose bundle or runtime is gone is none. One that says its version within this time is there; it takes a tenth of a second. */
-const START_TRIAL_S = 20;
 /** Programs that bootstrap runs on the node. */
 const TOOLS = ["flock", "gunzip", "mktemp", "nsenter", "sha256sum", "sync", "timeout"];
 
 /**
- * Arguments: `write` to try whether files can be made and run; changes nothing that stays.
+ * Arguments: `write` to try whether files can be made and run; changes nothing that stays. An agent whose runtime or bundle is gone is none.
  * The trial is a script without an interpreter line: the shell runs it itself, unless the file system forbids to execute.
  */
 export const PROBE: Script = `
@@ -70,7 +68,8 @@ export const PROBE: Script = `
     set -- $(df -Pk $d | tail -n 1); echo "free $4";
     for f in ${MACHINE_FILE} ${STORE_FILE} ${UNITS}/${AGENT_UNIT}; do if [ -e $f ]; then echo "trace $f"; fi; done;
     echo "machine $(grep -oE "m[a-z2-9]{16}" ${MACHINE_FILE} 2>/dev/null | head -n 1)";
-    if [ -x ${LAUNCHER} ] && timeout ${START_TRIAL_S} ${LAUNCHER} --version >/dev/null 2>&1; then
+    set -- $(sed -n "s/^exec //p" ${LAUNCHER} 2>/dev/null);
+    if [ -x ${LAUNCHER} ] && [ -x "$1" ] && [ -e "$2" ]; then
         echo "agent $(basename "$(readlink -f ${CURRENT})")";
         echo "version $(sed -n "s/^${VERSION_COMMENT}//p" ${LAUNCHER})";
         echo "unit $(systemctl is-active ${AGENT_UNIT})";

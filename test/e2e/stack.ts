@@ -49,7 +49,7 @@ export class Stack implements AsyncDisposable {
         this.directory = directory;
     }
 
-    static async create(name = "test", project = "e2e"): Promise<Stack> {
+    static async create(name = "test", project = "e2e", environment: Readonly<Record<string, string>> = {}): Promise<Stack> {
         const directory = await mkdtemp(join(tmpdir(), "zeroform-e2e-"));
         await mkdir(join(directory, "backend"));
         await mkdir(join(directory, "project"));
@@ -58,6 +58,7 @@ export class Stack implements AsyncDisposable {
         await writeFile(join(directory, "project", "package.json"), JSON.stringify({ name: project, private: true }));
         await symlink(join(REPOSITORY, "node_modules"), join(directory, "project", "node_modules"));
         const stack = new Stack(directory);
+        Object.assign(stack.environment, environment);
         await stack.must(["stack", "init", name]);
         return stack;
     }

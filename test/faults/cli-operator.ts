@@ -22,8 +22,8 @@ export class CliOperator implements Operator {
         this.stack = stack;
     }
 
-    static async create(): Promise<CliOperator> {
-        return new CliOperator(await Stack.create());
+    static async create(passphrase = ""): Promise<CliOperator> {
+        return new CliOperator(await Stack.create("test", "e2e", { PULUMI_CONFIG_PASSPHRASE: passphrase }));
     }
 
     write(wanted: Wanted): Promise<void> {

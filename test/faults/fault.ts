@@ -33,6 +33,8 @@ export interface Fault {
     readonly name: string;
     /** Who runs the program in a run. `small`: the small engine; the first run is the real CLI's all the same. */
     readonly operator: "cli" | "small";
+    /** What the host needs for it; part of what is there before. */
+    prepare?(host: HostInfo): Promise<unknown>;
     strike(scene: Scene): Promise<void>;
     /** What may be said instead of converging, and then has to help. */
     readonly remedies?: readonly Remedy[];

@@ -14,7 +14,7 @@ import { SmallEngine } from "./small-engine.ts";
 import { firstWanted, nextWanted, type Wanted } from "./wanted.ts";
 
 export const RUNS = Number(process.env.ZEROFORM_FAULT_RUNS ?? 8);
-const RUN_LIMIT_MS = 180_000;
+export const RUN_LIMIT_MS = 180_000;
 /** What has to be done by hand may be more than one thing, and each is said when the one before is done. */
 const REMEDIES_MAX = 3;
 
@@ -25,6 +25,7 @@ export const property = (fault: Fault): void => {
         const began = performance.now();
         const on = await host();
         const foreign = await Foreign.put(on);
+        await fault.prepare?.(on);
         const untouched = await Footprint.of(on);
         // The real CLI has the first run of each; the others have it a stack of their own.
         const parts = fault.operator === "cli" ? [RUNS] : [Math.min(1, RUNS), RUNS - 1];

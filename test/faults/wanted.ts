@@ -52,16 +52,16 @@ const grow = (wanted: Wanted, random: Random): Wanted => {
 
 const add = (wanted: Wanted, random: Random, serial: number): Wanted => {
     if (wanted.disks.length < DISKS_MAX && random.chance(0.4)) {
-        const disk = { name: `disk-${serial}`, sizeMiB: 32 };
+        const disk = { name: `disk-r${serial}`, sizeMiB: 32 };
         return {
             ...wanted,
             disks: [...wanted.disks, disk],
-            zdbs: [...wanted.zdbs, { name: `zdb-${serial}`, sizeMiB: 4, disk: disk.name }],
+            zdbs: [...wanted.zdbs, { name: `zdb-r${serial}`, sizeMiB: 4, disk: disk.name }],
         };
     }
     if (wanted.zdbs.length >= ZDBS_MAX) return remove(wanted, random);
     const on = random.chance(0.5) ? wanted.disks[random.whole(0, wanted.disks.length - 1)] : undefined;
-    return { ...wanted, zdbs: [...wanted.zdbs, { name: `zdb-${serial}`, sizeMiB: 4, ...(on && { disk: on.name }) }] };
+    return { ...wanted, zdbs: [...wanted.zdbs, { name: `zdb-r${serial}`, sizeMiB: 4, ...(on && { disk: on.name }) }] };
 };
 
 /** The first disk and its store stay: what was written to them first is what is judged last. */

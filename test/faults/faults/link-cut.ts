@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cut, join } from "../../../dev/hosts/index.ts";
 import type { Fault } from "../fault.ts";
 
+const LONGEST_CUT_MS = 5_000;
+
 /** Its cable is pulled while a run is under way, and put in again before the run gives up. */
 export const linkCutBriefly: Fault = {
     name: "the link is cut for less than the deadline",
@@ -26,6 +28,9 @@ export const linkCutBeyondDeadline: Fault = {
         const run = operate({ ...wanted, patience: `${random.whole(1, 2)}s` });
         await sleep(random.fraction() * 500);
         await cut(host);
+        // A removal has the deadline that its resource was made with, which is longer.
+        await Promise.race([run, sleep(LONGEST_CUT_MS)]);
+        await join(host);
         await run;
     },
 };
