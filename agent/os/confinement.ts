@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { ZeroformError } from "../../protocol/errors.ts";
+import { ROOT } from "../../protocol/layout.ts";
 import { absentAs } from "./files.ts";
+import { mountOf, readMounts } from "./mountinfo.ts";
 import { ProgramFailure, run } from "./program.ts";
 
 /**
@@ -67,6 +69,11 @@ export const hasOwnViews = (): Promise<boolean> => {
 };
 
 const tryOwnView = async (): Promise<boolean> => {
+    // Whoever starts with a copy of all mounts would hold those of others for ever: an unmount here would not reach it.
+    if (mountOf(ROOT, await readMounts())?.shared !== true) {
+        console.error(`${NO_OWN_VIEW}: mounts are not shared (\`mount --make-rshared /\`)`);
+        return false;
+    }
     const wishes = `${WITHOUT_PRIVILEGES}${OWN_VIEW}TemporaryFileSystem=/var/lib:ro`.split("\n").flatMap((line) => ["--property", line]);
     const name = `zeroform-probe-${randomBytes(4).toString("hex")}`;
     try {

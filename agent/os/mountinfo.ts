@@ -11,6 +11,8 @@ export interface MountLine {
     readonly readOnly: boolean;
     /** Whether an unmount elsewhere reaches this one too. */
     readonly follows: boolean;
+    /** Whether what is mounted on it, and unmounted again, is so in namespaces that were made from this one too. */
+    readonly shared: boolean;
 }
 
 const OWN_MOUNTS = "/proc/self/mountinfo";
@@ -43,6 +45,7 @@ const parseLine = (line: string): readonly MountLine[] => {
             device,
             source: unescaped(source),
             readOnly: isReadOnly(options) || isReadOnly(superOptions ?? ""),
+            shared: optional.some((field) => field.startsWith("shared:")),
             follows: optional.some((field) => field.startsWith("master:")),
         },
     ];

@@ -39,6 +39,8 @@ mkdir -p .machine
 pivot_root . .machine
 umount -l .machine
 rmdir .machine
+# As systemd does on a machine: what is unmounted goes from the services' own views too. In a container it leaves that to whoever made it.
+mount --make-rshared /
 exec env -i container=zeroform PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \\
     chroot . /lib/systemd/systemd --system --log-target=journal --show-status=no
 `;
