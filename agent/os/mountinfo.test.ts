@@ -23,8 +23,8 @@ describe("mountinfo", () => {
             ["/var/lib/zeroform/mounts/lab", false],
         ]);
         expect(mounts[2]?.device).toBe("7:3");
-        expect(mounts[3]).toMatchObject({ follows: true });
-        expect(mounts[2]).toMatchObject({ follows: false });
+        expect(mounts[3]).toMatchObject({ follows: true, shared: false });
+        expect(mounts[2]).toMatchObject({ follows: false, shared: true });
     });
 
     it("finds the mount that holds a path, the topmost where several are", () => {
