@@ -5,7 +5,6 @@ import type { Engine, Nodes, Surroundings } from "../lifecycle/surroundings.ts";
 import type { NodePool } from "../node/pool.ts";
 import { systemClock } from "./clock.ts";
 import { connectEngine } from "./engine.ts";
-import { staySmall } from "./memory.ts";
 
 /** What `ps` shows. */
 export const PROCESS_TITLE = "zeroform-provider";
@@ -16,7 +15,6 @@ const ORDERLY_END_MS = 2_000;
 export const startProcess = async (): Promise<(kind: Kind) => Lifecycle> => {
     // From here on it is ours, and ends with its engine; until then it is Pulumi's host of any dynamic provider.
     process.title = PROCESS_TITLE;
-    staySmall();
     const session = new Session();
     const engine = await connectEngine(process.argv.at(-1));
     const pool = nodesWhenNeeded(session, engine);

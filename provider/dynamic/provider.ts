@@ -4,6 +4,7 @@ import type { Kind } from "../../schema/index.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { Outcome } from "../lifecycle/operations.ts";
 import { type Properties, text, URN } from "../lifecycle/values.ts";
+import { staySmall } from "./memory.ts";
 import { quietError } from "./quiet-error.ts";
 
 /** The parts of a process that cost time to load, loaded once for all kinds. */
@@ -76,6 +77,7 @@ export const load = (kind: string): dynamic.ResourceProvider<Properties, Propert
 
 /** Loaded beside each other, and only now: `require` of this file is on the way of every run. */
 const start = async (): Promise<Running> => {
+    staySmall();
     const [process, schema, sealing, resources] = await Promise.all([
         import("./process.ts"),
         import("../../schema/index.ts"),
