@@ -35,6 +35,9 @@ const [rounds, resources, mounts, count] = [options.rounds, options.resources, o
     number,
 ];
 
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void down({ prefix: PREFIX }).finally(() => process.exit(1)));
+
 /** The hosts are gone afterwards, whatever happens. */
 const withHosts = async <T>(act: (hosts: readonly HostInfo[]) => Promise<T>): Promise<T> => {
     await down({ prefix: PREFIX });

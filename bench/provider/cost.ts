@@ -2,7 +2,7 @@ import type { HostInfo } from "../../dev/hosts/index.ts";
 import { machineOf } from "../../test/e2e/hosts.ts";
 import type { Program } from "../../test/e2e/stack.ts";
 import { leastOf, lifeOf, PHASES, type Phase, type Run, withStack } from "./phases.ts";
-import { DO_NOTHING, least, type Shape, zdbs } from "./programs.ts";
+import { DO_NOTHING, least, NOTHING_OF_OURS, type Shape, zdbs } from "./programs.ts";
 
 /** What a resource and a node may cost beyond nothing. */
 const ALLOWED: Readonly<Record<Exclude<Phase, "preview">, { readonly resourceMs: number; readonly nodeMs: number }>> = {
@@ -22,7 +22,7 @@ interface Contestant {
 /** Ours; the same program of a provider that does nothing; and what Pulumi takes for the least that it can be asked for. */
 const CONTESTANTS = {
     least: { name: "least", program: least, provider: DO_NOTHING },
-    nothing: { name: "same program, provider does nothing", program: zdbs, provider: DO_NOTHING },
+    nothing: { name: "same program, provider does nothing", program: zdbs, provider: NOTHING_OF_OURS },
     ours: { name: "ours", program: zdbs },
 } as const satisfies Record<string, Contestant>;
 type Name = keyof typeof CONTESTANTS;

@@ -2,7 +2,7 @@ import type { HostInfo } from "../../dev/hosts/index.ts";
 import { machineOf } from "../../test/e2e/hosts.ts";
 import { seconds } from "./cost.ts";
 import { measured, withStack } from "./phases.ts";
-import { DO_NOTHING, zmounts } from "./programs.ts";
+import { NOTHING_OF_OURS, zmounts } from "./programs.ts";
 import { mountsByHand } from "./shell-loop.ts";
 
 const RATIO = 1.3;
@@ -13,7 +13,7 @@ const SIZE_BYTES = 32 * 2 ** 20;
 export const compareMounts = async (host: HostInfo, count: number, rounds: number): Promise<boolean> => {
     const times: { readonly ours: number; readonly nothing: number; readonly byHand: number }[] = [];
     for (let round = 1; round <= rounds; round++) {
-        const nothing = await upOf(host, count, DO_NOTHING);
+        const nothing = await upOf(host, count, NOTHING_OF_OURS);
         const byHand = await mountsByHand(host, count, SIZE_BYTES);
         const ours = await upOf(host, count);
         times.push({ ours, nothing, byHand });

@@ -2,7 +2,7 @@ import type { HostInfo } from "../../dev/hosts/index.ts";
 import { machineOf } from "../../test/e2e/hosts.ts";
 import { seconds } from "./cost.ts";
 import { lifeOf, PHASES, type Run, withStack } from "./phases.ts";
-import { DO_NOTHING, type Shape, zdbs } from "./programs.ts";
+import { NOTHING_OF_OURS, type Shape, zdbs } from "./programs.ts";
 
 /** Programs of more and more resources, and of more and more nodes: what grows with what. */
 export const SHAPES = "100x3,300x3,1000x3,50x50";
@@ -15,7 +15,7 @@ export const measureScale = async (hosts: readonly HostInfo[], shapes: string): 
         const shape = { machines: hosts.map(machineOf), nodes, resources };
         for (const [who, provider] of [
             ["ours", undefined],
-            ["nothing", DO_NOTHING],
+            ["nothing", NOTHING_OF_OURS],
         ] as const) {
             const run = await runOf({ ...shape, ...(provider !== undefined && { provider }) }, hosts);
             rows[`${resources} Zdbs, ${nodes} Nodes: ${who}`] = {
