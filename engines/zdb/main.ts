@@ -3,7 +3,7 @@ import { Refusal, StartError } from "./refusal.ts";
 import { Server, systemParts } from "./server.ts";
 
 /** The version INFO and --version tell; the same as the package's. */
-export const ZDB_VERSION = "0.1.0";
+export const ZDB_VERSION = "0.2.0";
 
 /**
  * Runs a Zero-DB server until SIGTERM or SIGINT and gives the exit code of the process: 0 after an orderly end,
