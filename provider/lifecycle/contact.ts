@@ -39,12 +39,23 @@ export const contact = async (
                 : thrown;
         });
     session.linked(link);
+    const { store, storeReason } = link.welcome;
+    if (link.welcome.machine !== machine && store !== "ok") throw forgotten(reach, storeReason);
     if (link.welcome.machine !== machine) throw changed(reach, `another machine answers at ${reach.host} than the one this was made on`);
     return link;
 };
 
 /** An agent leaves in order only, once its engine knows that nothing is there: where none is, somebody installed the machine anew. */
 const isBare = (thrown: unknown): boolean => thrown instanceof ZeroformError && thrown.code === "AGENT_GONE";
+
+/** Without its identity and its store it cannot tell which machine it is, and has taken a new name. */
+const forgotten = ({ host }: Reach, reason = "its store cannot be used") =>
+    new ZeroformError({
+        code: "MACHINE_CHANGED",
+        message: `the agent on ${host} does not know which machine it is: ${reason}`,
+        hint: "Put back machine.json, store.db and node.key in its directory from a copy and restart zeroform-agent, or change machine on its Node: all of it is then made anew, and the data that are there are never touched.",
+        node: host,
+    });
 
 const changed = ({ host }: Reach, message: string) =>
     new ZeroformError({

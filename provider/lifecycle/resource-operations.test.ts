@@ -103,6 +103,18 @@ describe("create", () => {
         await expect(lifecycle("ZMount", around.surroundings).create(checked("ZMount"))).rejects.toMatchObject({ code: "MACHINE_CHANGED" });
         expect(around.calls).toEqual([]);
     });
+
+    it("says what to put back where the agent has lost its identity, and does not call it another machine", async () => {
+        const lost = fakeMachine({}, anotherMachine);
+        const welcome = { ...lost.welcome, store: "lost", storeReason: "store.db is missing" } as const;
+        const around = fakeSurroundings({ [HOST]: { ...lost, welcome } });
+        await expect(lifecycle("ZMount", around.surroundings).create(checked("ZMount"))).rejects.toMatchObject({
+            code: "MACHINE_CHANGED",
+            message: "the agent on 10.0.0.11 does not know which machine it is: store.db is missing",
+            hint: expect.stringContaining("Put back machine.json"),
+        });
+        expect(around.calls).toEqual([]);
+    });
 });
 
 describe("update", () => {
