@@ -12,6 +12,19 @@ const made = async (bench: Bench) => {
 
 const away = new ZeroformError({ code: "NOT_READY", message: "its ZMount is not mounted", retryable: true });
 
+describe("what a resource was made with and is gone from the machine", () => {
+    it("is installed again to take it apart", async () => {
+        await using bench = new Bench();
+        const session = bench.session();
+        await session.nodeOf();
+        const disk = await session.create("ZMount", "disk");
+        bench.node.missing = { e2fsprogs: "chattr" };
+        await session.remove(disk.life);
+        expect(bench.node.installed).toContain("e2fsprogs");
+        expect(bench.node.pieces.has(disk.life)).toBe(false);
+    });
+});
+
 describe("the removal of a Node", () => {
     it("ends in a sentence that names what it waits for", async () => {
         await using bench = new Bench();

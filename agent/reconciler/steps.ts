@@ -1,3 +1,4 @@
+import { ZeroformError } from "../../protocol/errors.ts";
 import { primitiveOf } from "../../schema/index.ts";
 import type { AnyPrimitive } from "../../schema/primitive.ts";
 import type { Work } from "../os/os.ts";
@@ -12,17 +13,20 @@ import type { Machinery } from "./machinery.ts";
  * `gone`: it was ready once and nothing of its data is there, so nothing was done.
  */
 export const makeReal = async (parts: Machinery, row: LifeRow, work: Work): Promise<Observation<AnyPrimitive> | "gone"> => {
-    const { drivers, inventory, observer, packages, store } = parts;
+    const { drivers, inventory, observer } = parts;
     const driver = drivers[row.kind];
     const resource = inventory.resource(row);
     const look = async () => (await observer.look(row.kind, row.life))(resource);
     const isAbsent = async () => (await look()).state === "absent";
     if (row.made && primitiveOf(row.kind).bearsData && (await isAbsent()) && (await isAbsent())) return "gone";
 
-    await packages.ensure(driver.packages(row.spec), store.tenants.get(row.tenant)?.settings.installPackages ?? false, work);
+    await ensurePackages(parts, row, work);
     await driver.apply(resource, parts.context(work));
     return look();
 };
+
+const ensurePackages = ({ drivers, packages, store }: Machinery, { kind, spec, tenant }: LifeRow, work: Work): Promise<void> =>
+    packages.ensure(drivers[kind].packages(spec), store.tenants.get(tenant)?.settings.installPackages ?? false, work);
 
 /** Takes a resource away, its data to where its removal says, and closes its row. */
 export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Promise<void> => {
@@ -30,11 +34,18 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
     const { trashMs, keep, ...wish } = row.removal ?? { place: undefined, trashMs: 0, keep: false };
     const resource = inventory.resource(row);
     const context = parts.context(work);
+    // Somebody may have taken away what it was made with; not all of that is needed to take it apart.
+    const lacking = await ensurePackages(parts, row, work).then(
+        () => undefined,
+        (failure: unknown) => failure,
+    );
     const { trashPlaceNow } = drivers[row.kind];
     const elsewhere = wish.place !== undefined && trashPlaceNow ? await trashPlaceNow(resource, context) : undefined;
     const place = elsewhere ?? wish.place;
     if (elsewhere !== undefined) store.lives.change(row.life, { removal: { trashMs, keep, place: elsewhere } });
-    await drivers[row.kind].remove(resource, place, context);
+    await drivers[row.kind].remove(resource, place, context).catch((failure: unknown) => {
+        throw failure instanceof ZeroformError ? failure : (lacking ?? failure);
+    });
     const isInTrash = place !== undefined && (await drivers[row.kind].trashedBytes({ resource, place }, context)) > 0;
 
     store.transaction(() => {
