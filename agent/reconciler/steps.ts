@@ -34,17 +34,16 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
     const { trashMs, keep, ...wish } = row.removal ?? { place: undefined, trashMs: 0, keep: false };
     const resource = inventory.resource(row);
     const context = parts.context(work);
-    // Somebody may have taken away what it was made with; not all of that is needed to take it apart.
-    const lacking = await ensurePackages(parts, row, work).then(
-        () => undefined,
-        (failure: unknown) => failure,
-    );
     const { trashPlaceNow } = drivers[row.kind];
     const elsewhere = wish.place !== undefined && trashPlaceNow ? await trashPlaceNow(resource, context) : undefined;
     const place = elsewhere ?? wish.place;
     if (elsewhere !== undefined) store.lives.change(row.life, { removal: { trashMs, keep, place: elsewhere } });
-    await drivers[row.kind].remove(resource, place, context).catch((failure: unknown) => {
-        throw failure instanceof ZeroformError ? failure : (lacking ?? failure);
+    const remove = () => drivers[row.kind].remove(resource, place, context);
+    await remove().catch(async (failure: unknown) => {
+        if (failure instanceof ZeroformError) throw failure;
+        // A program that fails may be one that somebody has taken off the machine.
+        await ensurePackages(parts, row, work);
+        await remove();
     });
     const isInTrash = place !== undefined && (await drivers[row.kind].trashedBytes({ resource, place }, context)) > 0;
 
