@@ -75,6 +75,11 @@ describe("a command that changes something", () => {
         expect(sessions()).toEqual([false, true]);
     });
 
+    it("restores what was kept like what is in the trash", async () => {
+        await zeroform("trash", "restore", kept);
+        expect(node.calls.find(({ method }) => method === "trash.restore")?.params).toEqual({ life: kept });
+    });
+
     it("changes nothing when it is not there", async () => {
         const absent = { code: "LIFE_UNKNOWN" };
         await expect(zeroform("trash", "restore", mintLife())).rejects.toMatchObject(absent);

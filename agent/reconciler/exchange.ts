@@ -2,6 +2,7 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
 import type { Work } from "../os/os.ts";
 import type { LifeRow, Restore } from "../store/lives.ts";
+import { closeTenant } from "./close-tenant.ts";
 import type { Machinery } from "./machinery.ts";
 import { DEFAULT_TRASH_MS, KEPT_MS } from "./trash-times.ts";
 
@@ -87,6 +88,7 @@ const keptToTrash = ({ store, drivers, inventory, clock }: Machinery, on: Life, 
             removedAt: clock.now(),
             purgeAt: clock.now() + KEPT_MS,
         });
+        closeTenant(store, row.tenant);
     }
 };
 
