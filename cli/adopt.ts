@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { ZeroformError } from "../protocol/errors.ts";
 import { systemClock } from "../provider/dynamic/clock.ts";
@@ -9,7 +9,7 @@ import type { Surroundings } from "../provider/lifecycle/surroundings.ts";
 import { hasUnknown } from "../provider/lifecycle/values.ts";
 import { NodePool } from "../provider/node/pool.ts";
 import { destinationOf, resolveRoute } from "../provider/node/route.ts";
-import { reach } from "../schema/on-node.ts";
+import { type Reach, reach } from "../schema/on-node.ts";
 import { declarations } from "./declarations.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import { explain } from "./help.ts";
@@ -143,13 +143,21 @@ const adoptAll = async (found: readonly Found[], planned: readonly PlannedResour
                     clock: systemClock,
                     onUnreachable: undefined,
                 };
-                return adopt(surroundings, { machine, disclosure, reach: node.reach, planned: inputsOf });
+                const way = { ...node.reach, ...(await keyFor(inputsOf(holdings.urn), node.reach)) };
+                return adopt(surroundings, { machine, disclosure, reach: way, planned: inputsOf });
             }),
         );
         return each.flat();
     } finally {
         await pool.end();
     }
+};
+
+/** A preview does not show the key that the program gives: it is the one that the machine was reached with. */
+const keyFor = async (program: PlannedResource["inputs"], way: Reach): Promise<Pick<Reach, "privateKey">> => {
+    const { identityFile } = resolveRoute(way).target;
+    if (program?.privateKey === undefined || identityFile === undefined) return {};
+    return { privateKey: await readFile(identityFile, "utf8") };
 };
 
 /** What the next `pulumi up` does about everything that is on one side only. */

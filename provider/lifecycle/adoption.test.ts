@@ -73,7 +73,7 @@ const adopted = (planned: Adoption["planned"], found = disclosure()) => {
         resources: adopt(surroundings, {
             machine,
             disclosure: found,
-            reach: { host: HOST, onUnreachable: "fail", trash: "1d", installPackages: true },
+            reach: { host: HOST, identityFile: "/key", onUnreachable: "fail", trash: "1d", installPackages: true },
             planned,
         }),
         calls,
@@ -111,6 +111,14 @@ describe("what is adopted for a program", () => {
             if (!each) throw new Error("it was adopted");
             expect(diff(each.kind, each.outputs, each.inputs)).toEqual({ replaces: [], deleteBeforeReplace: false });
         }
+    });
+
+    it("never takes what a preview shows of a secret for the secret", async () => {
+        const via = [{ host: "jump", privateKey: "[secret]" }];
+        const node = { ...checked("Node"), privateKey: "[secret]", via };
+        const [alpha, disk] = await adopted(previewed({ ...given, [urnOf("Node", "alpha")]: node })).resources;
+        for (const each of [alpha, disk]) expect(JSON.stringify(each)).not.toContain("[secret]");
+        expect(alpha?.inputs).not.toHaveProperty("identityFile");
     });
 
     it("is what is real where the program says otherwise", async () => {

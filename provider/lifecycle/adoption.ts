@@ -8,7 +8,7 @@ import { check } from "./check.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { givenIn } from "./outputs.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { GIVEN, hasUnknown, nameOf, type Properties, text, URN } from "./values.ts";
+import { GIVEN, hasUnknown, nameOf, type Properties, URN } from "./values.ts";
 
 /** A resource as the engine's state has it, but for what the engine itself adds. */
 export interface Adopted {
@@ -52,8 +52,8 @@ const adoptNode = async (surroundings: Surroundings, { machine, disclosure, reac
     const program = planned(urn);
     const known = (field: string) => {
         if (field === "machine" && lives.length > 0) return lives[0]?.spec.nodeMachine;
-        if (!program) return asReached[field];
-        return isKnown(program[field]) ? program[field] : asReached[field];
+        if (program && (program[field] ?? undefined) === undefined) return undefined;
+        return program && isKnown(program[field]) ? program[field] : asReached[field];
     };
     const inputs = checked("Node", urn, Object.fromEntries(Object.keys(primitiveOf("Node").inputs).map((field) => [field, known(field)])));
     return read(surroundings, "Node", urn, formatNodeId(machine, tenant.tenant), inputs, {}, {});
@@ -110,9 +110,11 @@ const read = async (
     });
 };
 
-/** As the class makes it of its Node. */
-const connectionOf = ({ outputs }: Adopted): Reach =>
-    reachSchema.parse(Object.fromEntries(Object.keys(reachSchema.shape).map((field) => [field, outputs[field]])));
+/** As the class makes it of its Node, which leaves out a list of no hops. */
+const connectionOf = ({ outputs: { hopKeys, ...outputs } }: Adopted): Reach => {
+    const pinned: Properties = Array.isArray(hopKeys) && hopKeys.length > 0 ? { ...outputs, hopKeys } : outputs;
+    return reachSchema.parse(Object.fromEntries(Object.keys(reachSchema.shape).map((field) => [field, pinned[field]])));
+};
 
 const checked = (kind: Kind, urn: string, written: Properties): Properties => {
     const { inputs, failures } = check(kind, {}, { ...written, [URN]: urn });
@@ -127,4 +129,5 @@ const checked = (kind: Kind, urn: string, written: Properties): Properties => {
     });
 };
 
-const isKnown = (value: unknown): boolean => value !== undefined && value !== null && text(value) !== SHOWN_SECRET && !hasUnknown(value);
+const isKnown = (value: unknown): boolean =>
+    value !== undefined && value !== null && !hasUnknown(value) && !JSON.stringify(value).includes(JSON.stringify(SHOWN_SECRET));
