@@ -9,6 +9,7 @@ export default defineConfig({
                     name: "unit",
                     include: ["{schema,protocol,sdk,provider,agent,engines,cli,dev,examples}/**/*.test.ts", "test/wire/**/*.test.ts"],
                     testTimeout: 30_000,
+                    hookTimeout: 60_000,
                 },
             },
             {
