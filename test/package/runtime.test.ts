@@ -48,7 +48,7 @@ describe("a cache on a full disk", () => {
                 (thrown) => thrown,
             );
             expect(refused.sentence()).toBe(
-                `the disk is full: @zeroform-test/runtime@1.0.0 does not fit into ${cache}/zeroform/runtimes or npm's cache. ` +
+                `the disk is full: @zeroform-test/runtime@1.0.0 does not fit into ${cache}/zeroform/runtimes. ` +
                     "Free 12 MiB, or let XDG_CACHE_HOME name a directory with room.",
             );
             expect(readdirSync(dirname(cachedRuntime(registry.runtime, env)))).toEqual([]);
