@@ -33,7 +33,8 @@ export const npmTarball = async (spec: string, directory: string, { env, signal 
 };
 
 /**
- * Shorter waits between attempts than npm's minute: somebody looks on. What it has in its own cache is as good, since the hash is pinned.
+ * Shorter waits between attempts than npm's minute, and for a registry that is silent (while it sends, npm waits) than its five: somebody
+ * looks on. What it has in its own cache is as good, since the hash is pinned.
  * Forced, since a project may say that only pnpm is to be used in it (devEngines), which npm otherwise obeys for this too.
  */
 const FLAGS = [
@@ -43,6 +44,7 @@ const FLAGS = [
     "--dry-run=false",
     "--force",
     "--loglevel=error",
+    "--fetch-timeout=60000",
     "--fetch-retry-mintimeout=1000",
     "--fetch-retry-maxtimeout=5000",
 ];

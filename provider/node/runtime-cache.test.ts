@@ -82,6 +82,14 @@ describe("a runtime from the registry", () => {
         const sentence = await refused(closed);
         expect(sentence).toMatch(/cannot be reached: .*ECONNREFUSED.*proxy settings/);
         expect(sentence).not.toContain("hidden-word");
+        for (const code of ["FETCH_ERROR", "EIDLETIMEOUT"]) {
+            const bin = join(directory, code);
+            mkdirSync(bin);
+            writeFileSync(join(bin, "npm"), `#!/bin/sh\necho '{"error":{"code":"${code}","summary":"it is silent"}}'; exit 1\n`, {
+                mode: 0o755,
+            });
+            expect(await refused(freshEnv({ PATH: `${bin}:${process.env.PATH}` }))).toMatch(/cannot be reached: it is silent/);
+        }
         const unknown = { ...registry.runtime, package: "@zeroform-test/absent" };
         expect(await refused(freshEnv(), unknown)).toMatch(/npm could not fetch @zeroform-test\/absent@1\.0\.0 for the agent: Not Found/);
     });

@@ -116,7 +116,7 @@ const sync = async (directory: string): Promise<void> => {
 
 /** npm's codes for a registry that cannot be asked. */
 const UNREACHABLE =
-    /^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ESOCKETTIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT|EPIPE)$/;
+    /^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ESOCKETTIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT|EPIPE|EIDLETIMEOUT|FETCH_ERROR)$/;
 
 const explained = (thrown: unknown, runtime: Runtime, directory: string): ZeroformError => {
     const spec = `${runtime.package}@${runtime.version}`;
