@@ -16,7 +16,7 @@ export default defineConfig({
                 test: {
                     name: "hosts",
                     include: ["test/{hosts,e2e,faults,agent,conformance,package}/**/*.test.ts"],
-                    testTimeout: 300_000,
+                    testTimeout: 600_000,
                     hookTimeout: 300_000,
                     fileParallelism: false,
                     // Pipelines share their machine with what this file knows nothing of; a test that needed it is reported as retried.
