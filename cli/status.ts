@@ -105,6 +105,7 @@ const remarks = (node: NamedNode, status: MachineStatus, resource: ResourceStatu
         resource.confirmed ? undefined : "unconfirmed: the run that made it did not end well",
         resource.namedAt === undefined ? "not named since its create" : undefined,
         resource.state === "kept" ? `its data can be removed: zeroform remove ${resource.life}` : undefined,
+        ...(resource.notes ?? []),
         inStack(node, status, resource) === false ? `not in this stack's state (${resource.life})` : undefined,
     ];
     return notes.filter((note) => note !== undefined).join("; ");

@@ -47,6 +47,8 @@ export interface MachineFacts {
     readonly cores: number;
     readonly memory: number;
     readonly disks: readonly { readonly name: string; readonly bytes: number }[];
+    /** Controllers of cgroup v2 that services can be limited with; an agent of an older release does not tell. */
+    readonly controllers?: readonly string[];
 }
 
 export interface NodeReport {
@@ -67,6 +69,8 @@ export interface ResourceReport {
     readonly spec: Readonly<Record<string, unknown>>;
     /** Secret inputs that were generated on the node; only in the answer of create and update. */
     readonly generatedSecrets: Readonly<Record<string, string>>;
+    /** What does not keep it from being ready, and yet somebody should know; an agent of an older release has none. */
+    readonly notes?: readonly string[];
     /** Outputs of source `node`. */
     readonly outputs: Readonly<Record<string, unknown>>;
 }
@@ -101,6 +105,8 @@ export interface ResourceStatus extends NamedLife {
     readonly state: "ready" | "unfinished" | "removing" | "kept";
     /** Why it is not ready. */
     readonly reasons: readonly string[];
+    /** What does not keep it from being ready, and yet somebody should know. */
+    readonly notes?: readonly string[];
     /** Unix milliseconds since which it is in that state. */
     readonly since: number;
     readonly createdAt: number;

@@ -86,6 +86,8 @@ export const node = primitive({
         memory: output(z.number()),
         /** Block devices with their sizes in bytes. */
         disks: output(z.array(z.object({ name: z.string(), bytes: z.number() }))),
+        /** Controllers of cgroup v2 that services can be limited with, such as `memory`; an older agent does not tell. */
+        controllers: output(z.array(z.string()).optional()),
         /** Host keys of the jump hosts on the way, as lines of known_hosts: pinned at first contact. */
         hopKeys: derived(z.array(z.string())),
         /** For `remote.Command` of `@pulumi/command`. Secret when it holds a private key. */

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { limits } from "./limits.ts";
 import { bearingData, onNode } from "./on-node.ts";
 import { derived, derivedSecret, generated, output, primitive, reference, replace, secret, update } from "./primitive.ts";
 import { size } from "./quantity.ts";
@@ -55,6 +56,8 @@ export const zdb = primitive({
                     .optional(),
             ),
         ),
+        /** What its server may take of the machine: `{ memory: "512MiB", cpu: 0.5, ioWeight: 50 }`, each optional. Zdbs that share a server get the largest that one of them asks for. @default three quarters of the memory, all cores, the usual weight */
+        limits: update(limits),
         ...bearingData,
     },
     outputs: {

@@ -1,5 +1,6 @@
 import type { ReadReport, ResourceReport } from "../../protocol/api.ts";
 import { primitiveOf } from "../../schema/index.ts";
+import type { Seen } from "../reconciler/task.ts";
 import type { LifeRow } from "../store/lives.ts";
 import type { ResourceKind, Values } from "../store/rows.ts";
 import type { Core } from "./core.ts";
@@ -29,7 +30,11 @@ const shown = (core: Core, row: LifeRow): Omit<ResourceReport, "generatedSecrets
         reasons: row.reasons,
         spec: Object.fromEntries(Object.entries(spec).filter(([name]) => !isSecret(row.kind, name))),
         outputs: seen?.outputs ?? {},
+        ...notesOf(seen),
     };
 };
+
+/** Told where there are some only. */
+export const notesOf = (seen: Seen | undefined): Pick<ResourceReport, "notes"> => (seen?.notes ? { notes: seen.notes } : {});
 
 const isSecret = (kind: ResourceKind, name: string): boolean => primitiveOf(kind).inputs[name]?.secret ?? false;

@@ -2,6 +2,7 @@ import type { MachineStatus, ResourceStatus, TenantStatus, Welcome } from "../..
 import type { LifeRow } from "../store/lives.ts";
 import type { TenantRow } from "../store/tenants.ts";
 import type { Core } from "./core.ts";
+import { notesOf } from "./report.ts";
 import { listTrash } from "./trash.ts";
 
 /** Events that are shown when nobody says how many. */
@@ -46,4 +47,5 @@ const statusOfLife = (core: Core, row: LifeRow): ResourceStatus => ({
     confirmed: row.confirmed,
     ...(row.namedAt === undefined ? {} : { namedAt: row.namedAt }),
     outputs: core.reconciler.seen(row.life)?.outputs ?? {},
+    ...notesOf(core.reconciler.seen(row.life)),
 });

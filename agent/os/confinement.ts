@@ -44,9 +44,13 @@ MemoryMax=75%
 const CONTROLLERS_FILE = "/sys/fs/cgroup/cgroup.controllers";
 const CONTROLLERS_OF_LIMITS = ["memory", "pids"] as const;
 
-/** Controllers of cgroup v2 that this machine does not have, so that systemd cannot keep the limits that need them. */
+/** Controllers of cgroup v2 that services can be limited with on this machine. */
+export const controllers = async (): Promise<readonly string[]> =>
+    (await absentAs("", () => readFile(CONTROLLERS_FILE, "utf8"))).split(/\s+/).filter((name) => name !== "");
+
+/** Those that this machine does not have, so that systemd cannot keep the limits that need them. */
 export const missingControllers = async (): Promise<readonly string[]> => {
-    const there = (await absentAs("", () => readFile(CONTROLLERS_FILE, "utf8"))).trim().split(" ");
+    const there = await controllers();
     return CONTROLLERS_OF_LIMITS.filter((controller) => !there.includes(controller));
 };
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { machine as architecture, cpus, release, totalmem } from "node:os";
+import { controllers } from "./confinement.ts";
 import { files } from "./files.ts";
 import type { Machine } from "./os.ts";
 
@@ -23,6 +24,7 @@ export const machine: Machine = {
         cores: cpus().length,
         memory: totalmem(),
         disks: await disks(),
+        controllers: await controllers(),
     }),
 };
 

@@ -1,10 +1,10 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import { MOUNTS } from "../../protocol/layout.ts";
-import { hasOwnViews, missingControllers } from "./confinement.ts";
+import { controllers, hasOwnViews, missingControllers } from "./confinement.ts";
 import { inTurn } from "./in-turn.ts";
 import { ProgramFailure, run } from "./program.ts";
 import { escapePath } from "./unit-names.ts";
-import { removeUnit, type Unit, unitMatches, writeUnit, ZEROFORM_TARGET } from "./units.ts";
+import { readLimits, removeUnit, type Unit, unitMatches, writeLimits, writeUnit, ZEROFORM_TARGET } from "./units.ts";
 import { ensureUser } from "./users.ts";
 import { watchUnits } from "./watch.ts";
 
@@ -26,6 +26,12 @@ export interface Systemd {
     hasOwnViews(): Promise<boolean>;
     /** Controllers of cgroup v2 that limits of services need and this machine lacks. */
     missingControllers(): Promise<readonly string[]>;
+    /** Controllers of cgroup v2 that this machine has. */
+    controllers(): Promise<readonly string[]>;
+    /** Says in a drop-in what a service may take; undefined: what its own text says. At once, without a restart of it. */
+    limit(unit: string, dropIn: string | undefined): Promise<void>;
+    /** The drop-in that says so. */
+    limits(unit: string): Promise<string | undefined>;
     /** Takes units off the disk; they should be stopped. Absent is fine. */
     uninstall(units: readonly Unit[]): Promise<void>;
     /** States of all units of ours that systemd knows, by name; one cheap question. */
@@ -50,6 +56,8 @@ const LAST_LINES = 5;
 const ROUTINE = /^(Starting|Started|Stopping|Stopped|Finished|Mounting|Mounted|Unmounting|Unmounted) |: Deactivated successfully\.$|^$/;
 /** Several resources share a template. */
 const WRITING = "unit files";
+/** A drop-in that changes nothing. */
+const NO_LIMITS = "[Service]\n";
 
 export const systemd: Systemd = {
     install: async (units) => {
@@ -69,11 +77,26 @@ export const systemd: Systemd = {
     installed: unitMatches,
     hasOwnViews,
     missingControllers,
+    controllers,
+
+    limit: async (name, dropIn) => {
+        // One that was there is emptied and stays: so it tells, after a crash too, that systemd may not know yet.
+        if (dropIn === undefined && (await readLimits(name)) === undefined) return;
+        const text = dropIn ?? NO_LIMITS;
+        const how = await inTurn(WRITING, () => writeLimits(name, text));
+        const key = limitsOf(name);
+        if (how === "as it was" && loaded.get(key) === text) return;
+        loaded.delete(key);
+        // A service that runs gets what a reload finds in its drop-ins, as its cgroup is set up anew.
+        await reloadIfStale([{ unit: { name }, name, how }]);
+        loaded.set(key, text);
+    },
+    limits: readLimits,
 
     uninstall: async (units) => {
         const removed = await inTurn(WRITING, async () => {
             let any = false;
-            for (const { name } of units) loaded.delete(name);
+            for (const { name } of units) for (const key of [name, limitsOf(name)]) loaded.delete(key);
             for (const unit of units) any = (await removeUnit(unit)) || any;
             return any;
         });
@@ -142,6 +165,7 @@ interface Written {
 
 /** Units as systemd is known to have them since this process began: asking costs a process and a turn of PID 1. */
 const loaded = new Map<string, string>();
+const limitsOf = (name: string): string => `limits of ${name}`;
 const textOf = (unit: Unit): string => JSON.stringify([unit.text, unit.dropIn, unit.wantedBy]);
 
 /**

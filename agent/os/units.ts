@@ -30,6 +30,8 @@ const TARGETS = ["zeroform.target", "multi-user.target"] as const;
 
 const fileOf = (unit: Unit) => `${UNITS}/${unit.name}`;
 const dropInOf = (unit: Unit) => `${UNITS}/${unit.name}.d/zeroform.conf`;
+/** Apart from the drop-in, as it changes with what others ask of the same service. */
+const limitsOf = (name: string) => `${UNITS}/${name}.d/zeroform-limits.conf`;
 const linkOf = (unit: Unit, target: string) => `${UNITS}/${target}.wants/${unit.name}`;
 /** What the link of an enabled unit points to: for an instance, its template's file. */
 const fragmentOf = (unit: Unit) => `${UNITS}/${unit.text === undefined ? unit.name.replace(/@[^.]*\./, "@.") : unit.name}`;
@@ -71,13 +73,22 @@ export const writeUnit = async (wanted: Unit): Promise<"made" | "changed" | "as 
 
 /** Answers whether there was anything to remove. */
 export const removeUnit = async (unit: Unit): Promise<boolean> => {
-    const known = [fileOf(unit), dropInOf(unit), ...TARGETS.map((target) => linkOf(unit, target))];
+    const known = [fileOf(unit), dropInOf(unit), limitsOf(unit.name), ...TARGETS.map((target) => linkOf(unit, target))];
     const found = await Promise.all(known.map((path) => absentAs(undefined, () => lstat(path))));
     if (found.every((each) => each === undefined)) return false;
     for (const target of TARGETS) await disable(unit, target);
     await removeDropIn(unit);
     if (unit.text !== undefined) await files.remove(fileOf(unit));
     return true;
+};
+
+export const readLimits = (name: string): Promise<string | undefined> => files.readText(limitsOf(name));
+
+export const writeLimits = async (name: string, dropIn: string): Promise<"changed" | "as it was"> => {
+    if ((await readLimits(name)) === dropIn) return "as it was";
+    await files.makeDirectory(`${UNITS}/${name}.d`, 0o755);
+    await files.writeText(limitsOf(name), dropIn, 0o644);
+    return "changed";
 };
 
 const writeDropIn = async (unit: Unit, text: string): Promise<void> => {

@@ -23,6 +23,8 @@ export type Observation<P extends { readonly outputs: AnyPrimitive["outputs"]; r
           readonly outputs: Partial<Outputs<P>>;
           /** Inputs that are other in reality than desired, and not less good: a mount that is larger. */
           readonly actual?: Partial<Spec<P>>;
+          /** What does not keep it from being ready, and yet somebody should know. */
+          readonly notes?: readonly string[];
       }
     | { readonly state: "drifted"; readonly why: string; readonly outputs?: Partial<Outputs<P>> }
     | { readonly state: "absent" };

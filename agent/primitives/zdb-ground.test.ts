@@ -3,7 +3,9 @@ import { mintLife, mintTenantId } from "../../protocol/ids.ts";
 import { FakeOs } from "../../test/agent/fakes/fake-os.ts";
 import type { Resource } from "./driver.ts";
 import { zdbDriver } from "./zdb.ts";
+import { limitsText } from "./zdb-limits.ts";
 import { namespaceOf, serverOf, trashedNamespace, type Zdb } from "./zdb-places.ts";
+import { limitServer } from "./zdb-server.ts";
 import { mountPointOf, placesOf } from "./zmount-places.ts";
 
 const tenant = mintTenantId();
@@ -102,5 +104,30 @@ describe("a Zdb that is to be kept", () => {
         os.files.set(`${serverOf(db).data}/${namespaceOf(db)}/d0`, "keys");
         os.started = (unit) => os.running.delete(unit);
         await expect(zdbDriver.remove(db, undefined, os.context([mount]))).rejects.toMatchObject({ code: "NOT_READY", retryable: true });
+    });
+});
+
+describe("the limits of a server that two Zdbs share", () => {
+    it("are the larger ones, those of who stays when one leaves, and nothing where nobody asks any more", async () => {
+        const { os, mount, db, place } = onMount();
+        os.mounted.add(mountPointOf(mount.life));
+        const { unit, data } = serverOf(db);
+        const asking = (name: string, limits: Zdb["spec"]["limits"]): Zdb => ({
+            ...db,
+            life: mintLife(),
+            name,
+            spec: { ...db.spec, limits },
+        });
+        const [small, large] = [asking("small", { memory: "64MiB" }), asking("large", { memory: "1GiB", cpu: 2 })];
+        const elsewhere = { ...asking("elsewhere", { memory: "8GiB" }), tenant: mintTenantId() };
+        for (const each of [db, small, large]) os.files.set(`${data}/${namespaceOf(each)}/log`, "keys");
+        const all = [mount, db, small, large, elsewhere] as unknown as readonly Resource[];
+        await limitServer(serverOf(db), os.context(all));
+        expect(os.limits.get(unit)).toBe(limitsText({ memory: 2 ** 30, cpu: 200 }));
+        await zdbDriver.remove(large, trashedNamespace(large), os.context(all));
+        expect(os.limits.get(unit)).toBe(limitsText({ memory: 2 ** 26 }));
+        const left = all.filter(({ life }) => life !== large.life);
+        await zdbDriver.remove(small, place, os.context(left));
+        expect(os.limits.get(unit)).toBeUndefined();
     });
 });

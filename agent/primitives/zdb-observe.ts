@@ -2,6 +2,7 @@ import { asZeroformError } from "../../protocol/errors.ts";
 import type { zdb } from "../../schema/zdb.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
+import { type Amounts, lacking, parseLimits, unkept } from "./zdb-limits.ts";
 import { namespaceOf, serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { type Digests, differing, type Info, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
 import { isOnDisk, UNOPENED } from "./zdb-server.ts";
@@ -18,17 +19,26 @@ export interface ServerFacts {
     /** Namespaces whose directory is on the disk although the server knows none of that name. */
     readonly unopened: ReadonlySet<string>;
     readonly digests: Digests;
+    /** What it may take, where one of those asked for wants to know. */
+    readonly limits: Amounts;
 }
 
 /** By server id; with the node's addresses, for people who mistyped one. */
 export interface ZdbFacts {
     readonly servers: ReadonlyMap<string, ServerFacts>;
     readonly addresses: readonly string[];
+    /** Controllers of cgroup v2, where a limit needs one. */
+    readonly controllers: readonly string[];
 }
 
 export const gatherZdbs = async (os: Os, resources: readonly Zdb[]): Promise<ZdbFacts> => {
-    if (resources.length === 0) return { servers: new Map(), addresses: [] };
-    const [mounts, template] = await Promise.all([os.mounts.list(), os.systemd.installed(TEMPLATE)]);
+    if (resources.length === 0) return { servers: new Map(), addresses: [], controllers: [] };
+    const isLimited = new Set(resources.flatMap((resource) => (resource.spec.limits ? serverOf(resource).id : [])));
+    const [mounts, template, controllers] = await Promise.all([
+        os.mounts.list(),
+        os.systemd.installed(TEMPLATE),
+        isLimited.size > 0 ? os.systemd.controllers() : [],
+    ]);
     const groups = await Promise.all(
         [...Map.groupBy(resources, (resource) => serverOf(resource).id)].flatMap(([, [first, ...rest]]) => {
             if (first === undefined) return [];
@@ -42,10 +52,11 @@ export const gatherZdbs = async (os: Os, resources: readonly Zdb[]): Promise<Zdb
         groups.map(async ({ server, answer }): Promise<[string, ServerFacts]> => {
             const running = "namespaces" in answer || states?.get(server.unit)?.active === "active";
             const unknown = "namespaces" in answer ? [...answer.namespaces].flatMap(([name, info]) => (info ? [] : name)) : [];
-            const [config, instance, digests, lastWords, ...onDisk] = await Promise.all([
+            const [config, instance, digests, limits, lastWords, ...onDisk] = await Promise.all([
                 os.files.readText(server.config),
                 os.systemd.installed(instanceOf(server)),
                 os.files.readText(server.digests),
+                isLimited.has(server.id) ? os.systemd.limits(server.unit) : undefined,
                 running ? "" : os.systemd.lastWords(server.unit),
                 ...unknown.map((name) => isOnDisk(server, os, name)),
             ]);
@@ -56,11 +67,12 @@ export const gatherZdbs = async (os: Os, resources: readonly Zdb[]): Promise<Zdb
                 answer,
                 unopened: new Set(unknown.filter((_, index) => onDisk[index])),
                 digests: parseDigests(digests),
+                limits: parseLimits(limits),
             };
             return [server.id, facts];
         }),
     );
-    return { servers: new Map(servers), addresses: os.ports.addresses() };
+    return { servers: new Map(servers), addresses: os.ports.addresses(), controllers };
 };
 
 const ask = async (os: Os, server: ZdbServer, names: readonly string[]): Promise<ServerFacts["answer"]> => {
@@ -78,7 +90,7 @@ const ask = async (os: Os, server: ZdbServer, names: readonly string[]): Promise
 const infoOf = (reply: unknown): Info | undefined => (typeof reply === "string" ? parseInfo(reply) : undefined);
 
 /** Judges a Zdb by the facts alone. */
-export const observeZdb = (resource: Zdb, { servers, addresses }: ZdbFacts): Observation<typeof zdb> => {
+export const observeZdb = (resource: Zdb, { servers, addresses, controllers }: ZdbFacts): Observation<typeof zdb> => {
     const facts = servers.get(serverOf(resource).id);
     if (facts === undefined) return { state: "absent" };
     const namespace = namespaceOf(resource);
@@ -92,6 +104,8 @@ export const observeZdb = (resource: Zdb, { servers, addresses }: ZdbFacts): Obs
     // What is on the disk is not gone, whatever keeps the server from it.
     if (info === undefined) return facts.unopened.has(namespace) ? drifted(UNOPENED) : { state: "absent" };
     if (!facts.installed) return drifted("its server's unit or parameters are gone or changed");
+    const lack = lacking(resource.spec.limits, facts.limits);
+    if (lack !== undefined) return drifted(lack);
 
     // First, because it explains what else is missing: of a namespace that cannot be opened nothing is known.
     const state = info.get("state") ?? "ok";
@@ -105,7 +119,8 @@ export const observeZdb = (resource: Zdb, { servers, addresses }: ZdbFacts): Obs
     }
     const listening = info.get("listening") ?? "no";
     if (listening !== "yes") return drifted(`it cannot be reached: ${listening}${hintOf(listening, addresses)}`);
-    return { state: "ready", outputs };
+    const notes = unkept(resource.spec.limits, controllers);
+    return { state: "ready", outputs, ...(notes.length > 0 && { notes }) };
 };
 
 const tail = (words: string): string => (words === "" ? "" : `: ${words}`);

@@ -5,7 +5,8 @@ import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
 import type { Reply } from "../os/redis.ts";
 import type { Context } from "./driver.ts";
-import type { ZdbServer } from "./zdb-places.ts";
+import { limitsText, merged } from "./zdb-limits.ts";
+import { serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { digestOf, formatDigests, parseDigests } from "./zdb-properties.ts";
 import { configOf, instanceOf, newSealKey, TEMPLATE } from "./zdb-units.ts";
 
@@ -30,6 +31,7 @@ export const ensureServer = async (server: ZdbServer, context: Context): Promise
     const config = configOf(server);
     if ((await files.readText(server.config)) !== config) await files.writeText(server.config, config);
     await systemd.install([TEMPLATE, instanceOf(server)]);
+    await limitServer(server, context);
 
     // Who answers runs: systemd is asked about the others only, because asking costs more than all the rest. Parameters that changed are
     // those of another release: they are good for its next start, and cut nobody off.
@@ -41,6 +43,18 @@ export const ensureServer = async (server: ZdbServer, context: Context): Promise
     // One that is reached and says nothing hangs; one that is not reached yet is still reading its log.
     await (active && health === "silent" ? systemd.restart(server.unit, signal) : systemd.start(server.unit, signal));
     await untilAnswering(server, os, signal);
+};
+
+/** Lets a server take what those ask for who are on it, but for one that leaves; at once, and nobody notices. */
+export const limitServer = async (
+    server: ZdbServer,
+    { os, resources }: Pick<Context, "os" | "resources">,
+    leaving?: Life,
+): Promise<void> => {
+    const asking = (resources("Zdb") as readonly Zdb[]).filter(
+        (each) => each.spec.limits && each.tenant === server.tenant && each.life !== leaving && serverOf(each).id === server.id,
+    );
+    await os.systemd.limit(server.unit, limitsText(merged(asking.map(({ spec }) => spec.limits))));
 };
 
 /** A limit or a wall that this machine cannot give is left out, never silently. */

@@ -23,6 +23,7 @@ const zdb = (spec: Partial<Zdb["spec"]> = {}, more: Partial<Zdb> = {}): Zdb => (
         public: false,
         listen: "10.0.0.11",
         port: 9900,
+        limits: undefined,
         ...spec,
     },
     uses: {},
@@ -51,6 +52,7 @@ listening: yes
 
 const facts = (resource: Zdb, changes: Partial<ServerFacts> = {}, info: string | undefined = INFO): ZdbFacts => ({
     addresses: ["127.0.0.1", "10.0.0.12"],
+    controllers: ["cpu", "memory"],
     servers: new Map([
         [
             serverOf(resource).id,
@@ -61,6 +63,7 @@ const facts = (resource: Zdb, changes: Partial<ServerFacts> = {}, info: string |
                 answer: { namespaces: new Map([[namespaceOf(resource), info === undefined ? undefined : parseInfo(info)]]) },
                 unopened: new Set(),
                 digests: new Map([[resource.life, digestOf(PASSWORD)]]),
+                limits: {},
                 ...changes,
             },
         ],
@@ -110,6 +113,18 @@ describe("a Zdb", () => {
         const seen = observeZdb(resource, facts(resource, {}, INFO.replace(line, now)));
         expect(seen.state).toBe("drifted");
         expect(wordsOf(seen)).toContain(is);
+    });
+
+    it("that asks for limits is as desired where its server has them or more, and says what the machine cannot keep", () => {
+        const resource = zdb({ limits: { memory: "512MiB", ioWeight: 50 } });
+        const seen = (limits: ServerFacts["limits"]) => observeZdb(resource, facts(resource, { limits }));
+        expect(wordsOf(seen({}))).toBe("it asks for memory 512MiB, and its server has no such limit");
+        expect(wordsOf(seen({ memory: 2 ** 29, ioWeight: 20 }))).toBe("it asks for ioWeight 50, and its server has ioWeight 20");
+        expect(seen({ memory: 2 ** 30, cpu: 50, ioWeight: 50 })).toEqual({
+            state: "ready",
+            outputs: { namespace: namespaceOf(resource) },
+            notes: ["this machine has no cgroup v2 controller for io, so it does not keep limits.ioWeight"],
+        });
     });
 
     it("on an IPv6 address is as desired, and one that cannot be opened says why, nothing else", () => {

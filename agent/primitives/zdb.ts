@@ -22,6 +22,7 @@ import {
     isAnswering,
     isOnDisk,
     isRunning,
+    limitServer,
     rememberPassword,
     requireOpen,
     settle,
@@ -65,6 +66,7 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
                 (other) => other.life !== resource.life && sharesServer(other, resource),
             );
             if (isLast) await dropServer(server, context.os);
+            else await limitServer(server, context, resource.life);
             return isLast;
         });
         if (!isLast) await forgetPassword(resource.life, server, context.os);

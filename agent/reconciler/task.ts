@@ -18,6 +18,8 @@ export interface Seen {
     readonly outputs: Values;
     /** Inputs that are other in reality than desired, and not less good. */
     readonly actual?: Values;
+    /** What somebody should know, although it is ready. */
+    readonly notes?: readonly string[];
 }
 
 /** Work on one life: what is going on and what was seen, in memory only. */

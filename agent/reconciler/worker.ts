@@ -164,7 +164,10 @@ export class Worker {
         const task = this.task(row.life);
         task.forgive();
         task.gone = false;
-        if (markReady(this.#parts, row, task.before)) this.#events.onReady(row);
+        if (markReady(this.#parts, row, task.before)) {
+            for (const note of task.seen?.notes ?? []) this.#parts.tell("note", note, row);
+            this.#events.onReady(row);
+        }
         task.before = undefined;
         task.settle({ state: "ready" });
     }

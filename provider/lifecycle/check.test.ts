@@ -26,6 +26,9 @@ describe("what check makes of inputs", () => {
             connection: { host: "10.0.0.11", hostKey: "ssh-ed25519 AAAA" },
         });
         expect(checked("Zdb")).toMatchObject({ mode: "user", public: false, listen: "127.0.0.1" });
+        // No default, so that what an older release stored stays complete.
+        expect(checked("Zdb")).not.toHaveProperty("limits");
+        expect(checked("Zdb", { limits: { memory: "1024MiB", cpu: 0.29 } }).limits).toEqual({ memory: "1GiB", cpu: 0.29 });
     });
 
     it("changes nothing the second time", () => {
@@ -70,6 +73,9 @@ describe("a value that is unknown in part", () => {
 const HOP_FORMS =
     'write via as "user@host:port", as { host, port, user, hostKey, identityFile, privateKey, passphrase }, or as a list of those';
 
+const LIMITS = 'write limits as { memory: "512MiB", cpu: 0.5, ioWeight: 50 }, with those of the three that you want';
+const WEIGHT = "write ioWeight as a whole number from 1 to 10000; what asks for nothing has 100";
+
 describe("what check refuses", () => {
     it.each<[Kind, Properties, string, string]>([
         ["Node", { host: undefined }, "host", "host is missing: write host as a name or an address"],
@@ -108,6 +114,25 @@ describe("what check refuses", () => {
             'listen: write listen as an IP address of the node, such as "10.0.0.11" ("0.0.0.0" or "::" for all of them)',
         ],
         ["Zdb", { port: 80 }, "port", "port: a port is 1024 to 65535"],
+        ["Zdb", { limits: "1GiB" }, "limits", `limits: ${LIMITS}`],
+        ["Zdb", { limits: { memroy: "1GiB" } }, "limits", `limits: ${LIMITS}`],
+        [
+            "Zdb",
+            { limits: { memory: "32MiB" } },
+            "limits",
+            "limits.memory: memory is at least 64MiB: with less its server would not come up; write 64MiB or more",
+        ],
+        [
+            "Zdb",
+            { limits: { memory: "half" } },
+            "limits",
+            'limits.memory: write a size as "20GiB" (B, KiB, MiB, GiB, TiB) or as a whole number of bytes',
+        ],
+        ["Zdb", { limits: { cpu: "2" } }, "limits", "limits.cpu: write cpu as a number of processor cores, such as 0.5 or 2"],
+        ["Zdb", { limits: { cpu: 0.05 } }, "limits", "limits.cpu: cpu is at least 0.1 of a core"],
+        ["Zdb", { limits: { cpu: 0.125 } }, "limits", "limits.cpu: cpu is told in hundredths of a core at the finest, such as 0.25"],
+        ["Zdb", { limits: { ioWeight: 0 } }, "limits", `limits.ioWeight: ${WEIGHT}`],
+        ["Zdb", { limits: { ioWeight: 1.5 } }, "limits", `limits.ioWeight: ${WEIGHT}`],
     ])("%s %j", (kind, more, property, reason) => {
         expect(failuresOf(kind, more)).toEqual([{ property, reason }]);
     });

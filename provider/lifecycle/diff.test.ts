@@ -50,6 +50,7 @@ const other: Record<Kind, Properties> = {
         password: "another-password",
         public: true,
         listen: "10.0.0.11",
+        limits: { cpu: 2 },
         port: 9902,
         onRemove: "keep",
         replaceData: true,

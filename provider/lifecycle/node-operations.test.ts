@@ -48,6 +48,16 @@ describe("a Node", () => {
         expect(outputs.__given).not.toContain("hostKey");
     });
 
+    it("shows the controllers that its agent tells, and is as complete without", async () => {
+        const facts = { ...nodeReport.facts, controllers: ["cpu", "memory"] };
+        const telling = setUp({ "node.create": () => ({ ...nodeReport, facts }) });
+        expect((await telling.node.create(checked("Node"))).outputs.controllers).toEqual(["cpu", "memory"]);
+        const older = setUp({ "node.create": () => nodeReport });
+        const { outputs } = await older.node.create(checked("Node"));
+        expect(outputs).not.toHaveProperty("controllers");
+        expect(outputs.connection).toMatchObject({ host: HOST });
+    });
+
     it("asks for another version only when the program does", async () => {
         const { node, links } = setUp({ "node.create": () => nodeReport });
         await node.create(checked("Node", { agentVersion: "0.0.9" }));

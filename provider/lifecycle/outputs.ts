@@ -58,7 +58,7 @@ export const compose = ({ kind, inputs, given, urn, nodeOutputs, address, reason
     const ofNode = Object.entries(primitive.outputs).filter(([, { source }]) => source === "node");
     const reported = Object.fromEntries(ofNode.flatMap(([name]) => (nodeOutputs[name] === undefined ? [] : [[name, nodeOutputs[name]]])));
     const complete =
-        ofNode.every(([name]) => reported[name] !== undefined) &&
+        ofNode.every(([name, { schema }]) => reported[name] !== undefined || schema.safeParse(undefined).success) &&
         Object.entries(primitive.inputs).every(([field, { generated }]) => !generated || inputs[field] !== undefined);
     return plain({
         ...inputs,

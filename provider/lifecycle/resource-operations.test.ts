@@ -42,6 +42,16 @@ describe("create", () => {
         expect(outputs).toMatchObject({ ...checked("ZMount"), path: "/m" });
     });
 
+    it("shows on its line what somebody should know, when it is made and when it is changed", async () => {
+        const told = () => made({ notes: ["this machine does not keep limits.memory"] });
+        const { zdb, warned } = setUp({ "resource.create": told, "resource.update": told });
+        const { outputs, reasons } = await zdb.create(unpinned());
+        expect(reasons).toEqual([]);
+        expect(warned).toEqual(["this machine does not keep limits.memory."]);
+        await zdb.update(resourceId, outputs, { ...outputs, size: "6GiB" });
+        expect(warned).toHaveLength(2);
+    });
+
     it("leaves the agent time to say what is unfinished before the deadline", async () => {
         const { zmount, calls } = setUp({ "resource.create": () => report() });
         await zmount.create(checked("ZMount", { timeouts: { create: "1m" } }));

@@ -33,6 +33,10 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
             reasons: reasonsOf(reported),
         });
 
+    const tellNotes = (urn: string, { notes = [] }: ResourceReport) => {
+        for (const note of notes) surroundings.engine.warn(urn, `${note}.`);
+    };
+
     return {
         async create(inputs) {
             const node = parseNodeId(text(inputs.node) ?? "");
@@ -47,6 +51,7 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
                     link.request("resource.create", { caller, ...fixed, ...settings, waitMs: waitMsOf(attempt) }, callOptions(attempt)),
                 );
                 session.made(node.machine, report.life);
+                tellNotes(urn, report);
                 const outputs = outputsOf(inputs, {}, givenIn(kind, inputs), link.target.address, report);
                 return { id: formatResourceId(node.machine, node.tenant, report.life), outputs, reasons: reasonsOf(report) };
             });
@@ -70,6 +75,7 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
                 const report = await asCaller(surroundings, address, (caller) =>
                     link.request("resource.update", { caller, ...desired, waitMs: waitMsOf(attempt) }, callOptions(attempt)),
                 );
+                tellNotes(urn, report);
                 return { id, outputs: outputsOf(news, olds, given, link.target.address, report), reasons: reasonsOf(report) };
             });
         },

@@ -92,6 +92,54 @@ describe("a server of ours", () => {
         expect(await rig.sh(`stat -c '%U %a' /run/zeroform-zdb/*/admin.sock | sort -u`)).toBe("zeroform-zdb 600");
     });
 
+    it("gets limits while it serves, the largest that is asked for, and loses them when nobody asks any more", async () => {
+        const { unit } = server(0);
+        const [channel] = channels;
+        const [first] = dbs;
+        if (!channel || !first) throw new Error("no Zdb");
+        const show = () =>
+            rig.sh(`systemctl show -p MemoryMax -p MemoryHigh -p CPUQuotaPerSecUSec -p IOWeight -p NeedDaemonReload ${unit}`);
+        const before = await show();
+        const pid = await pidOf(0);
+        const redis = redisOf(rig.host, first);
+        await redis.set("key", "before");
+        let ends = 0;
+        redis.on("close", () => ends++);
+        const spec = { size: "8MiB", listen: rig.host.address };
+        const second = await channel.create("Zdb", "limited", { ...spec, limits: { memory: "512MiB", cpu: 0.5, ioWeight: 50 } });
+        // Test hosts have none of the controllers: it is ready all the same, and everybody is told.
+        const note =
+            "this machine has no cgroup v2 controller for memory, cpu, io, so it does not keep limits.memory and limits.cpu and limits.ioWeight";
+        expect(second).toMatchObject({ state: "ready", reasons: [], notes: [note] });
+        const status = await channel.ask("status", {});
+        expect(status.facts.controllers?.join(" ")).toBe(await rig.sh("cat /sys/fs/cgroup/cgroup.controllers"));
+        expect(status.resources.find(({ life }) => life === second.life)).toMatchObject({ state: "ready", notes: [note] });
+        expect(status.events).toContainEqual(expect.objectContaining({ what: "note", life: second.life, detail: `Zdb: ${note}` }));
+        const limited = "CPUQuotaPerSecUSec=500ms\nIOWeight=50\nMemoryHigh=429496729\nMemoryMax=536870912\nNeedDaemonReload=no"
+            .split("\n")
+            .sort();
+        expect((await show()).split("\n").sort()).toEqual(limited);
+        const third = await channel.create("Zdb", "more", { ...spec, limits: { memory: "256MiB", cpu: 2 } });
+        expect(await show()).toMatch(/MemoryMax=536870912/);
+        expect(await show()).toMatch(/CPUQuotaPerSecUSec=2s/);
+        // Somebody's hand, and the next look.
+        await rig.sh(`rm /etc/systemd/system/${unit}.d/zeroform-limits.conf; systemctl daemon-reload`);
+        expect(await show()).toBe(before);
+        await eventually(show).toMatch(/MemoryMax=536870912/);
+        await channel.remove(second);
+        expect(await show()).toMatch(/MemoryMax=268435456/);
+        expect(await show()).toMatch(/IOWeight=\[not set\]/);
+        // What it has now is what a boot finds.
+        await rig.sh("systemctl daemon-reload");
+        expect(await show()).toMatch(/MemoryMax=268435456/);
+        await channel.remove(third);
+        expect(await show()).toBe(before);
+        expect(await redis.get("key")).toBe("before");
+        expect(ends).toBe(0);
+        expect(await pidOf(0)).toBe(pid);
+        redis.disconnect();
+    });
+
     it("takes over data of a release whose servers ran as root, without following what lies there", async () => {
         const { home, unit } = server(0);
         await rig.sh(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { primitives } from "../../schema/index.ts";
+import { zeroform } from "./cli.ts";
 import { host, hosts, type Machine, machineOf } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
@@ -33,6 +34,8 @@ interface Case {
     readonly expected: readonly [node: Op, disk: Op, db: Op] | RegExp;
     /** Run it for real, expect an empty preview afterwards, and go on from there. */
     readonly real?: boolean;
+    /** What `up` says then, and `zeroform status` after it. */
+    readonly says?: string;
 }
 
 const UNCHANGED = ["same", "same", "same"] as const;
@@ -85,6 +88,9 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { ...db("public", true), expected: DB, real: true },
     { ...db("listen", machine.host), expected: DB, real: true },
     { ...db("port", 9977), expected: DB, real: true },
+    // Test hosts have no controllers, which is said and no failure.
+    { ...db("limits", { memory: "512MiB", cpu: 0.5 }), expected: DB, real: true, says: "does not keep limits.memory and limits.cpu" },
+    { ...db("limits", undefined), expected: DB, real: true },
     { ...db("onRemove", "keep"), expected: DB },
     { ...db("timeouts", { create: "2m" }), expected: DB },
     { ...db("replaceData", true), expected: DB, real: true },
@@ -104,7 +110,7 @@ describe("the change rule of every input", () => {
         await stack.up();
         const wrong: string[] = [];
         const table = cases(base.machine, unpinned);
-        for (const { input, change, expected, real } of table) {
+        for (const { input, change, expected, real, says = "" } of table) {
             const changed = merged(base, change);
             await stack.program(program, changed);
             const outcome = await stack.run(["preview", "--json", "--show-sames"]);
@@ -112,7 +118,10 @@ describe("the change rule of every input", () => {
             const fits = expected instanceof RegExp ? outcome.code !== 0 && expected.test(shown) : shown === expected.join(" ");
             if (!fits) wrong.push(`${input}: expected ${expected}, the plan shows ${shown}`);
             if (!real) continue;
-            await stack.up();
+            const { output } = await stack.up();
+            if (!output.includes(says)) wrong.push(`${input}: up does not say "${says}": ${output}`);
+            if (says !== "" && !(await zeroform(base.machine, ["status"])).includes(says))
+                wrong.push(`${input}: status does not say "${says}"`);
             const again = planOf((await stack.must(["preview", "--json", "--show-sames"])).stdout).join(" ");
             if (again !== UNCHANGED.join(" ")) wrong.push(`${input}: after up the preview shows ${again}`);
             base = changed;

@@ -24,6 +24,8 @@ export class FakeNode {
     liesOn = new Map<string, string>();
     /** What is wrong with a resource, by life; applying mends it. */
     readonly drift = new Map<string, string>();
+    /** What somebody should know of a resource of this name although it is ready. */
+    readonly notes = new Map<string, string>();
     /** Errors that the next attempts on a resource of this name end with; `always` never runs out. */
     readonly failures = new Map<string, { readonly error: ZeroformError; times: number }>();
     /** Attempts on a resource of this name wait for this. */
@@ -100,7 +102,8 @@ export class FakeNode {
                 if (why !== undefined) return { state: "drifted", why };
                 if (kind === "ZMount" && piece.spec.size !== resource.spec.size)
                     return { state: "drifted", why: `it is ${String(piece.spec.size)} large` };
-                return { state: "ready", outputs: { path: `/on/${resource.life}` } };
+                const note = node.notes.get(resource.name);
+                return { state: "ready", outputs: { path: `/on/${resource.life}` }, ...(note !== undefined && { notes: [note] }) };
             },
             async admit(wanted, old) {
                 const refusal = node.refused.get(wanted.name);

@@ -12,6 +12,8 @@ export class FakeOs {
     readonly running = new Set<string>();
     /** Text of unit files by name. */
     readonly units = new Map<string, string>();
+    /** What services may take, by unit. */
+    readonly limits = new Map<string, string | undefined>();
     /** Called before everything that changes the machine, to cut the power there. */
     step: (what: string) => void = () => undefined;
     /** What a server answers to each command of its administrator; undefined: nobody answers. */
@@ -99,6 +101,12 @@ export class FakeOs {
             installed: async () => true,
             hasOwnViews: async () => true,
             missingControllers: async () => [],
+            controllers: async () => [],
+            limit: async (unit: string, dropIn: string | undefined) => {
+                this.step(`limit ${unit}`);
+                this.limits.set(unit, dropIn);
+            },
+            limits: async (unit: string) => this.limits.get(unit),
             uninstall: async (units: readonly { readonly name: string }[]) => {
                 for (const { name } of units) {
                     this.step(`uninstall ${name}`);
