@@ -65,6 +65,8 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { input: "Node.hostKey", change: { machine: unpinned as Machine }, expected: NODE_ALONE },
     { ...node("identityFile", "~/.ssh/other"), expected: EVERYWHERE },
     { ...node("privateKey", "a key"), expected: EVERYWHERE },
+    { ...node("passphrase", "of the key"), expected: EVERYWHERE },
+    { ...node("via", "admin@10.199.255.253"), expected: EVERYWHERE },
     { ...node("sudo", false), expected: EVERYWHERE },
     { ...node("onUnreachable", "abandon"), expected: EVERYWHERE },
     { ...node("trash", "48h"), expected: EVERYWHERE },
@@ -134,7 +136,7 @@ describe("the change rule of every input", () => {
             Object.entries(inputs).flatMap(([name, { visibility }]) => (visibility === "hidden" ? [] : [`${kind}.${name}`])),
         );
         expect([...new Set(table.map(({ input }) => input))].sort()).toEqual(declared.sort());
-    }, 600_000);
+    }, 900_000);
 });
 
 const merged = (base: Values, change: Partial<Values>): Values => ({
