@@ -10,6 +10,7 @@ export default defineConfig({
                     include: ["{schema,protocol,sdk,provider,agent,engines,cli,dev,examples}/**/*.test.ts", "test/wire/**/*.test.ts"],
                     testTimeout: 30_000,
                     hookTimeout: 60_000,
+                    retry: process.env.CI ? 1 : 0,
                 },
             },
             {

@@ -73,7 +73,7 @@ describe("completion in bash", () => {
     const script = completionScript("bash", shapes);
     const complete = (...words: string[]): readonly string[] => {
         const line = `${script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _zeroform; printf '%s\\n' "\${COMPREPLY[@]}"`;
-        const { stdout, stderr } = spawnSync("bash", ["-uec", line, "bash", "zeroform", ...words], {
+        const { stdout, stderr } = spawnSync("bash", ["--norc", "-uec", line, "bash", "zeroform", ...words], {
             encoding: "utf8",
             env: { ...process.env, HOME: home },
         });
