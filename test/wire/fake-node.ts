@@ -6,8 +6,9 @@ import { type Handlers, openServerChannel, type ServerCall } from "../../protoco
 import { ZeroformError } from "../../protocol/errors.ts";
 import { type Life, mintLife, mintMachineId, mintTenantId, type TenantId } from "../../protocol/ids.ts";
 import { RPC_MARKER } from "../../protocol/layout.ts";
+import { soundKeys } from "./sound-keys.ts";
 
-const { Server, utils } = createRequire(import.meta.url)("ssh2") as typeof Ssh2;
+const { Server } = createRequire(import.meta.url)("ssh2") as typeof Ssh2;
 
 interface Resource {
     readonly kind: string;
@@ -24,8 +25,8 @@ type Answers = { [M in Method]?: (params: Params<M>, call: ServerCall) => Promis
 /** A machine as the provider sees it: a real SSH server, and behind it an agent that keeps resources in memory. */
 export const startFakeNode = async () => {
     const machine = mintMachineId();
-    const hostKeys = utils.generateKeyPairSync("ed25519");
-    const clientKeys = utils.generateKeyPairSync("ed25519");
+    const hostKeys = soundKeys();
+    const clientKeys = soundKeys();
     const tenants = new Map<TenantId, string>();
     const resources = new Map<Life, Resource>();
     const calls: Call[] = [];
