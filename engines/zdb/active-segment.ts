@@ -1,47 +1,57 @@
 import { isNoSpace } from "./disk.ts";
 import type { Position } from "./key-index.ts";
 import type { LogEnd, LogParts } from "./log-owner.ts";
-import { createSegment, SegmentReaders } from "./segment-files.ts";
+import { createSegment } from "./segment-files.ts";
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment-header.ts";
+import type { Segment, Segments } from "./segments.ts";
 
 /** The files of one log: the segment that is appended to, and the closed ones before it for reading. */
 export class ActiveSegment {
-    /** Where the next batch goes. */
-    endOffset: number;
     private readonly parts: LogParts;
-    private readonly readers: SegmentReaders;
-    private current: SegmentHeader;
+    private readonly segments: Segments;
+    private current: Segment;
     private fd: number;
 
     constructor(parts: LogParts, end: LogEnd) {
         this.parts = parts;
-        this.readers = new SegmentReaders(parts.disk, parts.files, parts.directory);
-        this.current = end.header;
+        this.segments = parts.segments;
+        this.current = end.segment;
         this.fd = end.fd;
-        this.endOffset = end.endOffset;
     }
 
     get header(): SegmentHeader {
-        return this.current;
+        return this.current.header;
     }
 
-    /** The directory was moved: a new namespace is made elsewhere. */
-    moveTo(directory: string): void {
-        this.readers.directory = directory;
+    /** As the table of segments has it. */
+    get id(): number {
+        return this.current.id;
+    }
+
+    /** Where the next batch goes. */
+    get endOffset(): number {
+        return this.current.endOffset;
     }
 
     /** Writes at the end, `tail` behind `buffer`. When it throws, a part may be in the file: see `takeBack`. */
-    append(buffer: Buffer, length: number, tail: Uint8Array, holdsValues: boolean): void {
+    append(buffer: Buffer, length: number, tail: Uint8Array, lastLsn: number, holdsValues: boolean): void {
         const { disk } = this.parts;
         this.withReserve(holdsValues, () => {
             disk.write(this.fd, buffer, 0, length, this.endOffset);
             if (tail.length > 0) disk.write(this.fd, tail as Buffer, 0, tail.length, this.endOffset + length);
         });
-        this.endOffset += length + tail.length;
+        this.current.endOffset += length + tail.length;
+        this.current.lastLsn = lastLsn;
+    }
+
+    /** A record that is going to be appended begins here. */
+    mark(lsn: number, offset: number): void {
+        this.current.marks?.saw(lsn, offset);
     }
 
     /** Removes what an append that failed left behind the end. */
     takeBack(): void {
+        this.current.marks?.cut(this.endOffset);
         this.parts.disk.truncate(this.fd, this.endOffset);
     }
 
@@ -55,21 +65,20 @@ export class ActiveSegment {
 
     /** Begins the next segment; the one before must be synced. */
     begin(header: SegmentHeader, forValue: boolean): void {
-        const fd = this.withReserve(forValue, () => createSegment(this.parts.disk, this.readers.directory, header));
-        this.readers.keep(this.current.number, this.fd);
+        const fd = this.withReserve(forValue, () => createSegment(this.parts.disk, this.segments.directory, header));
+        this.segments.keep(this.current.id, this.fd);
         this.fd = fd;
-        this.current = header;
-        this.endOffset = SEGMENT_HEADER_BYTES;
+        this.current = this.segments.add(header, SEGMENT_HEADER_BYTES);
     }
 
     /** Reads a payload of any segment into `target`; false when the file ends before it. Throws what the disk throws. */
     read({ segment, length, offset }: Position, target: Buffer, at: number): boolean {
-        const fd = segment === this.current.number ? this.fd : this.readers.fd(segment);
+        const fd = segment === this.current.id ? this.fd : this.segments.fd(segment);
         return this.parts.disk.read(fd, target, at, length, offset) === length;
     }
 
     close(): void {
-        this.readers.close();
+        this.segments.close();
         this.parts.disk.close(this.fd);
     }
 

@@ -1,8 +1,7 @@
 import type { Disk } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
-import type { OpenFiles } from "./open-files.ts";
 import type { Encoding, RecordKind } from "./record.ts";
-import type { SegmentHeader } from "./segment-header.ts";
+import type { Segment, Segments } from "./segments.ts";
 import type { Timers } from "./syncer.ts";
 
 /** One record to append. */
@@ -19,9 +18,8 @@ export interface NewRecord {
 
 export interface LogParts {
     readonly disk: Disk;
-    readonly directory: string;
+    readonly segments: Segments;
     readonly space: DiskSpace;
-    readonly files: OpenFiles;
     readonly timers: Timers;
 }
 
@@ -41,9 +39,8 @@ export interface LogOwner {
 
 /** Where the log ends, as a new or reopened log starts from it. */
 export interface LogEnd {
-    readonly header: SegmentHeader;
+    readonly segment: Segment;
     readonly fd: number;
-    readonly endOffset: number;
     readonly lastLsn: number;
     readonly closedInOrder: boolean;
     /** Why nothing may be appended. */

@@ -4,6 +4,7 @@ import type { Disk } from "./disk.ts";
 import { MAX_PAYLOAD_BYTES, payloadChecksum, RECORD_KINDS } from "./record.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName, segmentNumber } from "./segment-header.ts";
 import { type Damage, type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
+import type { Segment, Segments } from "./segments.ts";
 
 /** A long log is read in slices of about this time, so that a running server answers meanwhile. */
 const SLICE_MS = 5;
@@ -16,7 +17,7 @@ export interface StoredSegment {
     readonly end: number;
 }
 
-/** The segment a record was found in. */
+/** The segment a record was found in, as the table of segments has it. */
 export interface RecordSource {
     readonly segment: number;
     /** The payload of one of its records, or undefined when it is not what was written. */
@@ -24,10 +25,8 @@ export interface RecordSource {
 }
 
 export interface ReadLog {
-    /** The segment to append to; undefined when there is none that can be. */
-    readonly last: StoredSegment | undefined;
-    /** End of the last good record in it. */
-    readonly endOffset: number;
+    /** The segment to append to, up to its last good record; undefined when there is none that can be. */
+    readonly last: Segment | undefined;
     readonly lastLsn: number;
     readonly closedInOrder: boolean;
     readonly tornBytes: number;
@@ -42,10 +41,10 @@ export interface LogVisitor {
 }
 
 /** Reads a whole log in order of LSNs, hands it to the visitor, and judges its end. Changes nothing on disk. */
-export async function readLog(disk: Disk, directory: string, visitor: LogVisitor): Promise<ReadLog> {
-    const opened = openSegments(disk, directory);
+export async function readLog(disk: Disk, segments: Segments, visitor: LogVisitor): Promise<ReadLog> {
+    const opened = openSegments(disk, segments.directory);
     try {
-        return await readSegments(disk, opened, visitor);
+        return await readSegments(disk, opened, segments, visitor);
     } finally {
         for (const { fd } of opened.segments) disk.close(fd);
     }
@@ -57,10 +56,10 @@ interface OpenedSegments {
     readonly unfinished: string | undefined;
 }
 
-async function readSegments(disk: Disk, { segments, damage, unfinished }: OpenedSegments, visitor: LogVisitor): Promise<ReadLog> {
+async function readSegments(disk: Disk, opened: OpenedSegments, table: Segments, visitor: LogVisitor): Promise<ReadLog> {
+    const { segments, damage, unfinished } = opened;
     const slice = new Slice();
     let expectedLsn = 1;
-    let endOffset = 0;
     let closedInOrder = false;
     let tornBytes = 0;
     for (const [place, segment] of segments.entries()) {
@@ -72,22 +71,24 @@ async function readSegments(disk: Disk, { segments, damage, unfinished }: Opened
         }
         const end = isLast && damage.length === 0 ? endOfSoundPayloads(disk, segment) : segment.end;
         const scanner = new SegmentScanner(disk, fd, end, header);
-        const source = sourceOf(disk, segment);
+        const entry = table.add(header, SEGMENT_HEADER_BYTES);
+        const source = sourceOf(disk, segment, entry.id);
         for (let record = scanner.next(); record; record = scanner.next()) {
             closedInOrder = record.head.kind === RECORD_KINDS.mark;
+            entry.saw(record.head.lsn, record.offset, scanner.validEnd);
             visitor.record(record, source);
             if (slice.isOver()) await slice.pause();
         }
         damage.push(...scanner.damage);
-        endOffset = scanner.validEnd;
+        const { endOffset: offset } = entry;
         expectedLsn = Math.max(scanner.expectedLsn, header.lastLsn + 1);
-        if (endOffset < segment.end) {
+        if (offset < segment.end) {
             closedInOrder = false;
-            if (isLast) tornBytes = segment.end - endOffset;
-            else damage.push({ segment: header.number, offset: endOffset, expectedLsn, why: "the end of a closed segment is unreadable" });
+            if (isLast) tornBytes = segment.end - offset;
+            else damage.push({ segment: header.number, offset, expectedLsn, why: "the end of a closed segment is unreadable" });
         }
     }
-    return { last: segments.at(-1), endOffset, lastLsn: expectedLsn - 1, closedInOrder, tornBytes, unfinished, damage };
+    return { last: table.all.at(-1), lastLsn: expectedLsn - 1, closedInOrder, tornBytes, unfinished, damage };
 }
 
 function openSegments(disk: Disk, directory: string): OpenedSegments {
@@ -154,7 +155,7 @@ function endOfSoundPayloads(disk: Disk, segment: StoredSegment): number {
         else unsure.push(record);
     }
     if (scanner.damage.length > 0) return segment.end;
-    const source = sourceOf(disk, segment);
+    const source = sourceOf(disk, segment, 0);
     let end = segment.end;
     for (const record of unsure.reverse()) {
         if (source.payload(record)) break;
@@ -163,9 +164,9 @@ function endOfSoundPayloads(disk: Disk, segment: StoredSegment): number {
     return end;
 }
 
-function sourceOf(disk: Disk, { fd, header }: StoredSegment): RecordSource {
+function sourceOf(disk: Disk, { fd }: StoredSegment, segment: number): RecordSource {
     return {
-        segment: header.number,
+        segment,
         payload({ head, payloadOffset }) {
             const bytes = Buffer.allocUnsafe(Math.min(head.payloadLength, MAX_PAYLOAD_BYTES));
             if (disk.read(fd, bytes, 0, bytes.length, payloadOffset) < head.payloadLength) return undefined;

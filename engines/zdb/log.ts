@@ -41,7 +41,7 @@ export class Log implements GateKeeper {
         this.parts = parts;
         this.owner = owner;
         this.segment = new ActiveSegment(parts, end);
-        this.epoch = end.header.epoch;
+        this.epoch = end.segment.header.epoch;
         this.lastLsn = end.lastLsn;
         this.writtenLsn = end.lastLsn;
         this.endsWithMark = end.closedInOrder;
@@ -56,11 +56,6 @@ export class Log implements GateKeeper {
             durability,
             end.lastLsn,
         );
-    }
-
-    /** The directory was moved: a new namespace is made elsewhere. */
-    moveTo(directory: string): void {
-        this.segment.moveTo(directory);
     }
 
     get activeSegment(): number {
@@ -91,6 +86,7 @@ export class Log implements GateKeeper {
             unsynced: lsn - 1 - this.syncer.syncedLsn,
         };
         const buffer = this.begin();
+        this.segment.mark(lsn, this.activeOffset);
         const offset = this.activeOffset + RECORD_HEAD_BYTES + key.length;
         this.buffered += writeHead(buffer, this.buffered, head, key, this.segment.header.salt);
         this.lastLsn = lsn;
@@ -105,7 +101,7 @@ export class Log implements GateKeeper {
             buffer.set(payload, this.buffered);
             this.buffered += payload.length;
         }
-        return { segment: this.activeSegment, offset, length: payload.length, checksum, lsn };
+        return { segment: this.segment.id, offset, length: payload.length, checksum, lsn };
     }
 
     /** Puts the batch into the file. How it went is in the batch: the gates of its replies see it. */
@@ -219,7 +215,7 @@ export class Log implements GateKeeper {
         this.buffered = 0;
         try {
             if (this.isClosed) throw new Refusal(`Cannot write data right now: ${this.failure}`);
-            this.segment.append(buffer, length, tail, this.batchHoldsValues);
+            this.segment.append(buffer, length, tail, this.lastLsn, this.batchHoldsValues);
         } catch (error) {
             this.dropBatch(batch, error);
             return;

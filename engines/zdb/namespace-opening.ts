@@ -13,7 +13,8 @@ export function beginNamespace(parts: NamespaceParts, name: string, directory: s
     const namespace = new Namespace(parts, name, directory);
     const header = newSegmentHeader(Date.now(), 0, 1, 0, namespace.segmentBytes());
     const fd = createSegment(parts.disk, directory, header);
-    namespace.begin({ header, fd, endOffset: parts.disk.size(fd), lastLsn: 0, closedInOrder: false, failure: undefined });
+    const segment = namespace.segments.add(header, parts.disk.size(fd));
+    namespace.begin({ segment, fd, lastLsn: 0, closedInOrder: false, failure: undefined });
     return namespace;
 }
 
@@ -23,7 +24,7 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
     const namespace = new Namespace(parts, name, directory);
     const problems: string[] = [];
     const lost = new LostRecords();
-    const read = await readLog(disk, directory, {
+    const read = await readLog(disk, namespace.segments, {
         segment: (header) => namespace.raiseNextId(header.nextId),
         record(record, source) {
             lost.saw(record.head);
@@ -43,11 +44,10 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
     if (!read.last) {
         const header = newSegmentHeader(0, 0, 1, 0, namespace.segmentBytes());
         const fd = disk.openForRead(directory);
-        namespace.begin({ header, fd, endOffset: 0, lastLsn: 0, closedInOrder: false, failure });
+        namespace.begin({ segment: namespace.segments.add(header, 0), fd, lastLsn: 0, closedInOrder: false, failure });
         return namespace;
     }
-    const { header } = read.last;
-    const file = path.join(directory, segmentName(header.number));
+    const file = path.join(directory, segmentName(read.last.header.number));
     const fd = failure ? disk.openForRead(file) : disk.openForAppend(file);
     try {
         // What a killed process left in the page cache is promised from here on.
@@ -56,7 +56,7 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
         disk.close(fd);
         throw error;
     }
-    namespace.begin({ header, fd, endOffset: read.endOffset, lastLsn: read.lastLsn, closedInOrder: read.closedInOrder, failure });
+    namespace.begin({ segment: read.last, fd, lastLsn: read.lastLsn, closedInOrder: read.closedInOrder, failure });
     return namespace;
 }
 
@@ -68,7 +68,7 @@ function mendEnd({ disk, log }: NamespaceParts, name: string, directory: string,
         log(`namespace ${name}: removed segment ${read.unfinished}, which was begun and held no record`);
     }
     if (!read.last || read.tornBytes === 0) return;
-    truncateFile(disk, path.join(directory, segmentName(read.last.header.number)), read.endOffset);
+    truncateFile(disk, path.join(directory, segmentName(read.last.header.number)), read.last.endOffset);
     log(`namespace ${name}: cut ${read.tornBytes} bytes of an unfinished write after record ${read.lastLsn}`);
 }
 

@@ -10,6 +10,7 @@ import { PropertyLog } from "./property-log.ts";
 import { payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
 import { Refusal } from "./refusal.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
+import { Segments } from "./segments.ts";
 import { SequentialIds } from "./sequential-ids.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -33,6 +34,7 @@ export class Namespace implements LogOwner {
     name: string;
     directory: string;
     readonly properties: Properties;
+    readonly segments: Segments;
     /** Removed, detached or closed: connections that still hold it must leave. */
     gone = false;
     /** Why clients may not come in although the namespace is there. */
@@ -57,20 +59,21 @@ export class Namespace implements LogOwner {
         this.parts = parts;
         this.name = name;
         this.directory = directory;
+        this.segments = new Segments(parts.disk, parts.files, directory);
         this.properties = newProperties("user");
         this.propertyLog = new PropertyLog(parts.seal);
     }
 
     /** Begins to append where reading the log ended. */
     begin(end: LogEnd): void {
-        const { disk, space, files, timers, durability } = this.parts;
-        const logParts = { disk, space, files, timers, directory: this.directory };
+        const { disk, space, timers, durability } = this.parts;
+        const logParts = { disk, space, timers, segments: this.segments };
         this.openLog = new Log(logParts, this, durabilityOf(this.properties, durability), end);
     }
 
     moveTo(directory: string): void {
         this.directory = directory;
-        this.log.moveTo(directory);
+        this.segments.directory = directory;
     }
 
     get log(): Log {

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
 import type { Disk } from "./disk.ts";
-import type { OpenFiles } from "./open-files.ts";
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from "./segment-header.ts";
 
 /** A fresh header for appending. */
@@ -23,43 +22,5 @@ export function createSegment(disk: Disk, directory: string, header: SegmentHead
         disk.close(fd);
         disk.remove(file);
         throw error;
-    }
-}
-
-/** The closed segments of one log, opened for reading when one is needed. */
-export class SegmentReaders {
-    directory: string;
-
-    private readonly disk: Disk;
-    private readonly files: OpenFiles;
-    private readonly open = new Map<number, number>();
-
-    constructor(disk: Disk, files: OpenFiles, directory: string) {
-        this.disk = disk;
-        this.files = files;
-        this.directory = directory;
-    }
-
-    fd(segment: number): number {
-        const open = this.open.get(segment);
-        if (open !== undefined) return open;
-        const fd = this.disk.openForRead(path.join(this.directory, segmentName(segment)));
-        this.keep(segment, fd);
-        return fd;
-    }
-
-    /** Takes over a descriptor. */
-    keep(segment: number, fd: number): void {
-        this.open.set(segment, fd);
-        this.files.opened(() => {
-            if (this.open.get(segment) !== fd) return;
-            this.open.delete(segment);
-            this.disk.close(fd);
-        });
-    }
-
-    close(): void {
-        for (const fd of this.open.values()) this.disk.close(fd);
-        this.open.clear();
     }
 }

@@ -1,0 +1,182 @@
+import * as path from "node:path";
+import type { Disk } from "./disk.ts";
+import { LsnMarks } from "./lsn-marks.ts";
+import type { OpenFiles } from "./open-files.ts";
+import { type SegmentHeader, segmentName } from "./segment-header.ts";
+
+/** One segment file as the running server knows it. */
+export class Segment {
+    /** Place in the table: never used again, while a rewritten file takes over the number of an old one. */
+    readonly id: number;
+    readonly header: SegmentHeader;
+    /** End of its last record; grows while it is appended to. */
+    endOffset: number;
+    /** Last LSN it stands for, `firstLsn - 1` while it has none. */
+    lastLsn: number;
+    /** Bytes of the records the index points to, heads and keys counted. */
+    liveBytes = 0;
+    /** Bytes that are not live but had to stay when it was rewritten: tombstones, properties, history. */
+    keptBytes = 0;
+    /** Where records begin, while there is no sidecar that tells. */
+    marks: LsnMarks | undefined = new LsnMarks();
+    /** A record of it could not be read: it is not rewritten until it was repaired. */
+    damaged = false;
+
+    constructor(id: number, header: SegmentHeader, endOffset: number) {
+        this.id = id;
+        this.header = header;
+        this.endOffset = endOffset;
+        this.lastLsn = header.generation > 0 ? header.lastLsn : header.firstLsn - 1;
+    }
+
+    /** A record with this LSN is from here to there. */
+    saw(lsn: number, offset: number, endOffset: number): void {
+        this.marks?.saw(lsn, offset);
+        this.endOffset = endOffset;
+        this.lastLsn = Math.max(this.lastLsn, lsn);
+    }
+
+    /** What a rewriting would free. */
+    get garbageBytes(): number {
+        return Math.max(0, this.endOffset - this.liveBytes - this.keptBytes);
+    }
+}
+
+interface OpenSegment {
+    readonly fd: number;
+    /** Reads under way on the thread pool. */
+    borrowers: number;
+    closes: boolean;
+}
+
+/** The segments of one log in the order of their LSNs, the one that is appended to last, and their descriptors for reading. */
+export class Segments {
+    directory: string;
+
+    private readonly disk: Disk;
+    private readonly files: OpenFiles;
+    private readonly byId = new Map<number, Segment>();
+    private inOrder: Segment[] = [];
+    private readonly open = new Map<number, OpenSegment>();
+    private nextId = 1;
+
+    constructor(disk: Disk, files: OpenFiles, directory: string) {
+        this.disk = disk;
+        this.files = files;
+        this.directory = directory;
+    }
+
+    /** In the order of LSNs. */
+    get all(): readonly Segment[] {
+        return this.inOrder;
+    }
+
+    /** All but the one that is appended to. */
+    get closed(): readonly Segment[] {
+        return this.inOrder.slice(0, -1);
+    }
+
+    get(id: number): Segment | undefined {
+        return this.byId.get(id);
+    }
+
+    /** Puts a segment at the end of the order. */
+    add(header: SegmentHeader, endOffset: number): Segment {
+        const segment = this.make(header, endOffset);
+        this.inOrder = [...this.inOrder, segment];
+        return segment;
+    }
+
+    /** A segment that is in no order yet: the output of a rewriting. */
+    make(header: SegmentHeader, endOffset: number): Segment {
+        const segment = new Segment(this.nextId++, header, endOffset);
+        this.byId.set(segment.id, segment);
+        return segment;
+    }
+
+    /** `segment` stands where the run stood. The old ones stay readable by their ids until `drop`. */
+    replace(run: readonly Segment[], segment: Segment): void {
+        const first = this.inOrder.findIndex(({ id }) => id === run[0]?.id);
+        this.inOrder = [...this.inOrder.slice(0, first), segment, ...this.inOrder.slice(first + run.length)];
+    }
+
+    /** Nothing points to this segment any more. */
+    drop(segment: Segment): void {
+        this.byId.delete(segment.id);
+        this.inOrder = this.inOrder.filter((each) => each !== segment);
+        this.release(segment.id);
+    }
+
+    /** Place in `all` of the segment that stands for this LSN; of the last one before it when none does. */
+    placeOf(lsn: number): number {
+        let low = 0;
+        let high = this.inOrder.length - 1;
+        while (low < high) {
+            const middle = (low + high + 1) >>> 1;
+            if ((this.inOrder[middle]?.header.firstLsn ?? 0) <= lsn) low = middle;
+            else high = middle - 1;
+        }
+        return low;
+    }
+
+    /** All bytes of the log on disk. */
+    get totalBytes(): number {
+        let total = 0;
+        for (const { endOffset } of this.inOrder) total += endOffset;
+        return total;
+    }
+
+    /** Live bytes and those that must stay beside them. */
+    get neededBytes(): number {
+        let needed = 0;
+        for (const { liveBytes, keptBytes } of this.inOrder) needed += liveBytes + keptBytes;
+        return needed;
+    }
+
+    /** A descriptor for reading, good until the next call into the table. Throws what the disk throws. */
+    fd(id: number): number {
+        const open = this.open.get(id);
+        if (open) return open.fd;
+        const segment = this.byId.get(id);
+        if (!segment) throw Object.assign(new Error(`segment ${id} is gone`), { code: "ENOENT" });
+        const fd = this.disk.openForRead(path.join(this.directory, segmentName(segment.header.number)));
+        this.keep(id, fd);
+        return fd;
+    }
+
+    /** A descriptor that stays open until it is given back, for reads that take longer than a turn. */
+    borrow(id: number): { readonly fd: number; giveBack(): void } {
+        const fd = this.fd(id);
+        const open = this.open.get(id);
+        if (!open) throw new Error(`segment ${id} is not open`);
+        open.borrowers++;
+        return {
+            fd,
+            giveBack: () => {
+                open.borrowers--;
+                if (open.closes && open.borrowers === 0) this.disk.close(fd);
+            },
+        };
+    }
+
+    /** Takes over a descriptor. */
+    keep(id: number, fd: number): void {
+        const open = { fd, borrowers: 0, closes: false };
+        this.open.set(id, open);
+        this.files.opened(() => {
+            if (this.open.get(id) === open) this.release(id);
+        });
+    }
+
+    close(): void {
+        for (const id of [...this.open.keys()]) this.release(id);
+    }
+
+    private release(id: number): void {
+        const open = this.open.get(id);
+        if (!open) return;
+        this.open.delete(id);
+        open.closes = true;
+        if (open.borrowers === 0) this.disk.close(open.fd);
+    }
+}
