@@ -22,6 +22,7 @@ export interface Disk {
     /** Makes new, renamed and removed names in a directory survive a power loss. */
     syncDirectory(directory: string): void;
     list(directory: string): string[];
+    /** With the directories above it. */
     makeDirectory(directory: string): void;
     rename(from: string, to: string): void;
     remove(file: string): void;
@@ -68,7 +69,7 @@ export const nodeDisk: Disk = {
     },
 
     list: (directory) => fs.readdirSync(directory),
-    makeDirectory: (directory) => fs.mkdirSync(directory, { mode: 0o700 }),
+    makeDirectory: (directory) => void fs.mkdirSync(directory, { mode: 0o700, recursive: true }),
     rename: (from, to) => fs.renameSync(from, to),
     remove: (file) => fs.rmSync(file, { force: true }),
     removeTree: (directory) => fs.promises.rm(directory, { recursive: true, force: true }),

@@ -9,6 +9,8 @@ import type { Timers } from "./syncer.ts";
 export interface NamespaceParts {
     readonly disk: Disk;
     readonly timers: Timers;
+    /** Holds a directory for each namespace, with files that can be rebuilt from its log. */
+    readonly indexDirectory: string;
     readonly space: DiskSpace;
     readonly files: OpenFiles;
     /** Durability of namespaces that set none. */

@@ -1,3 +1,5 @@
+import * as path from "node:path";
+import type { Disk } from "./disk.ts";
 import { formatDurability } from "./durability.ts";
 import { type KeyIndex, MapIndex, type Position } from "./key-index.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
@@ -7,11 +9,12 @@ import type { RecordSource } from "./log-reader.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import { applyProperty, durabilityOf, newProperties, type Properties, type PropertyChange } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
-import { payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
+import { payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds } from "./record.ts";
 import { Refusal } from "./refusal.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
-import { Segments } from "./segments.ts";
+import { type Segment, Segments } from "./segments.ts";
 import { SequentialIds } from "./sequential-ids.ts";
+import { Sidecars } from "./sidecars.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -35,6 +38,7 @@ export class Namespace implements LogOwner {
     directory: string;
     readonly properties: Properties;
     readonly segments: Segments;
+    readonly sidecars: Sidecars;
     /** Removed, detached or closed: connections that still hold it must leave. */
     gone = false;
     /** Why clients may not come in although the namespace is there. */
@@ -60,6 +64,7 @@ export class Namespace implements LogOwner {
         this.name = name;
         this.directory = directory;
         this.segments = new Segments(parts.disk, parts.files, directory);
+        this.sidecars = new Sidecars(parts.disk, parts.files, path.join(parts.indexDirectory, name));
         this.properties = newProperties("user");
         this.propertyLog = new PropertyLog(parts.seal);
     }
@@ -79,6 +84,10 @@ export class Namespace implements LogOwner {
     get log(): Log {
         if (!this.openLog) throw new Error(`namespace ${this.name} is used before it was begun`);
         return this.openLog;
+    }
+
+    get disk(): Disk {
+        return this.parts.disk;
     }
 
     get entries(): number {
@@ -124,6 +133,21 @@ export class Namespace implements LogOwner {
         this.readErrors++;
         this.lastReadErrorS = unixSeconds();
         return false;
+    }
+
+    /** Whether the live value of a key is the record at this offset. */
+    isLive(key: Uint8Array, segment: Segment, offset: number): boolean {
+        const live = this.find(key);
+        return live?.segment === segment.id && live.offset === offset + RECORD_HEAD_BYTES + key.length;
+    }
+
+    /** Fills `target` from a segment; false when it cannot be read. */
+    readAt(segment: Segment, offset: number, target: Buffer): boolean {
+        try {
+            return this.parts.disk.read(this.segments.fd(segment.id), target, 0, target.length, offset) === target.length;
+        } catch {
+            return false;
+        }
     }
 
     /** SET by the rules of the mode, after the checks of access. */

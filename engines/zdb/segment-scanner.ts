@@ -29,7 +29,7 @@ export interface Damage {
  */
 export class SegmentScanner {
     /** End of the last record read: where the valid part of the segment ends once `next` gave undefined. */
-    validEnd = SEGMENT_HEADER_BYTES;
+    validEnd: number;
     readonly damage: Damage[] = [];
     /** LSN the next record must have (generation 0) or exceed by any amount (rewritten segments). */
     expectedLsn: number;
@@ -41,7 +41,8 @@ export class SegmentScanner {
     private window = Buffer.alloc(0);
     private windowStart = 0;
 
-    constructor(disk: Disk, fd: number, end: number, header: SegmentHeader, expectedLsn = header.firstLsn) {
+    constructor(disk: Disk, fd: number, end: number, header: SegmentHeader, expectedLsn = header.firstLsn, start = SEGMENT_HEADER_BYTES) {
+        this.validEnd = start;
         this.disk = disk;
         this.fd = fd;
         this.end = end;

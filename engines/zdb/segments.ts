@@ -161,6 +161,7 @@ export class Segments {
 
     /** Takes over a descriptor. */
     keep(id: number, fd: number): void {
+        this.release(id);
         const open = { fd, borrowers: 0, closes: false };
         this.open.set(id, open);
         this.files.opened(() => {

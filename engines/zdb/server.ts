@@ -103,6 +103,7 @@ export class Server {
         return {
             disk: nodeDisk,
             timers,
+            indexDirectory: path.resolve(this.options.index),
             space: new DiskSpace(nodeDisk, data, () => timers.nowMs()),
             files: new OpenFiles(),
             durability,

@@ -1,3 +1,4 @@
+import * as path from "node:path";
 import { type Disk, nodeDisk } from "../../engines/zdb/disk.ts";
 import { DiskSpace } from "../../engines/zdb/disk-space.ts";
 import { DEFAULT_DURABILITY, type Durability } from "../../engines/zdb/durability.ts";
@@ -35,6 +36,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
     const parts = {
         disk,
         timers,
+        indexDirectory: path.join(directory, ".index"),
         space: new DiskSpace(disk, directory, () => timers.nowMs(), options.reserveBytes ?? 0),
         files: new OpenFiles(options.openFiles),
         durability: options.durability ?? DEFAULT_DURABILITY,

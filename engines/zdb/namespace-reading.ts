@@ -1,0 +1,69 @@
+import { LogIteration, type ScanBudget, type ScanEntry } from "./log-iteration.ts";
+import type { Namespace } from "./namespace.ts";
+import { payloadChecksum, RECORD_KINDS } from "./record.ts";
+import { Refusal } from "./refusal.ts";
+
+/** A place in the order of a namespace; one of an older epoch means nothing any more. */
+export interface Cursor {
+    readonly epoch: number;
+    readonly lsn: number;
+}
+
+export interface ScannedKeys {
+    readonly entries: readonly ScanEntry[];
+    /** To go on from. There may be no entries although the end is not reached: then the time was over before one was found. */
+    readonly cursor: Cursor;
+    readonly isEnd: boolean;
+}
+
+/** One version of a key. */
+export interface Version {
+    /** LSN of the version before; undefined when there was none, or it is kept no longer. */
+    readonly previousLsn: number | undefined;
+    readonly lsn: number;
+    readonly timestamp: number;
+    /** undefined when it cannot be read or is not what was written. */
+    readonly payload: Buffer | undefined;
+}
+
+/**
+ * Live keys after the cursor (direction 1, all without one) or before it (direction -1), in the order of their last write.
+ * The answer depends on every record of the log. Throws a Refusal for a cursor of another epoch.
+ */
+export function scanNamespace(namespace: Namespace, from: Cursor | undefined, direction: 1 | -1, budget: ScanBudget): ScannedKeys {
+    const { log } = namespace;
+    if (from && (from.epoch !== log.epoch || from.lsn > log.lastLsn)) throw new Refusal("Invalid key format");
+    log.write();
+    const start = direction === 1 ? 0 : log.lastLsn + 1;
+    const { entries, lsn, isEnd } = iterationOf(namespace).scan(from?.lsn ?? start, direction, budget);
+    return { entries, cursor: { epoch: log.epoch, lsn }, isEnd };
+}
+
+/** The version of a live key that was written with this LSN; the newest without one. Throws the protocol's Refusals. */
+export function versionOf(namespace: Namespace, key: Buffer, lsn?: number): Version {
+    const { log } = namespace;
+    const position = namespace.find(key);
+    if (!position) throw new Refusal("Key not found");
+    log.write();
+    const iteration = iterationOf(namespace);
+    const found = iteration.find(lsn ?? position.lsn);
+    if (!found) throw new Refusal("Invalid arguments (index query)");
+    const { segment, cursor } = found;
+    if (cursor.kind !== RECORD_KINDS.value || !cursor.key.equals(key)) throw new Refusal("Invalid arguments (invalid key)");
+    const head = cursor.head(segment.header.salt);
+    const payload = Buffer.allocUnsafe(cursor.payloadLength);
+    const isRead = namespace.readAt(segment, cursor.offset + cursor.bytes - payload.length, payload);
+    const isSound = isRead && head !== undefined && payloadChecksum(payload) === head.payloadChecksum;
+    const previous = cursor.previousLsn > 0 && iteration.find(cursor.previousLsn) ? cursor.previousLsn : undefined;
+    return { previousLsn: previous, lsn: cursor.lsn, timestamp: cursor.timestamp, payload: isSound ? payload : undefined };
+}
+
+function iterationOf(namespace: Namespace): LogIteration {
+    const { segments, sidecars } = namespace;
+    return new LogIteration({
+        disk: namespace.disk,
+        segments,
+        sidecars,
+        isLive: (key, segment, offset) => namespace.isLive(key, segment, offset),
+    });
+}

@@ -1,0 +1,138 @@
+import type { Disk } from "./disk.ts";
+import { RECORD_HEAD_BYTES, type RecordHead, readHead, readUint64, writeHead } from "./record.ts";
+import { SegmentScanner } from "./segment-scanner.ts";
+import type { Segment } from "./segments.ts";
+
+/** An entry of a block: offset of the record in its segment, its head as it stands there, its key. */
+const ENTRY_OFFSET_BYTES = 4;
+const ENTRY_FIXED_BYTES = ENTRY_OFFSET_BYTES + RECORD_HEAD_BYTES;
+
+/** Records of a segment that follow each other, without their payloads. */
+export interface RecordBlocks {
+    readonly count: number;
+    /** The last block whose first record is not above this LSN; the first one when there is none. */
+    find(lsn: number): number;
+    /** Entries of a block. Throws what the disk throws, or a DamagedBlock. */
+    read(place: number): Buffer;
+}
+
+/** What should be a block is none. */
+export class DamagedBlock extends Error {}
+
+export function entryBytes(keyLength: number): number {
+    return ENTRY_FIXED_BYTES + keyLength;
+}
+
+/** Adds an entry to a block and returns its length. */
+export function writeEntry(target: Buffer, at: number, offset: number, head: RecordHead, key: Uint8Array, salt: number): number {
+    target.writeUInt32LE(offset, at);
+    return ENTRY_OFFSET_BYTES + writeHead(target, at + ENTRY_OFFSET_BYTES, head, key, salt);
+}
+
+/** Walks the entries of a block. Fields are read where they stand, so that stepping over a record makes nothing. */
+export class RecordCursor {
+    private readonly block: Buffer;
+    private at = 0;
+
+    constructor(block: Buffer) {
+        this.block = block;
+    }
+
+    get isAtEnd(): boolean {
+        return this.at >= this.block.length;
+    }
+
+    step(): void {
+        this.at += ENTRY_FIXED_BYTES + this.keyLength;
+    }
+
+    /** Beginnings of all entries, for walking backwards with `moveTo`. */
+    static places(block: Buffer): number[] {
+        const places: number[] = [];
+        for (const cursor = new RecordCursor(block); !cursor.isAtEnd; cursor.step()) places.push(cursor.at);
+        return places;
+    }
+
+    moveTo(place: number): void {
+        this.at = place;
+    }
+
+    /** Of the record in its segment. */
+    get offset(): number {
+        return this.block.readUInt32LE(this.at);
+    }
+
+    get lsn(): number {
+        return readUint64(this.block, this.at + ENTRY_OFFSET_BYTES + 8);
+    }
+
+    get previousLsn(): number {
+        return readUint64(this.block, this.at + ENTRY_OFFSET_BYTES + 16);
+    }
+
+    get payloadLength(): number {
+        return this.block.readUInt32LE(this.at + ENTRY_OFFSET_BYTES + 24);
+    }
+
+    get timestamp(): number {
+        return this.block.readUInt32LE(this.at + ENTRY_OFFSET_BYTES + 28);
+    }
+
+    get kind(): number {
+        return this.block.readUInt8(this.at + ENTRY_OFFSET_BYTES + 36);
+    }
+
+    get keyLength(): number {
+        return this.block.readUInt8(this.at + ENTRY_OFFSET_BYTES + 38);
+    }
+
+    get key(): Buffer {
+        const start = this.at + ENTRY_FIXED_BYTES;
+        return this.block.subarray(start, start + this.keyLength);
+    }
+
+    /** What the record takes in its segment. */
+    get bytes(): number {
+        return RECORD_HEAD_BYTES + this.keyLength + this.payloadLength;
+    }
+
+    /** The whole head, checked against the segment's salt. */
+    head(salt: number): RecordHead | undefined {
+        return readHead(this.block, this.at + ENTRY_OFFSET_BYTES, this.block.length, salt);
+    }
+}
+
+/** The records of a segment that has no sidecar, read from the segment itself: as many blocks as there are marks. */
+export class SegmentBlocks implements RecordBlocks {
+    private readonly disk: Disk;
+    private readonly fd: number;
+    private readonly segment: Segment;
+
+    constructor(disk: Disk, fd: number, segment: Segment) {
+        this.disk = disk;
+        this.fd = fd;
+        this.segment = segment;
+    }
+
+    get count(): number {
+        return this.segment.marks?.count ?? 0;
+    }
+
+    find(lsn: number): number {
+        return this.segment.marks?.find(lsn) ?? 0;
+    }
+
+    read(place: number): Buffer {
+        const { marks, header, endOffset } = this.segment;
+        if (!marks) throw new DamagedBlock("the segment has no marks");
+        const end = place + 1 < marks.count ? marks.offset(place + 1) : endOffset;
+        const scanner = new SegmentScanner(this.disk, this.fd, end, header, marks.lsn(place), marks.offset(place));
+        const parts: Buffer[] = [];
+        for (let record = scanner.next(); record; record = scanner.next()) {
+            const entry = Buffer.allocUnsafe(entryBytes(record.head.keyLength));
+            writeEntry(entry, 0, record.offset, record.head, record.key, header.salt);
+            parts.push(entry);
+        }
+        return Buffer.concat(parts);
+    }
+}

@@ -1,0 +1,62 @@
+import type { Disk } from "./disk.ts";
+import type { RecordHead } from "./record.ts";
+import { entryBytes, writeEntry } from "./record-blocks.ts";
+import type { Segment } from "./segments.ts";
+import { BLOCK_HEADER_BYTES, encodeSidecarHeader, SIDECAR_BLOCK_BYTES, SIDECAR_HEADER_BYTES, sealBlock } from "./sidecar.ts";
+
+/** Writes one sidecar, record by record, under a name of its own until it is whole. */
+export class SidecarWriter {
+    private readonly disk: Disk;
+    private readonly file: string;
+    private readonly unfinished: string;
+    private readonly fd: number;
+    private readonly block = Buffer.alloc(SIDECAR_BLOCK_BYTES);
+    private used = BLOCK_HEADER_BYTES;
+    private firstLsn = 0;
+    private blocks = 0;
+    private records = 0;
+
+    /** Throws what the disk throws. */
+    constructor(disk: Disk, file: string) {
+        this.disk = disk;
+        this.file = file;
+        this.unfinished = `${file}.new`;
+        disk.remove(this.unfinished);
+        this.fd = disk.create(this.unfinished);
+    }
+
+    add(offset: number, head: RecordHead, key: Uint8Array, salt: number): void {
+        if (this.used + entryBytes(head.keyLength) > SIDECAR_BLOCK_BYTES) this.endBlock();
+        if (this.used === BLOCK_HEADER_BYTES) this.firstLsn = head.lsn;
+        this.used += writeEntry(this.block, this.used, offset, head, key, salt);
+        this.records++;
+    }
+
+    /** Brings it to disk and into place. */
+    async finish(segment: Segment): Promise<void> {
+        try {
+            this.endBlock();
+            const header = encodeSidecarHeader(segment, { blocks: this.blocks, records: this.records });
+            this.disk.write(this.fd, header, 0, header.length, 0);
+            await this.disk.sync(this.fd);
+        } catch (error) {
+            this.abandon();
+            throw error;
+        }
+        this.disk.close(this.fd);
+        this.disk.rename(this.unfinished, this.file);
+    }
+
+    abandon(): void {
+        this.disk.close(this.fd);
+        this.disk.remove(this.unfinished);
+    }
+
+    private endBlock(): void {
+        if (this.used === BLOCK_HEADER_BYTES) return;
+        sealBlock(this.block, this.used - BLOCK_HEADER_BYTES, this.firstLsn);
+        this.disk.write(this.fd, this.block, 0, this.used, SIDECAR_HEADER_BYTES + this.blocks * SIDECAR_BLOCK_BYTES);
+        this.blocks++;
+        this.used = BLOCK_HEADER_BYTES;
+    }
+}
