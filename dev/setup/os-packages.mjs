@@ -16,6 +16,7 @@ const PROGRAMS = [
     ["dbus-daemon", "dbus"],
     ["sudo", "sudo"],
     ["redis-cli", "redis-tools"],
+    ["openssl", "openssl"],
     ["gzip", "gzip"],
     ["faketime", "faketime"],
 ];

@@ -5,6 +5,14 @@ import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
 
+/** How much the server shows. */
+interface Openness {
+    /** `default` is shut and namespaces are behind their own listeners only. */
+    readonly closed: boolean;
+    /** Everybody is told about private namespaces. */
+    readonly showsAll: boolean;
+}
+
 /** Whether a client that came in here may reach the namespace at all. One that asked for listeners is behind those only. */
 export function isReachable(namespace: Namespace, session: Session, closedServer: boolean): boolean {
     const { kind, key } = session.entrance;
@@ -15,9 +23,9 @@ export function isReachable(namespace: Namespace, session: Session, closedServer
 }
 
 /** Whether NSLIST and NSINFO tell this client about the namespace: what it could come into, or is in. */
-export function isVisible(namespace: Namespace, session: Session, closedServer: boolean): boolean {
-    if (session.admin) return true;
-    if (!isReachable(namespace, session, closedServer)) return false;
+export function isVisible(namespace: Namespace, session: Session, { closed, showsAll }: Openness): boolean {
+    if (session.admin || showsAll) return true;
+    if (!isReachable(namespace, session, closed)) return false;
     // A closed one may have lost that it is private.
     return (namespace.properties.public && namespace.closedReason === undefined) || namespace === session.namespace;
 }

@@ -1,4 +1,5 @@
 import type { AnswerStream, Connection } from "./connection.ts";
+import type { Hooks } from "./hooks.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -8,6 +9,7 @@ import type { Session } from "./session.ts";
 import type { Statistics } from "./statistics.ts";
 import type { Timers } from "./syncer.ts";
 import type { Turn } from "./turn.ts";
+import type { Watches } from "./watches.ts";
 
 /** What commands see of their server. */
 export interface CommandContext {
@@ -16,14 +18,25 @@ export interface CommandContext {
     readonly turn: Turn;
     readonly timers: Timers;
     readonly statistics: Statistics;
+    readonly hooks: Hooks;
+    readonly watches: Watches;
     readonly version: string;
     readonly instanceId: number;
     readonly adminPassword: string | undefined;
     /** `default` is shut and namespaces are behind their own listeners only. */
     readonly closed: boolean;
     readonly indexDirectory: string;
+    /** Everybody is told about private namespaces. */
+    readonly showsAll: boolean;
+    /** STOP of an administrator ends the server. */
+    readonly allowsStop: boolean;
+    stop(): void;
+    /** Whether WAIT knows it. */
+    isCommand(name: string): boolean;
     /** One line for the operator. */
     log(line: string): void;
+    /** One line for an operator who wants to know everything. */
+    chat(line: string): void;
     /** The namespaces, their listeners or terms changed: opens and closes listeners, and parts with clients that no longer may be where they are. */
     rearrange(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { isVisible } from "./access.ts";
 import { argument, type Call, type Command, textArgument } from "./command.ts";
+import type { HookEvent } from "./hooks.ts";
 import { MAX_LISTEN_VALUE_BYTES, MAX_NAMESPACE_NAME_BYTES, MAX_PROPERTY_NAME_BYTES, MAX_PROPERTY_VALUE_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
 import { namespaceInfo, unavailableInfo } from "./namespace-info.ts";
@@ -24,7 +25,9 @@ export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 async function create(call: Call): Promise<void> {
-    await call.context.namespaces.create(nameArgument(call));
+    const name = nameArgument(call);
+    await call.context.namespaces.create(name);
+    tell(call, "namespace-created", name);
     call.reply.ok();
 }
 
@@ -35,6 +38,7 @@ async function remove(call: Call): Promise<void> {
     if (context.namespaces.get(name) === session.namespace) throw new Refusal("Cannot remove namespace you're currently using.");
     await context.namespaces.remove(name);
     await context.rearrange();
+    tell(call, "namespace-deleted", name);
     reply.ok();
 }
 
@@ -53,6 +57,7 @@ async function setProperty(call: Call): Promise<void> {
 
     await namespace.setProperty(propertyChange(property, property === "listen" && value === "*" ? "" : value));
     if (TERMS.includes(property)) await context.rearrange();
+    tell(call, "namespace-updated", name);
     reply.ok();
 }
 
@@ -72,14 +77,14 @@ function info(call: Call): undefined {
             }
     }
     const namespace = context.namespaces.get(name);
-    if (!namespace || !isVisible(namespace, session, context.closed)) throw new Refusal("Namespace not found");
+    if (!namespace || !isVisible(namespace, session, context)) throw new Refusal("Namespace not found");
     reply.text(namespaceInfo(namespace, context, session.admin));
 }
 
 /** What could not be opened comes last, for the administrator only: nobody knows whether it is private. */
 function list({ context, session, reply }: Call): undefined {
-    const { namespaces, closed } = context;
-    const visible = [...namespaces.all()].filter((namespace) => isVisible(namespace, session, closed));
+    const { namespaces } = context;
+    const visible = [...namespaces.all()].filter((namespace) => isVisible(namespace, session, context));
     const names = [...visible, ...(session.admin ? namespaces.unavailable() : [])].map(({ name }) => name);
     reply.array(names.length);
     for (const name of names) reply.text(name);
@@ -92,15 +97,23 @@ async function detach(call: Call): Promise<void> {
     if (name === DEFAULT_NAMESPACE) throw new Refusal("Cannot update default namespace");
     await context.namespaces.detach(name, argument(call, 2).toString("utf8"));
     await context.rearrange();
+    tell(call, "namespace-deleted", name);
     reply.ok();
 }
 
 /** Ours: `NSATTACH <namespace> <directory>` brings one back, under any name. */
 async function attach(call: Call): Promise<void> {
     const { context, reply } = call;
-    await context.namespaces.attach(nameArgument(call), argument(call, 2).toString("utf8"));
+    const name = nameArgument(call);
+    await context.namespaces.attach(name, argument(call, 2).toString("utf8"));
     await context.rearrange();
+    tell(call, "namespace-created", name);
     reply.ok();
+}
+
+/** The hook runs beside; nobody waits for it. */
+function tell({ context }: Call, event: HookEvent, name: string): void {
+    void context.hooks.fire(event, name);
 }
 
 function nameArgument(call: Call): string {

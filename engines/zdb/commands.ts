@@ -1,5 +1,6 @@
-import type { Call, Command, CommandContext } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
 import { AUTH_COMMANDS } from "./commands-auth.ts";
+import { CONTROL_COMMANDS } from "./commands-control.ts";
 import { DATA_COMMANDS } from "./commands-data.ts";
 import { NAMESPACE_COMMANDS } from "./commands-namespace.ts";
 import { SERVER_COMMANDS } from "./commands-server.ts";
@@ -7,10 +8,19 @@ import type { AnswerStream, Connection } from "./connection.ts";
 import { errorCode, UNKNOWN_ERROR } from "./disk.ts";
 import { Refusal } from "./refusal.ts";
 
-const COMMANDS: ReadonlyMap<string, Command> = new Map(
-    Object.entries({ ...SERVER_COMMANDS, ...AUTH_COMMANDS, ...DATA_COMMANDS, ...NAMESPACE_COMMANDS }),
+interface NamedCommand extends Command {
+    readonly name: string;
+}
+
+const COMMANDS: ReadonlyMap<string, NamedCommand> = new Map(
+    Object.entries({ ...SERVER_COMMANDS, ...AUTH_COMMANDS, ...DATA_COMMANDS, ...NAMESPACE_COMMANDS, ...CONTROL_COMMANDS }).map(
+        ([name, command]) => [name, { ...command, name }],
+    ),
 );
 const LONGEST_NAME = Math.max(...[...COMMANDS.keys()].map((name) => name.length));
+
+/** Commands of which WAIT knows. HELLO is there to be refused only. */
+export const isCommand = (name: string): boolean => name !== "HELLO" && COMMANDS.has(name);
 
 /** Carries out one request: finds the command, makes the checks all commands share, and runs it. */
 export function execute(
@@ -18,7 +28,7 @@ export function execute(
     connection: Connection,
     args: readonly Buffer[],
 ): undefined | Promise<void> | AnswerStream {
-    const { session, replies: reply } = connection;
+    const { session } = connection;
     const { statistics } = context;
     statistics.executed++;
     try {
@@ -26,17 +36,35 @@ export function execute(
             throw new Refusal("Your active namespace is not available anymore (probably removed).", { closes: true });
         }
         const command = find(args[0]);
-        if (command.admin && !session.admin) throw new Refusal("Permission denied");
-        checkArguments(command, args);
-        const call: Call = { context, connection, session, args, reply };
-        const answer = command.run(call);
-        return answer instanceof Promise ? answer.catch((error: unknown) => countAndThrow(context, error)) : answer;
+        const answer = runWatched(context, connection, command, args);
+        return answer instanceof Promise ? answer.catch((error: unknown) => countAndThrow(context, connection, args[0], error)) : answer;
     } catch (error) {
-        return countAndThrow(context, error);
+        return countAndThrow(context, connection, args[0], error);
     }
 }
 
-function find(name: Buffer | undefined): Command {
+/** Whoever waits for the command is told when it is done, whether it succeeded or not. */
+function runWatched(
+    context: CommandContext,
+    connection: Connection,
+    command: NamedCommand,
+    args: readonly Buffer[],
+): undefined | Promise<void> | AnswerStream {
+    const { session, replies: reply } = connection;
+    let later: Promise<void> | undefined;
+    try {
+        if (command.admin && !session.admin) throw new Refusal("Permission denied");
+        checkArguments(command, args);
+        const answer = command.run({ context, connection, session, args, reply });
+        if (!(answer instanceof Promise)) return answer;
+        later = answer.finally(() => context.watches.ran(command.name, connection));
+        return later;
+    } finally {
+        if (!later) context.watches.ran(command.name, connection);
+    }
+}
+
+function find(name: Buffer | undefined): NamedCommand {
     const command = name && name.length <= LONGEST_NAME ? COMMANDS.get(name.toString("latin1").toUpperCase()) : undefined;
     if (!command) throw new Refusal("Command not supported");
     return command;
@@ -48,9 +76,15 @@ function checkArguments({ argc, argcError, refusesEmpty }: Command, args: readon
 }
 
 /** What the system refused one client must not end the server for all; anything else that is no Refusal is a bug and does. */
-function countAndThrow({ statistics, log }: CommandContext, error: unknown): never {
+function countAndThrow(
+    { statistics, log, chat }: CommandContext,
+    { session }: Connection,
+    name: Buffer | undefined,
+    error: unknown,
+): never {
     statistics.failed++;
     if (error instanceof Refusal) {
+        chat(`client ${session.id}: ${printable(name)} refused: ${error.message}`);
         if (error.message === "Permission denied") statistics.unauthorized++;
         throw error;
     }
@@ -59,3 +93,6 @@ function countAndThrow({ statistics, log }: CommandContext, error: unknown): nev
     log(`a command failed: ${String(error)}`);
     throw new Refusal(`Internal Error (${code})`);
 }
+
+/** The name of a command for a line of the log. */
+const printable = (name: Buffer | undefined): string => (name?.toString("latin1", 0, LONGEST_NAME) ?? "").replace(/[^\x21-\x7e]/g, "?");

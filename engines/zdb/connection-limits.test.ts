@@ -70,7 +70,7 @@ async function setting(budget: number) {
     const open = (kind: Entrance["kind"] = "general"): Peer => {
         const peer = new Peer();
         const entrance: Entrance = { key: "test", kind };
-        const session = { entrance, namespace: standard, entry: "free", admin: false, nonce: undefined } as const;
+        const session = { id: 1, entrance, namespace: standard, entry: "free", admin: false, nonce: undefined } as const;
         new Connection(peer as unknown as Socket, host, { ...session });
         onTestFinished(() => void peer.destroy());
         return peer;

@@ -44,6 +44,8 @@ export class Connection implements AnswerHolder {
     private readonly host: ConnectionHost;
     private readonly parser = new RequestParser();
     private stream: AnswerStream | undefined;
+    /** Answers that wait for the end of a piecewise one. */
+    private asides: ((replies: ReplyBuffer) => void)[] = [];
     private isBusy = false;
     /** No further request is executed. */
     private isClosing = false;
@@ -113,6 +115,18 @@ export class Connection implements AnswerHolder {
         this.isClosing = true;
         this.socket.end();
         this.socket.resume();
+    }
+
+    /** Adds an answer to a request of some time ago, between two others. */
+    addAside(add: (replies: ReplyBuffer) => void): void {
+        if (this.isDestroyed) return;
+        this.asides.push(add);
+        if (!this.stream) this.addAsides();
+    }
+
+    private addAsides(): void {
+        for (const add of this.asides.splice(0)) add(this.replies);
+        this.host.turn.answered(this);
     }
 
     /** The server stops: what was not executed yet never will be. */
@@ -211,7 +225,10 @@ export class Connection implements AnswerHolder {
     }
 
     private step(stream: AnswerStream): void {
-        if (stream.next().done) this.stream = undefined;
+        if (stream.next().done) {
+            this.stream = undefined;
+            if (this.asides.length > 0) this.addAsides();
+        }
         this.host.turn.answered(this);
     }
 

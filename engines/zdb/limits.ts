@@ -47,6 +47,15 @@ export const MAX_ADMIN_PASSWORD_BYTES = 128;
 /** How long the answer to a wrong password is held back, for that connection only. */
 export const FAILED_LOGIN_DELAY_MS = 1000;
 
+/** A client that has not shown by then that it can speak TLS is let go. */
+export const TLS_HANDSHAKE_MS = 10_000;
+
+/** Hooks that run at once, and those that wait for their turn; more are left out. */
+export const MAX_RUNNING_HOOKS = 64;
+export const MAX_WAITING_HOOKS = 1024;
+/** How long the end of the server waits for the hook that is told of it. */
+export const CLOSE_HOOK_MS = 60_000;
+
 /** Segments are a sixteenth of the quota, between these two. */
 export const MIN_SEGMENT_BYTES = 16 * MIB;
 export const MAX_SEGMENT_BYTES = 64 * MIB;

@@ -3,6 +3,7 @@ import { errorCode } from "./disk.ts";
 import { formatAddress, type ListenAddress } from "./listen-address.ts";
 import type { Entrance } from "./session.ts";
 import type { Timers } from "./syncer.ts";
+import type { TlsIdentity } from "./tls-identity.ts";
 
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5000;
@@ -11,6 +12,8 @@ const BACKLOG = 511;
 
 export interface ListenersParts {
     readonly timers: Timers;
+    /** undefined: plain TCP. */
+    readonly tls: TlsIdentity | undefined;
     accept(socket: net.Socket, entrance: Entrance): void;
     log(line: string): void;
 }
@@ -93,7 +96,7 @@ class Listener {
     async open(): Promise<void> {
         const entrance: Entrance = { key: this.key, kind: "namespace" };
         try {
-            const server = await listen((socket) => this.parts.accept(socket, entrance), this.address);
+            const server = await listen((socket) => this.parts.accept(socket, entrance), this.address, this.parts.tls);
             if (this.isClosed) {
                 server.close();
                 return;
@@ -121,10 +124,16 @@ class Listener {
     }
 }
 
-/** A listening server on an address or a unix socket path; rejects when the system refuses. */
-export function listen(accept: (socket: net.Socket) => void, where: ListenAddress | { readonly path: string }): Promise<net.Server> {
+const SOCKET_OPTIONS: net.ServerOpts = { allowHalfOpen: true, noDelay: true, keepAlive: true };
+
+/** A listening server on an address, with TLS when there is an identity, or on a unix socket path; rejects when the system refuses. */
+export function listen(
+    accept: (socket: net.Socket) => void,
+    where: ListenAddress | { readonly path: string },
+    tls?: TlsIdentity,
+): Promise<net.Server> {
     return new Promise((resolve, reject) => {
-        const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, accept);
+        const server = tls ? tls.createServer(SOCKET_OPTIONS, accept) : net.createServer(SOCKET_OPTIONS, accept);
         server.once("error", reject);
         server.listen({ ...where, backlog: BACKLOG, exclusive: true }, () => {
             server.off("error", reject);

@@ -32,6 +32,8 @@ export interface LogOwner {
     batchWritten(): void;
     /** The batch is not in the log: everything it changed in memory must be undone. */
     batchFailed(): void;
+    /** A new segment is appended to from now on; the one before is complete and on disk. */
+    segmentBegun(before: number, now: number): void;
     /** Replies that waited may be sent now. */
     acknowledged(): void;
     failed(reason: string): void;

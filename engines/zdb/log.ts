@@ -262,7 +262,9 @@ export class Log implements GateKeeper {
         const { owner, lastLsn } = this;
         const header = newSegmentHeader(this.epoch, this.activeSegment + 1, lastLsn + 1, owner.nextId(), owner.segmentBytes());
         try {
+            const before = this.activeSegment;
             this.segment.begin(header, forValue);
+            owner.segmentBegun(before, this.activeSegment);
         } catch (error) {
             if (isNoSpace(error)) this.parts.space.sawFull();
             throw new Refusal(isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`);

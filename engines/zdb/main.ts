@@ -1,5 +1,7 @@
-import { HELP, parseOptions } from "./options.ts";
+import { HELP } from "./option-names.ts";
+import { parseOptions } from "./options.ts";
 import { Refusal, StartError } from "./refusal.ts";
+import { continueInBackground, isBackground, sayReadyToParent } from "./seam-process.ts";
 import { Server, systemParts } from "./server.ts";
 
 /** The version INFO and --version tell; the same as the package's. */
@@ -15,12 +17,19 @@ export async function runZdb(argv: readonly string[]): Promise<number> {
         if (parsed.action === "help") return print(HELP);
         if (parsed.action === "version") return print(`zeroform zdb ${ZDB_VERSION}\n`);
         const { options } = parsed;
+        if (options.background && !isBackground()) return await continueInBackground(options.logfile);
 
-        const stopped = stopSignal();
+        for (const warning of parsed.warnings) log(warning);
+        const signalled = stopSignal();
         const server = new Server(options, ZDB_VERSION, { ...systemParts, log });
+        if (options.dump) return await dump(server);
+        if (options.hook !== undefined) tellOfCrash(server);
+        process.on("SIGHUP", () => server.reload());
         await server.start();
         log("ready");
-        log(`${await stopped}, stopping`);
+        if (isBackground()) sayReadyToParent();
+        const reason = await Promise.race([signalled, server.stopAsked.then(() => "STOP of a client")]);
+        log(`${reason}, stopping`);
         await server.stop();
         log("stopped");
         return 0;
@@ -40,6 +49,23 @@ function wordsOf(error: Error): string {
 function stopSignal(): Promise<NodeJS.Signals> {
     return new Promise((resolve) => {
         for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+    });
+}
+
+/** Opens everything, says what is there, and leaves it as it was. */
+async function dump(server: Server): Promise<number> {
+    await server.open();
+    for (const line of server.describe()) log(line);
+    await server.stop();
+    return 0;
+}
+
+/** What nobody caught ends the process as it would without a hook, which hears of it first. */
+function tellOfCrash(server: Server): void {
+    process.once("uncaughtException", (error) => {
+        server.crashed();
+        process.stderr.write(`zdb: ${wordsOf(error)}\n`);
+        process.exit(1);
     });
 }
 

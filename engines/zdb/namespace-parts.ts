@@ -1,6 +1,7 @@
 import type { Disk } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import type { Durability } from "./durability.ts";
+import type { Namespace } from "./namespace.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Seal } from "./seal.ts";
 import type { Timers } from "./syncer.ts";
@@ -22,6 +23,8 @@ export interface NamespaceParts {
     log(line: string): void;
     /** Replies that waited for a namespace may be sent. */
     acknowledged(): void;
+    /** A namespace appends to another segment. */
+    segmentBegun(namespace: Namespace, before: number, now: number): void;
     /** A namespace that could not be opened before is there now: its listeners are wanted. */
     arrived(): void;
 }

@@ -256,6 +256,10 @@ export class Namespace implements LogOwner {
         this.lastWriteErrorS = unixSeconds();
     }
 
+    segmentBegun(before: number, now: number): void {
+        this.parts.segmentBegun(this, before, now);
+    }
+
     acknowledged(): void {
         this.parts.acknowledged();
     }

@@ -28,6 +28,17 @@ describe("options", () => {
             adminSocket: undefined,
             admin: undefined,
             closed: false,
+            showAll: false,
+            allowStop: false,
+            protect: false,
+            tls: undefined,
+            hook: undefined,
+            datasize: undefined,
+            rotateS: 0,
+            background: false,
+            logfile: undefined,
+            verbose: false,
+            dump: false,
             mode: undefined,
             durability: { kind: "interval", ms: 1000 },
             maxsize: 0,
@@ -49,6 +60,21 @@ describe("options", () => {
         expect(options("--closed").listen).toEqual([]);
     });
 
+    test("sizes of segments as the original reads them, and what is accepted with a word", () => {
+        const sizes = ["524288", "1.5M", "64M", "512k", "3.99G"].map((text) => options("--datasize", text).datasize);
+        expect(sizes).toEqual([524_288, 1_572_864, 67_108_864, 524_288, 4_284_229_877]);
+        expect(options("--mode", "direct").mode).toBe("seq");
+        expect(parseOptions(["--mode", "direct", "--logfile", "l"])).toMatchObject({
+            warnings: ["--mode direct is another word for seq", expect.stringContaining("--background only")],
+        });
+        expect(options("--tls-cert", "c", "--tls-key", "k").tls).toEqual({ cert: "c", key: "k", ca: undefined });
+        expect(options("--admin", "x", "--protect", "--secure", "--rotate", "60", "--hook", "h")).toMatchObject({
+            protect: true,
+            rotateS: 60,
+            hook: "h",
+        });
+    });
+
     test("help and version", () => {
         expect(parseOptions(["--help"])).toEqual({ action: "help" });
         expect(parseOptions(["--data", "x", "--version"])).toEqual({ action: "version" });
@@ -62,7 +88,14 @@ describe("options", () => {
         [["--port", "0"], "--port must be"],
         [["--port", "70000"], "--port is a whole number"],
         [["--listen", "localhost"], "cannot listen on localhost"],
-        [["--mode", "direct"], "--mode is user or seq"],
+        [["--mode", "other"], "--mode is user or seq"],
+        [["--protect"], "--protect needs a password"],
+        [["--tls-cert", "c"], "TLS needs both"],
+        [["--tls-ca", "c"], "TLS needs both"],
+        [["--datasize", "524287"], "--datasize is 524288 to"],
+        [["--datasize", "4G"], "--datasize is 524288 to"],
+        [["--datasize", "1m"], "--datasize is 524288 to"],
+        [["--rotate", "x"], "--rotate is a whole number"],
         [["--synctime", "x"], "--synctime is a number"],
         [["--admin", ""], "--admin must have"],
         [["--closed", "--port", "1"], "--closed opens no listener"],

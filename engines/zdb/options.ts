@@ -3,8 +3,16 @@ import { errorCode } from "./disk.ts";
 import { DEFAULT_DURABILITY, type Durability, parseDurability } from "./durability.ts";
 import { MAX_ADMIN_PASSWORD_BYTES } from "./limits.ts";
 import { formatAddress, type ListenAddress, parseAddress } from "./listen-address.ts";
+import { DEFAULT_PORT, type Flag, isFlag, isValueName, type ValueName } from "./option-names.ts";
 import type { Mode } from "./properties.ts";
 import { StartError } from "./refusal.ts";
+
+/** PEM files: a certificate with its chain, its key, and whose signature clients must show. */
+export interface TlsFiles {
+    readonly cert: string;
+    readonly key: string;
+    readonly ca: string | undefined;
+}
 
 /** What a server is started with. */
 export interface ServerOptions {
@@ -15,6 +23,25 @@ export interface ServerOptions {
     readonly adminSocket: string | undefined;
     readonly admin: string | undefined;
     readonly closed: boolean;
+    /** NSLIST and NSINFO tell everybody about private namespaces. */
+    readonly showAll: boolean;
+    /** STOP of an administrator ends the server. */
+    readonly allowStop: boolean;
+    /** `default` has the password of the administrator, and is read-only without it. */
+    readonly protect: boolean;
+    /** What TCP listeners speak TLS with. */
+    readonly tls: TlsFiles | undefined;
+    /** Program run at events. */
+    readonly hook: string | undefined;
+    /** Where a segment ends; by the quota when undefined. */
+    readonly datasize: number | undefined;
+    /** After how many seconds a namespace that was written to begins a new segment; 0 for never. */
+    readonly rotateS: number;
+    readonly background: boolean;
+    readonly logfile: string | undefined;
+    readonly verbose: boolean;
+    /** Opens everything, says what is there, and ends. */
+    readonly dump: boolean;
     readonly mode: Mode | undefined;
     readonly durability: Durability;
     /** Limit of live bytes of `default`, for this run. */
@@ -23,56 +50,16 @@ export interface ServerOptions {
 }
 
 export type ParsedOptions =
-    | { readonly action: "serve"; readonly options: ServerOptions }
+    | { readonly action: "serve"; readonly options: ServerOptions; readonly warnings: readonly string[] }
     | { readonly action: "help" }
     | { readonly action: "version" };
 
-const FLAGS = ["sync", "closed", "dualnet", "help", "version"] as const;
-const VALUES = [
-    "data",
-    "index",
-    "listen",
-    "port",
-    "socket",
-    "admin-socket",
-    "admin",
-    "mode",
-    "synctime",
-    "maxsize",
-    "seal-key-file",
-] as const;
-type Flag = (typeof FLAGS)[number];
-type ValueName = (typeof VALUES)[number];
-const isFlag = (name: string): name is Flag => FLAGS.some((flag) => flag === name);
-const isValueName = (name: string): name is ValueName => VALUES.some((value) => value === name);
-
-export const DEFAULT_PORT = 9900;
-
-export const HELP = `usage: zeroform-agent zdb [options]
-
-A Zero-DB server: an always-append key-value store that speaks the Redis protocol.
-
-  --data <dir>            segments of all namespaces (default ./zdb-data)
-  --index <dir>           files that can be rebuilt from the data (default ./zdb-index)
-  --listen <address>      address to listen on, or address:port; repeat it or join several by commas
-                          (default 127.0.0.1: other machines cannot connect; :: is every interface)
-  --port <n>              port of addresses written without one (default ${DEFAULT_PORT})
-  --socket <path>         unix socket; no TCP then, unless --dualnet is given
-  --dualnet               unix socket and TCP together
-  --admin <password>      only clients that gave it administer (default: every client may)
-  --admin-socket <path>   unix socket for its owner only (0600), whose clients administer and enter every namespace;
-                          clients of other listeners administer only with --admin then
-  --closed                no TCP listener and no use of the namespace "default": each namespace is reachable
-                          through the addresses of its own "listen" property only
-  --mode user|seq         mode of all namespaces (default: each has its own)
-  --sync                  a write is on disk before it is answered (durability "commit")
-  --synctime <seconds>    a power loss takes at most that many seconds (default: durability "interval 1s")
-  --maxsize <bytes>       limit of the namespace "default", for this run
-  --seal-key-file <file>  32 random bytes (0600) that seal passwords on disk
-  --config <file>         JSON with these names as keys, so that no secret is in the process list;
-                          what is on the command line wins
-  --version, --help
-`;
+const KIB = 1024;
+const SIZE_UNITS: Readonly<Record<string, number>> = { k: KIB, M: KIB ** 2, G: KIB ** 3, T: KIB ** 4 };
+/** Offsets in a segment have 32 bits. */
+const MIN_DATASIZE = 512 * KIB;
+const MAX_DATASIZE = 4 * KIB ** 3 - 2;
+const MAX_ROTATE_S = 365 * 24 * 3600;
 
 /** Reads the command line; throws a StartError that says what is wrong with it. */
 export function parseOptions(argv: readonly string[]): ParsedOptions {
@@ -97,7 +84,7 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
     if (given.flags.has("help")) return { action: "help" };
     if (given.flags.has("version")) return { action: "version" };
     for (const file of configs) readConfig(file, given);
-    return { action: "serve", options: serverOptions(given) };
+    return { action: "serve", options: serverOptions(given), warnings: warnings(given) };
 }
 
 class Given {
@@ -173,11 +160,51 @@ function serverOptions(given: Given): ServerOptions {
         adminSocket: given.one("admin-socket"),
         admin,
         closed,
+        showAll: given.flags.has("show-all"),
+        allowStop: given.flags.has("allow-stop"),
+        protect: isProtected(given),
+        tls: tlsFiles(given),
+        hook: given.one("hook"),
+        datasize: datasize(given.one("datasize")),
+        rotateS: wholeNumber("rotate", given.one("rotate") ?? "0", MAX_ROTATE_S),
+        background: given.flags.has("background"),
+        logfile: given.one("logfile"),
+        verbose: given.flags.has("verbose"),
+        dump: given.flags.has("dump"),
         mode: mode(given),
         durability: durability(given),
         maxsize: wholeNumber("maxsize", given.one("maxsize") ?? "0", Number.MAX_SAFE_INTEGER),
         sealKeyFile: given.one("seal-key-file"),
     };
+}
+
+/** What was accepted and is not what it may seem. */
+function warnings(given: Given): string[] {
+    const isDirect = given.one("mode") === "direct" ? ["--mode direct is another word for seq"] : [];
+    const isForeground = given.has("logfile") && !given.flags.has("background");
+    return [...isDirect, ...(isForeground ? ["--logfile is for --background only, lines go to standard output"] : [])];
+}
+
+function isProtected(given: Given): boolean {
+    const isAsked = given.flags.has("protect");
+    if (isAsked && !given.has("admin")) throw new StartError("--protect needs a password: give --admin too");
+    return isAsked;
+}
+
+function tlsFiles(given: Given): TlsFiles | undefined {
+    const [cert, key, ca] = [given.one("tls-cert"), given.one("tls-key"), given.one("tls-ca")];
+    if (cert !== undefined && key !== undefined) return { cert, key, ca };
+    if (cert === undefined && key === undefined && ca === undefined) return undefined;
+    throw new StartError("TLS needs both --tls-cert and --tls-key");
+}
+
+/** Bytes, or a decimal with k, M, G or T, as the original reads it. */
+function datasize(text: string | undefined): number | undefined {
+    if (text === undefined) return undefined;
+    const match = /^(\d{1,12}(?:\.\d{1,6})?)([kMGT]?)$/.exec(text);
+    const bytes = match ? Math.floor(Number(match[1]) * (SIZE_UNITS[match[2] ?? ""] ?? 1)) : Number.NaN;
+    if (bytes >= MIN_DATASIZE && bytes <= MAX_DATASIZE) return bytes;
+    throw new StartError(`--datasize is ${MIN_DATASIZE} to ${MAX_DATASIZE} bytes, such as 64M, not ${text}`);
 }
 
 function listenAddresses(given: Given): ListenAddress[] {
@@ -195,6 +222,7 @@ function listenAddresses(given: Given): ListenAddress[] {
 
 function mode(given: Given): Mode | undefined {
     const text = given.one("mode");
+    if (text === "direct") return "seq";
     if (text === undefined || text === "user" || text === "seq") return text;
     throw new StartError(`--mode is user or seq, not ${text}`);
 }

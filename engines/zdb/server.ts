@@ -4,14 +4,15 @@ import type * as net from "node:net";
 import * as path from "node:path";
 import { isReachable, keepsTerms } from "./access.ts";
 import type { CommandContext } from "./command.ts";
-import { execute } from "./commands.ts";
+import { execute, isCommand } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { errorCode, nodeDisk } from "./disk.ts";
 import { DiskSpace } from "./disk-space.ts";
+import { Hooks, NO_DIRTY_IDS } from "./hooks.ts";
 import { InputBudget } from "./input-budget.ts";
 import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS, OUTPUT_BUDGET_BYTES } from "./limits.ts";
 import { formatAddress, type ListenAddress } from "./listen-address.ts";
-import { Listeners, listen } from "./listeners.ts";
+import { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
@@ -19,13 +20,17 @@ import { Namespaces } from "./namespaces.ts";
 import { OpenFiles } from "./open-files.ts";
 import type { ServerOptions } from "./options.ts";
 import { OutputBudget } from "./output-budget.ts";
+import { OwnListeners } from "./own-listeners.ts";
 import { StartError } from "./refusal.ts";
 import { readSealKey } from "./seal.ts";
 import { lockDirectory } from "./seam-lock.ts";
+import { segmentName } from "./segment-header.ts";
 import type { Entrance, Session } from "./session.ts";
 import { newStatistics, type Statistics } from "./statistics.ts";
 import { systemTimers, type Timers } from "./syncer.ts";
+import { TlsIdentity } from "./tls-identity.ts";
 import { Turn } from "./turn.ts";
+import { Watches } from "./watches.ts";
 
 /** What a server stands on; tests give clocks and limits of their own. */
 export interface ServerParts {
@@ -49,14 +54,20 @@ export class Server {
     private readonly statistics: Statistics = newStatistics();
     private readonly connections = new Set<Connection>();
     private readonly waiting = new Set<Connection>();
-    private readonly ownServers: net.Server[] = [];
+    private readonly ownListeners: OwnListeners;
     private readonly turn = new Turn();
     private readonly listeners: Listeners;
     private readonly namespaces: Namespaces;
     private readonly context: CommandContext;
     private readonly host: ConnectionHost;
+    private readonly tls: TlsIdentity | undefined;
+    private readonly hooks: Hooks;
+    private readonly watches: Watches;
     private readonly unlock: () => void;
     private isStopping = false;
+    /** Resolves when a client that may has asked for the end. */
+    readonly stopAsked: Promise<void>;
+    private askStop: () => void = () => undefined;
 
     /** Takes the directories; throws a StartError when they cannot be had. */
     constructor(options: ServerOptions, version: string, parts: ServerParts) {
@@ -64,8 +75,15 @@ export class Server {
         this.options = options;
         this.parts = parts;
         makeDirectories(options);
+        this.tls = options.tls && new TlsIdentity(options.tls);
         this.unlock = lockDirectory(options.data);
-        this.listeners = new Listeners({ timers, log, accept: (socket, entrance) => this.accept(socket, entrance) });
+        this.hooks = new Hooks(options.hook, instanceName(options), timers, log);
+        this.watches = new Watches(timers);
+        this.stopAsked = new Promise((resolve) => {
+            this.askStop = resolve;
+        });
+        this.ownListeners = new OwnListeners((socket, entrance) => this.accept(socket, entrance), this.tls);
+        this.listeners = new Listeners({ timers, log, tls: this.tls, accept: (socket, entrance) => this.accept(socket, entrance) });
         this.namespaces = new Namespaces(this.namespaceParts(), path.resolve(options.data), options.mode);
         this.context = this.commandContext(version);
         this.host = this.connectionHost();
@@ -73,32 +91,76 @@ export class Server {
 
     /** Loads all namespaces, then opens the listeners. */
     async start(): Promise<void> {
-        await this.namespaces.load();
-        const standard = this.defaultNamespace();
-        if (this.options.maxsize > 0) standard.properties.maxsize = this.options.maxsize;
-        for (const address of this.options.listen) await this.listenOn(address);
-        if (this.options.socket) await this.listenOnSocket(this.options.socket, "general");
-        if (this.options.adminSocket) await this.listenOnSocket(this.options.adminSocket, "admin");
+        await this.open();
+        for (const address of this.options.listen) {
+            await this.ownListeners.openAddress(address);
+            this.listeners.addOwn(address);
+        }
+        if (this.options.socket) await this.ownListeners.openSocket(this.options.socket, "general");
+        if (this.options.adminSocket) await this.ownListeners.openSocket(this.options.adminSocket, "admin");
         await this.rearrange();
+        const code = await this.hooks.fire("ready");
+        if (code !== 0) throw new StartError(`the hook ready of ${this.options.hook} ended with ${code}`);
+    }
+
+    /** Loads all namespaces; nobody can reach them yet. */
+    async open(): Promise<void> {
+        const { data, index, maxsize, protect, admin } = this.options;
+        await this.hooks.fire("namespaces-init", path.resolve(index), path.resolve(data));
+        await this.namespaces.load();
+        const { properties } = this.defaultNamespace();
+        if (maxsize > 0) properties.maxsize = maxsize;
+        if (protect && admin !== undefined) properties.password = admin;
+    }
+
+    /** What there is, a line a namespace. */
+    *describe(): Iterable<string> {
+        for (const { name, entries, liveBytes, properties, disturbance } of this.namespaces.all())
+            yield `namespace ${name}: ${entries} entries, ${liveBytes} bytes, mode ${properties.mode}, ${disturbance ?? "ok"}`;
+        for (const { name, reason } of this.namespaces.unavailable()) yield `namespace ${name}: unavailable (${reason})`;
+    }
+
+    /** Reads again what was read from files and may have been renewed. */
+    reload(): void {
+        try {
+            this.tls?.reload();
+            if (this.tls) this.parts.log("the TLS certificate was read again");
+        } catch (error) {
+            if (!(error instanceof StartError)) throw error;
+            this.parts.log(`${error.message}: the one before stays`);
+        }
+    }
+
+    /** The process dies. */
+    crashed(): void {
+        this.hooks.cry("crash");
     }
 
     /** Takes no more requests, sends what was answered, and leaves everything on disk. */
     async stop(): Promise<void> {
         this.isStopping = true;
-        for (const server of this.ownServers) server.close();
+        this.ownListeners.close();
         this.listeners.close();
         for (const connection of this.connections) connection.stopReading();
+        const closing = [...this.namespaces.all()].map((namespace) => this.filesOf(namespace));
         try {
             await this.namespaces.close();
             for (const connection of this.connections) connection.flush();
         } finally {
             for (const connection of this.connections) connection.endNow();
+            for (const [name, index, data] of closing) void this.hooks.fire("namespace-closing", name, index, data, NO_DIRTY_IDS);
+            await this.hooks.close();
             this.unlock();
         }
     }
 
+    private filesOf({ name, directory, log }: Namespace): readonly [name: string, index: string, data: string] {
+        const index = path.join(path.resolve(this.options.index), name, `i${log.activeSegment}`);
+        return [name, index, path.join(directory, segmentName(log.activeSegment))];
+    }
+
     private namespaceParts(): NamespaceParts {
-        const { data, durability, sealKeyFile } = this.options;
+        const { data, index, durability, sealKeyFile, datasize } = this.options;
         const { timers, log } = this.parts;
         return {
             disk: nodeDisk,
@@ -108,12 +170,14 @@ export class Server {
             files: new OpenFiles(),
             durability,
             seal: sealKeyFile === undefined ? undefined : readSealKey(sealKeyFile),
-            segmentBytes: undefined,
+            segmentBytes: datasize,
             log,
             acknowledged: () => {
                 for (const connection of this.waiting) this.turn.answered(connection);
                 this.waiting.clear();
             },
+            segmentBegun: ({ name, directory }, before, now) =>
+                this.hooks.jumped(path.join(path.resolve(index), name), directory, before, now),
             arrived: () => {
                 if (!this.isStopping) void this.rearrange();
             },
@@ -127,12 +191,19 @@ export class Server {
             turn: this.turn,
             timers: this.parts.timers,
             statistics: this.statistics,
+            hooks: this.hooks,
+            watches: this.watches,
             version,
             instanceId: randomBytes(4).readUInt32LE(0),
             adminPassword: this.options.admin,
             closed: this.options.closed,
+            showsAll: this.options.showAll,
+            allowsStop: this.options.allowStop,
+            stop: () => this.askStop(),
+            isCommand,
             indexDirectory: path.resolve(this.options.index),
             log: this.parts.log,
+            chat: (line) => this.chat(line),
             rearrange: () => this.rearrange(),
         };
     }
@@ -154,35 +225,10 @@ export class Server {
             left: (connection) => {
                 this.connections.delete(connection);
                 this.waiting.delete(connection);
+                this.watches.leave(connection);
+                this.chat(`client ${connection.session.id} left`);
             },
         };
-    }
-
-    private async listenOn(address: ListenAddress): Promise<void> {
-        const key = formatAddress(address);
-        try {
-            this.ownServers.push(await listen((socket) => this.accept(socket, { key, kind: "general" }), address));
-        } catch (error) {
-            throw new StartError(`cannot listen on ${key} (${errorCode(error)}): give another --listen or --port`);
-        }
-        this.listeners.addOwn(address);
-    }
-
-    private async listenOnSocket(file: string, kind: "general" | "admin"): Promise<void> {
-        try {
-            // The lock on the data directory says that whoever made it is gone.
-            if (fs.lstatSync(file, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(file);
-            // Nobody else may connect between its making and the next line either.
-            const umask = process.umask(0o177);
-            try {
-                this.ownServers.push(await listen((socket) => this.accept(socket, { key: file, kind }), { path: file }));
-            } finally {
-                process.umask(umask);
-            }
-            if (kind === "general") fs.chmodSync(file, 0o777 & ~umask);
-        } catch (error) {
-            throw new StartError(`cannot listen on the socket ${file} (${errorCode(error)})`);
-        }
     }
 
     private accept(socket: net.Socket, entrance: Entrance): void {
@@ -193,16 +239,24 @@ export class Server {
             return;
         }
         this.statistics.clients++;
-        const { admin, adminSocket, closed } = this.options;
+        this.chat(`client ${this.statistics.clients} came in by ${entrance.key}`);
+        const { admin, adminSocket, closed, protect } = this.options;
         const everyoneIsAdmin = admin === undefined && adminSocket === undefined && !closed;
+        const isOwner = entrance.kind === "admin";
         const session: Session = {
+            id: this.statistics.clients,
             entrance,
             namespace: this.defaultNamespace(),
-            entry: "free",
-            admin: everyoneIsAdmin || entrance.kind === "admin",
+            entry: protect && !isOwner ? "public" : "free",
+            admin: everyoneIsAdmin || isOwner,
             nonce: undefined,
         };
         this.connections.add(new Connection(socket, this.host, session));
+    }
+
+    /** What is said only to those who asked for it. */
+    private chat(line: string): void {
+        if (this.options.verbose) this.parts.log(line);
     }
 
     private async rearrange(): Promise<void> {
@@ -226,6 +280,12 @@ export class Server {
         if (!namespace) throw new Error("the default namespace is not loaded");
         return namespace;
     }
+}
+
+/** What hooks know the server by. */
+function instanceName({ listen: [address], socket, adminSocket, data }: ServerOptions): string {
+    if (address) return `tcp://${formatAddress(address)}`;
+    return `unix://${path.resolve(socket ?? adminSocket ?? data)}`;
 }
 
 function makeDirectories({ data, index }: ServerOptions): void {

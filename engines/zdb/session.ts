@@ -16,6 +16,8 @@ export type Entry = "free" | "public" | "password" | "admin";
 
 /** What the server remembers of a client between commands. */
 export interface Session {
+    /** Counted from 1 since the start of the server. */
+    readonly id: number;
     readonly entrance: Entrance;
     namespace: Namespace;
     entry: Entry;

@@ -1,4 +1,5 @@
 import * as net from "node:net";
+import * as tls from "node:tls";
 
 /** A reply as it came: `+text`, `-text`, a number, bytes as latin1 text, nil, or an array of them. */
 export type Reply = { readonly status: string } | { readonly error: string } | number | string | null | readonly Reply[];
@@ -6,7 +7,10 @@ export type Reply = { readonly status: string } | { readonly error: string } | n
 export const ok: Reply = { status: "OK" };
 export const error = (text: string): Reply => ({ error: text });
 
-export type Where = { readonly path: string } | { readonly host: string; readonly port: number };
+export type Where = ({ readonly path: string } | { readonly host: string; readonly port: number }) & {
+    /** Speak TLS, with these options. */
+    readonly tls?: tls.ConnectionOptions;
+};
 
 /** A client that sends exactly what it is told and reads replies in order. */
 export class RespClient {
@@ -37,9 +41,9 @@ export class RespClient {
 
     static connect(where: Where): Promise<RespClient> {
         return new Promise((resolve, reject) => {
-            const socket = net.connect({ ...where, noDelay: true });
+            const socket = where.tls ? tls.connect({ ...where, ...where.tls }) : net.connect({ ...where, noDelay: true });
             socket.once("error", reject);
-            socket.once("connect", () => {
+            socket.once(where.tls ? "secureConnect" : "connect", () => {
                 socket.off("error", reject);
                 resolve(new RespClient(socket));
             });

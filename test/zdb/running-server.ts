@@ -10,6 +10,8 @@ export interface RunningServer {
     readonly pid: number;
     readonly data: string;
     readonly lines: string[];
+    /** Exit code, or the signal that ended it. */
+    readonly ended: Promise<number | string>;
     /** A new client of the general socket; closed when the test ends. */
     client(): Promise<RespClient>;
     /** An orderly end. */
@@ -20,7 +22,7 @@ export interface RunningServer {
 export async function startServer(argv: readonly string[] = [], directory = temporaryDirectory()): Promise<RunningServer> {
     const data = path.join(directory, "data");
     const socket = path.join(directory, "zdb.sock");
-    const { pid, lines, kill } = await startProcess([
+    const { pid, lines, ended, kill } = await startProcess([
         "--data",
         data,
         "--index",
@@ -33,6 +35,7 @@ export async function startServer(argv: readonly string[] = [], directory = temp
         pid,
         data,
         lines,
+        ended,
         client: () => connect({ path: socket }),
         async stop() {
             const code = await kill("SIGTERM");

@@ -7,7 +7,7 @@ import { onTestFinished } from "vitest";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PROGRAM = path.join(ROOT, "engines/zdb/standalone.ts");
 /** Bun as in production; `ZDB_RUNTIME=node` runs the same tests on the other runtime. */
-const RUNTIME = path.join(ROOT, "node_modules/.bin", process.env.ZDB_RUNTIME ?? "bun");
+export const RUNTIME = path.join(ROOT, "node_modules/.bin", process.env.ZDB_RUNTIME ?? "bun");
 
 /** The real server, as a process of its own. */
 export interface ServerProcess {

@@ -44,6 +44,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
         segmentBytes: options.segmentBytes,
         log: (line: string) => lines.push(line),
         acknowledged: () => undefined,
+        segmentBegun: () => undefined,
         arrived: () => undefined,
     };
     const namespaces = new Namespaces(parts, directory, options.mode);

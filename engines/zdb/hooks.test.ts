@@ -1,0 +1,90 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../../test/zdb/eventually.ts";
+import { encodeRequest, ok, type Reply } from "../../test/zdb/resp-client.ts";
+import { freePort, startServer } from "../../test/zdb/running-server.ts";
+import { words } from "../../test/zdb/script.ts";
+import { temporaryDirectory } from "../../test/zdb/temporary.ts";
+
+/** A hook that notes what it is told, in words joined by `|`, and then runs `body`. */
+function hook(directory: string, body = ""): { file: string; told: () => string[] } {
+    const [file, notes] = [path.join(directory, "hook"), path.join(directory, "notes")];
+    fs.writeFileSync(notes, "");
+    fs.writeFileSync(file, `#!/bin/sh\n(IFS='|'; echo "$*" >> ${notes})\n${body}\n`, { mode: 0o755 });
+    return { file, told: () => fs.readFileSync(notes, "utf8").split("\n").slice(0, -1) };
+}
+
+describe("hooks", () => {
+    test("are told what happens, in the words and places of the original", async () => {
+        const directory = temporaryDirectory();
+        const { file, told } = hook(directory);
+        const server = await startServer(["--hook", file, "--datasize", "524288"], directory);
+        const [id, data, index] = [`unix://${directory}/zdb.sock`, `${directory}/data`, `${directory}/index`];
+        expect(told()).toEqual([`namespaces-init|${id}|${index}|${data}`, `ready|${id}`]);
+
+        const client = await server.client();
+        for (const request of ["NSNEW one", "NSSET one worm 1", "NSDEL one"]) expect(await client.call(...words(request))).toEqual(ok);
+        for (const key of ["a", "b"]) expect(await client.call("SET", key, Buffer.alloc(300_000, key))).toBe(key);
+        await eventually(() => expect(told()).toHaveLength(7));
+        expect(told().slice(2, 5).sort()).toEqual(
+            ["namespace-created", "namespace-deleted", "namespace-updated"].map((event) => `${event}|${id}|one`),
+        );
+        expect(told().slice(5)).toEqual([
+            `jump-index|${id}|${index}/default/i0|${index}/default/i1|`,
+            `jump-data|${id}|${data}/default/d0|${data}/default/d1`,
+        ]);
+        const runs = (await client.call("HOOKS")) as Reply[][];
+        expect(runs.map(([event]) => event)).toContain("jump-data");
+        expect(runs[0]).toEqual(["namespaces-init", [index, data], expect.any(Number), expect.any(Number), expect.any(Number), 0]);
+
+        await server.stop();
+        await eventually(() => expect(told()).toHaveLength(9));
+        expect(told().slice(7).sort()).toEqual([`close|${id}`, `namespace-closing|${id}|default|${index}/default/i1|${data}/default/d1|`]);
+    });
+
+    test("block nobody, hold nothing of the server, and are listed while they run", async () => {
+        const directory = temporaryDirectory();
+        const descriptors = path.join(directory, "descriptors");
+        const { file } = hook(
+            directory,
+            `case "$1" in namespace-created) ls -l /proc/self/fd > ${descriptors}.new; mv ${descriptors}.new ${descriptors}; exec sleep 60;; esac`,
+        );
+        const server = await startServer(["--hook", file, "--dualnet", "--port", String(await freePort())], directory);
+        const client = await server.client();
+        expect(await client.call(...words("NSNEW one"))).toEqual(ok);
+        const held = await eventually(() => fs.readFileSync(descriptors, "utf8"));
+        // Standard error is the server's, so that its words are found where the server's are.
+        const beyond = held.split("\n").filter((line) => / \d+ -> /.test(line) && !/ [012] -> /.test(line));
+        for (const kind of ["socket:", ".lock", "/data/", "eventpoll"]) expect(beyond.join("\n")).not.toContain(kind);
+        const run = ((await client.call("HOOKS")) as Reply[][]).find(([event]) => event === "namespace-created");
+        expect(run).toEqual(["namespace-created", ["one"], expect.any(Number), expect.any(Number), 0, 0]);
+        process.kill(Number(run?.[2]), "SIGKILL");
+        await eventually(async () => {
+            const after = ((await client.call("HOOKS")) as Reply[][]).find(([event]) => event === "namespace-created");
+            expect(after?.slice(4)).toEqual([expect.any(Number), -1]);
+        });
+    });
+
+    test("that fail are said; ready decides whether the server starts", async () => {
+        const directory = temporaryDirectory();
+        const { file } = hook(directory, `[ "$1" != ready ] || exit 3`);
+        await expect(startServer(["--hook", file], directory)).rejects.toThrow(`the hook ready of ${file} ended with 3`);
+        await expect(startServer(["--hook", `${directory}/absent`], directory)).rejects.toThrow("hook ready could not be started");
+    });
+
+    test("more than can run at once wait for their turn", async () => {
+        const directory = temporaryDirectory();
+        const gate = path.join(directory, "gate");
+        const { file, told } = hook(directory, `while [ "$1" = namespace-updated ] && [ ! -e ${gate} ]; do sleep 0.05; done`);
+        const server = await startServer(["--hook", file], directory);
+        const client = await server.client();
+        const rounds = Array.from({ length: 100 }, (_, place) => encodeRequest(["NSSET", "default", "lock", String(place % 2)]));
+        client.send(Buffer.concat(rounds));
+        await client.replies(rounds.length);
+        await eventually(() => expect(told()).toHaveLength(2 + 64));
+        expect((await client.call("HOOKS")) as Reply[]).toHaveLength(2 + 64);
+        fs.writeFileSync(gate, "");
+        await eventually(() => expect(told()).toHaveLength(2 + 100));
+    });
+});
