@@ -22,6 +22,23 @@ describe("an answer in the Redis protocol", () => {
     it("of another protocol is an error, not a wait", () => {
         expect(parseReply(Buffer.from("HTTP/1.1 400 Bad Request\r\n"), 0)?.reply).toBeInstanceOf(Error);
     });
+
+    it("ends whatever a server that is somebody else's by now sends", () => {
+        for (const hostile of ["$x\r\n", "$-7\r\n", "$1e9\r\n", "*x\r\n", "*-3\r\n", `${"*1\r\n".repeat(20_000)}:1\r\n`]) {
+            const text = Buffer.from(hostile.repeat(2));
+            let from = 0;
+            for (let parsed = parseReply(text, from); parsed !== undefined; parsed = parseReply(text, from)) {
+                expect(parsed.next).toBeGreaterThan(from);
+                from = parsed.next;
+            }
+        }
+        fc.assert(
+            fc.property(fc.array(fc.constantFrom("*", "$", ":", "+", "-", "1", "9", "x", "\r\n"), { maxLength: 40 }), (parts) => {
+                const parsed = parseReply(Buffer.from(parts.join("")), 0);
+                if (parsed) expect(parsed.next).toBeGreaterThan(0);
+            }),
+        );
+    });
 });
 
 describe("asking a server", () => {
@@ -66,6 +83,22 @@ describe("asking a server", () => {
             code: "TIMEOUT",
             message: expect.stringContaining("silent for 0.02 s"),
         });
+    });
+
+    it("ends when the server sends a little now and then for ever, or more answers than were asked for", async () => {
+        const path = join(directory, "dripping");
+        const server = createServer((socket) => {
+            const drip = setInterval(() => socket.write("."), 5);
+            socket.on("close", () => clearInterval(drip)).on("error", () => {});
+        });
+        await new Promise<void>((resolve) => server.listen(path, resolve));
+        await expect(redis.ask(path, [["PING"]], { silenceMs: 1_000, longestMs: 50 })).rejects.toMatchObject({
+            code: "TIMEOUT",
+            message: expect.stringContaining("does not end"),
+        });
+        server.close();
+        using chatty = await serve("+PONG\r\n$x\r\n$x\r\n");
+        expect(await redis.ask(chatty.path, [["PING"]])).toEqual(["PONG"]);
     });
 
     it("ends when nobody waits", async () => {

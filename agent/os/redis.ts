@@ -8,6 +8,8 @@ export interface AskOptions {
     readonly signal?: AbortSignal;
     /** How long it may say nothing. @default 5 s */
     readonly silenceMs?: number;
+    /** How long an answer that has begun may take. @default 60 s */
+    readonly longestMs?: number;
 }
 
 /** Talks to servers of ours over their unix sockets. */
@@ -18,17 +20,22 @@ export interface Redis {
 
 /** A local server that says nothing for so long is not healthy. */
 const SILENCE_MS = 5_000;
-/** Hundreds of namespaces fit many times; more is no server of ours. */
-const LONGEST_ANSWER_BYTES = 16 * 2 ** 20;
+/** One that sends a byte now and then would be waited for without end, and all who are looked at together with it. */
+const LONGEST_ANSWER_MS = 60_000;
+/** Thousands of namespaces fit; more is no server of ours. */
+const LONGEST_ANSWER_BYTES = 4 * 2 ** 20;
+/** Answers are lists of texts at most. */
+const DEEPEST = 4;
 
 export const redis: Redis = {
-    ask: (path, commands, { signal, silenceMs = SILENCE_MS } = {}) =>
+    ask: (path, commands, { signal, silenceMs = SILENCE_MS, longestMs = LONGEST_ANSWER_MS } = {}) =>
         new Promise((resolve, reject) => {
             if (commands.length === 0) return resolve([]);
             const replies: Reply[] = [];
             let buffered = Buffer.alloc(0);
             const socket = connect(path);
             const end = (settle: () => void) => {
+                clearTimeout(late);
                 signal?.removeEventListener("abort", onAbort);
                 socket.destroy();
                 settle();
@@ -38,13 +45,16 @@ export const redis: Redis = {
             if (signal?.aborted) return onAbort();
             signal?.addEventListener("abort", onAbort, { once: true });
             socket.setTimeout(silenceMs, () => fail(`silent for ${silenceMs / 1_000} s`, "TIMEOUT"));
+            const late = setTimeout(() => fail("its answer does not end", "TIMEOUT"), silenceMs + longestMs);
             socket.on("error", (failure) => fail(failure.message));
             socket.on("close", () => fail("it closed the connection"));
             socket.on("data", (chunk) => {
                 buffered = Buffer.concat([buffered, chunk]);
                 if (buffered.length > LONGEST_ANSWER_BYTES) return fail("its answer is too long");
                 let from = 0;
-                for (let parsed = parseReply(buffered, from); parsed !== undefined; parsed = parseReply(buffered, from)) {
+                while (replies.length < commands.length) {
+                    const parsed = parseReply(buffered, from);
+                    if (parsed === undefined) break;
                     replies.push(parsed.reply);
                     from = parsed.next;
                 }
@@ -61,8 +71,10 @@ const unreachable = (path: string, why: string, code: "NOT_READY" | "TIMEOUT") =
 const encode = (command: readonly string[]): Buffer =>
     Buffer.from(`*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join("")}`);
 
-/** One reply from an offset on; undefined while it is not complete. */
-export const parseReply = (buffer: Buffer, from: number): { readonly reply: Reply; readonly next: number } | undefined => {
+type Parsed = { readonly reply: Reply; readonly next: number };
+
+/** One reply from an offset on; undefined while it is not complete. Servers are not trusted: whatever it is, it ends, and behind its beginning. */
+export const parseReply = (buffer: Buffer, from: number, depth = 0): Parsed | undefined => {
     const lineEnd = buffer.indexOf("\r\n", from);
     if (lineEnd === -1) return undefined;
     const line = buffer.toString("utf8", from + 1, lineEnd);
@@ -75,26 +87,29 @@ export const parseReply = (buffer: Buffer, from: number): { readonly reply: Repl
         case ":":
             return { reply: Number(line), next };
         case "$":
-            return parseBulk(buffer, Number(line), next);
+            return LENGTH.test(line) ? parseBulk(buffer, Number(line), next) : { reply: strange(line), next };
         case "*":
-            return parseArray(buffer, Number(line), next);
+            return LENGTH.test(line) && depth < DEEPEST ? parseArray(buffer, Number(line), next, depth) : { reply: strange(line), next };
         default:
-            return { reply: new Error(`not an answer in the Redis protocol: ${line.slice(0, 80)}`), next };
+            return { reply: strange(line), next };
     }
 };
 
-const parseBulk = (buffer: Buffer, length: number, from: number) => {
+const LENGTH = /^(-1|\d{1,9})$/;
+const strange = (line: string) => new Error(`not an answer in the Redis protocol: ${line.slice(0, 80)}`);
+
+const parseBulk = (buffer: Buffer, length: number, from: number): Parsed | undefined => {
     if (length < 0) return { reply: null, next: from };
     const next = from + length + 2;
     return buffer.length < next ? undefined : { reply: buffer.toString("utf8", from, from + length), next };
 };
 
-const parseArray = (buffer: Buffer, length: number, from: number) => {
+const parseArray = (buffer: Buffer, length: number, from: number, depth: number): Parsed | undefined => {
     if (length < 0) return { reply: null, next: from };
     const replies: Reply[] = [];
     let next = from;
     while (replies.length < length) {
-        const parsed = parseReply(buffer, next);
+        const parsed = parseReply(buffer, next, depth + 1);
         if (parsed === undefined) return undefined;
         replies.push(parsed.reply);
         next = parsed.next;
