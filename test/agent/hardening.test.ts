@@ -83,6 +83,18 @@ describe("a server of ours", () => {
         expect(seen).toMatch(/environ: (No such file or directory|Permission denied)/);
     });
 
+    it("cannot speak with another server of the same user as the agent does", async () => {
+        const runs = servers.map(({ home }) => `/run/zeroform-zdb${home.slice(ZDBS.length)}`);
+        const asked = (run: string | undefined) =>
+            as(0, `perl -MIO::Socket::UNIX -e "print IO::Socket::UNIX->new(q(${run}/admin.sock)) ? q(heard) : \\$!"`);
+        expect(await asked(runs[0])).toBe("heard");
+        expect(await asked(runs[1])).toBe("No such file or directory");
+        expect(`/run/zeroform-zdb/${await as(0, "ls /run/zeroform-zdb")}`).toBe(runs[0]);
+        expect(await as(0, `touch ${runs[0]}/probe && rm ${runs[0]}/probe && echo own; touch /run/zeroform-zdb/x; true`)).toMatch(
+            /^own\n.*(Read-only|denied)/,
+        );
+    });
+
     it("has its key and its parameters to itself, and the agent's socket to no one", async () => {
         expect(await rig.sh("stat -c '%U %a' /var/lib/zeroform/services/zdb-*.json /var/lib/zeroform/services/zdb-*.key | sort -u")).toBe(
             "zeroform-zdb 600",
