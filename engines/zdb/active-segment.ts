@@ -1,11 +1,10 @@
 import { isNoSpace } from "./disk.ts";
-import type { Position } from "./key-index.ts";
 import type { LogEnd, LogParts } from "./log-owner.ts";
 import { createSegment } from "./segment-files.ts";
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment-header.ts";
 import type { Segment, Segments } from "./segments.ts";
 
-/** The files of one log: the segment that is appended to, and the closed ones before it for reading. */
+/** The segment of a log that is appended to. */
 export class ActiveSegment {
     private readonly parts: LogParts;
     private readonly segments: Segments;
@@ -17,6 +16,7 @@ export class ActiveSegment {
         this.segments = parts.segments;
         this.current = end.segment;
         this.fd = end.fd;
+        this.segments.appended = { segment: this.current, fd: this.fd };
     }
 
     get header(): SegmentHeader {
@@ -69,12 +69,7 @@ export class ActiveSegment {
         this.segments.keep(this.current.id, this.fd);
         this.fd = fd;
         this.current = this.segments.add(header, SEGMENT_HEADER_BYTES);
-    }
-
-    /** Reads a payload of any segment into `target`; false when the file ends before it. Throws what the disk throws. */
-    read({ segment, length, offset }: Position, target: Buffer, at: number): boolean {
-        const fd = segment === this.current.id ? this.fd : this.segments.fd(segment);
-        return this.parts.disk.read(fd, target, at, length, offset) === length;
+        this.segments.appended = { segment: this.current, fd };
     }
 
     close(): void {

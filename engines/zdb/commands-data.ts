@@ -1,9 +1,9 @@
 import { checkCount, checkRead, checkWrite } from "./access.ts";
 import { argument, type Call, type Command, holdUntil, textArgument } from "./command.ts";
 import type { AnswerStream } from "./connection.ts";
-import type { Position } from "./key-index.ts";
 import { MAX_ARGUMENTS, MAX_KEY_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
+import type { LiveRecord } from "./place.ts";
 import { unixSeconds } from "./record.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -45,10 +45,10 @@ function get(call: Call): undefined {
     checkRead(session, context.closed);
 
     const from = reply.size;
-    const position = session.namespace.findReadable(key);
-    if (!position) reply.nil();
-    else if (!addValue(call, session.namespace, position)) throw new Refusal(UNREADABLE);
-    holdUntil(call, session.namespace, session.namespace.dependency(position), from);
+    const record = session.namespace.find(key);
+    if (!record) reply.nil();
+    else if (!addValue(call, session.namespace, record)) throw new Refusal(UNREADABLE);
+    holdUntil(call, session.namespace, session.namespace.dependency(record), from);
 }
 
 /** Values are added one by one as the client takes them, so 1023 of 8 MiB need no memory for all. */
@@ -64,10 +64,15 @@ function* values(call: Call, namespace: Namespace): AnswerStream {
     reply.array(args.length - 1);
     for (const key of args.slice(1)) {
         const from = reply.size;
-        const position = key.length > 0 ? namespace.findReadable(key) : undefined;
-        if (!position) reply.nil();
-        else if (!addValue(call, namespace, position)) reply.error(UNREADABLE);
-        holdUntil(call, namespace, namespace.dependency(position), from);
+        try {
+            const record = key.length > 0 ? namespace.find(key) : undefined;
+            if (!record) reply.nil();
+            else if (!addValue(call, namespace, record)) reply.error(UNREADABLE);
+            holdUntil(call, namespace, namespace.dependency(record), from);
+        } catch (error) {
+            if (!(error instanceof Refusal)) throw error;
+            reply.error(error.message);
+        }
         yield;
     }
 }
@@ -93,9 +98,9 @@ function exists(call: Call): undefined {
     checkRead(session, context.closed);
 
     const from = reply.size;
-    const position = session.namespace.find(key);
-    reply.integer(position ? 1 : 0);
-    holdUntil(call, session.namespace, session.namespace.dependency(position), from);
+    const record = session.namespace.find(key);
+    reply.integer(record ? 1 : 0);
+    holdUntil(call, session.namespace, session.namespace.dependency(record), from);
 }
 
 /** Works on a frozen namespace too. */
@@ -109,9 +114,10 @@ function dbsize(call: Call): undefined {
     holdUntil(call, namespace, namespace.log.lastLsn, from);
 }
 
-function addValue({ reply, context }: Call, namespace: Namespace, position: Position): boolean {
-    const isRead = reply.filledBulk(position.length, (target, at) => namespace.readInto(position, target, at));
-    if (isRead) context.statistics.dataReadBytes += position.length;
+function addValue({ reply, context }: Call, namespace: Namespace, record: LiveRecord): boolean {
+    const { length } = record.place;
+    const isRead = reply.filledBulk(length, (target, at) => namespace.readInto(record, target, at));
+    if (isRead) context.statistics.dataReadBytes += length;
     else context.statistics.readFailures++;
     return isRead;
 }

@@ -1,5 +1,6 @@
 import type { Disk } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
+import type { Place } from "./place.ts";
 import type { Encoding, RecordKind } from "./record.ts";
 import type { Segment, Segments } from "./segments.ts";
 import type { Timers } from "./syncer.ts";
@@ -14,6 +15,12 @@ export interface NewRecord {
     readonly checksum?: number;
     readonly previousLsn: number;
     readonly timestamp: number;
+}
+
+/** Where a record that was appended is, or will be when its batch is written. */
+export interface Appended {
+    readonly place: Place;
+    readonly lsn: number;
 }
 
 export interface LogParts {

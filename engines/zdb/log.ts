@@ -3,9 +3,8 @@ import { acquireBatchBuffer, releaseBatchBuffer } from "./batch-buffers.ts";
 import { errorCode, isNoSpace } from "./disk.ts";
 import type { Durability } from "./durability.ts";
 import type { Batch, Gate, GateKeeper } from "./gate.ts";
-import type { Position } from "./key-index.ts";
 import { BATCH_BYTES, SYNC_AFTER_BYTES } from "./limits.ts";
-import type { LogEnd, LogOwner, LogParts, NewRecord } from "./log-owner.ts";
+import type { Appended, LogEnd, LogOwner, LogParts, NewRecord } from "./log-owner.ts";
 import { ENCODINGS, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds, writeHead } from "./record.ts";
 import { Refusal } from "./refusal.ts";
 import { newSegmentHeader } from "./segment-files.ts";
@@ -66,8 +65,8 @@ export class Log implements GateKeeper {
         return this.segment.endOffset + this.buffered;
     }
 
-    /** Adds a record to the batch and says where its payload will be. Throws a Refusal when the log cannot take it. */
-    append(record: NewRecord): Position {
+    /** Adds a record to the batch and says where it will be. Throws a Refusal when the log cannot take it. */
+    append(record: NewRecord): Appended {
         const { kind, key, payload } = record;
         const length = RECORD_HEAD_BYTES + key.length + payload.length;
         this.makeRoom(length, kind === RECORD_KINDS.value);
@@ -87,7 +86,7 @@ export class Log implements GateKeeper {
         };
         const buffer = this.begin();
         this.segment.mark(lsn, this.activeOffset);
-        const offset = this.activeOffset + RECORD_HEAD_BYTES + key.length;
+        const place = { segment: this.segment.id, offset: this.activeOffset, keyLength: key.length, length: payload.length };
         this.buffered += writeHead(buffer, this.buffered, head, key, this.segment.header.salt);
         this.lastLsn = lsn;
         this.batchHoldsValues ||= kind === RECORD_KINDS.value;
@@ -101,7 +100,7 @@ export class Log implements GateKeeper {
             buffer.set(payload, this.buffered);
             this.buffered += payload.length;
         }
-        return { segment: this.segment.id, offset, length: payload.length, checksum, lsn };
+        return { place, lsn };
     }
 
     /** Puts the batch into the file. How it went is in the batch: the gates of its replies see it. */
@@ -128,17 +127,6 @@ export class Log implements GateKeeper {
         if (gate.batch?.failure !== undefined) return { failure: gate.batch.failure };
         if (gate.lsn <= this.syncer.acknowledgedLsn) return true;
         return this.failure === undefined ? false : { failure: `Cannot write data right now: ${this.failure}` };
-    }
-
-    /** Reads a payload into `target`; false when it cannot be read or is not what was written. */
-    readInto(position: Position, target: Buffer, at: number): boolean {
-        if (this.isClosed) return false;
-        try {
-            if (!this.segment.read(position, target, at)) return false;
-        } catch {
-            return false;
-        }
-        return payloadChecksum(target.subarray(at, at + position.length)) === position.checksum;
     }
 
     /** Resolves once everything appended so far is on disk; throws a Refusal when it is not. */
@@ -201,6 +189,7 @@ export class Log implements GateKeeper {
         if (!this.buffer) {
             this.buffer = acquireBatchBuffer();
             this.batch = { failure: undefined };
+            this.parts.segments.unwritten = this.buffer;
             this.batchHoldsValues = false;
             this.owner.batchBegun();
         }
@@ -213,6 +202,7 @@ export class Log implements GateKeeper {
         const length = this.buffered;
         this.buffer = undefined;
         this.buffered = 0;
+        this.parts.segments.unwritten = undefined;
         try {
             if (this.isClosed) throw new Refusal(`Cannot write data right now: ${this.failure}`);
             this.segment.append(buffer, length, tail, this.lastLsn, this.batchHoldsValues);

@@ -9,6 +9,11 @@ export class LostRecords {
     private nextLsn = 1;
     private unexplained = 0;
 
+    /** Records are missing among those that were read. */
+    get hasGaps(): boolean {
+        return this.gaps.length > 0;
+    }
+
     /** The next record that can be read. */
     saw({ kind, lsn, previousLsn }: RecordHead): void {
         this.reached(lsn);

@@ -20,15 +20,27 @@ export function beginNamespace(parts: NamespaceParts, name: string, directory: s
 
 /** Rebuilds a namespace from its log: cuts a torn tail, and opens it read-only when the log is damaged. */
 export async function openNamespace(parts: NamespaceParts, name: string, directory: string): Promise<Namespace> {
-    const { disk } = parts;
     const namespace = new Namespace(parts, name, directory);
+    try {
+        await readNamespace(parts, namespace);
+        return namespace;
+    } catch (error) {
+        // Opening is tried again: what stays open now would be missing then.
+        namespace.segments.close();
+        throw error;
+    }
+}
+
+async function readNamespace(parts: NamespaceParts, namespace: Namespace): Promise<void> {
+    const { disk } = parts;
+    const { name, directory } = namespace;
     const problems: string[] = [];
     const lost = new LostRecords();
     const read = await readLog(disk, namespace.segments, {
         segment: (header) => namespace.raiseNextId(header.nextId),
         record(record, source) {
             lost.saw(record.head);
-            const problem = namespace.replay(record, source);
+            const problem = namespace.replay(record, source, lost.hasGaps);
             if (problem) problems.push(problem);
         },
     });
@@ -45,7 +57,7 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
         const header = newSegmentHeader(0, 0, 1, 0, namespace.segmentBytes());
         const fd = disk.openForRead(directory);
         namespace.begin({ segment: namespace.segments.add(header, 0), fd, lastLsn: 0, closedInOrder: false, failure });
-        return namespace;
+        return;
     }
     const file = path.join(directory, segmentName(read.last.header.number));
     const fd = failure ? disk.openForRead(file) : disk.openForAppend(file);
@@ -57,7 +69,6 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
         throw error;
     }
     namespace.begin({ segment: read.last, fd, lastLsn: read.lastLsn, closedInOrder: read.closedInOrder, failure });
-    return namespace;
 }
 
 /** Cuts what a stop in the middle of a write left behind. Never called when anything is damaged. */

@@ -42,11 +42,11 @@ export function scanNamespace(namespace: Namespace, from: Cursor | undefined, di
 /** The version of a live key that was written with this LSN; the newest without one. Throws the protocol's Refusals. */
 export function versionOf(namespace: Namespace, key: Buffer, lsn?: number): Version {
     const { log } = namespace;
-    const position = namespace.find(key);
-    if (!position) throw new Refusal("Key not found");
+    const live = namespace.find(key);
+    if (!live) throw new Refusal("Key not found");
     log.write();
     const iteration = iterationOf(namespace);
-    const found = iteration.find(lsn ?? position.lsn);
+    const found = iteration.find(lsn ?? live.head.lsn);
     if (!found) throw new Refusal("Invalid arguments (index query)");
     const { segment, cursor } = found;
     if (cursor.kind !== RECORD_KINDS.value || !cursor.key.equals(key)) throw new Refusal("Invalid arguments (invalid key)");

@@ -1,22 +1,27 @@
 import * as path from "node:path";
 import type { Disk } from "./disk.ts";
 import { formatDurability } from "./durability.ts";
-import { type KeyIndex, MapIndex, type Position } from "./key-index.ts";
+import { IdIndex } from "./id-index.ts";
+import type { KeyIndex } from "./key-index.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
 import { Log } from "./log.ts";
 import type { LogEnd, LogOwner } from "./log-owner.ts";
 import type { RecordSource } from "./log-reader.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
-import { applyProperty, durabilityOf, newProperties, type Properties, type PropertyChange } from "./properties.ts";
+import type { LiveRecord, Place } from "./place.ts";
+import { applyProperty, durabilityOf, type Mode, newProperties, type Properties, type PropertyChange } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
-import { payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds } from "./record.ts";
+import { payloadChecksum, RECORD_KINDS, type RecordHead, unixSeconds } from "./record.ts";
+import { headAt, readPayload, Unreadable } from "./record-reader.ts";
 import { Refusal } from "./refusal.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
 import { type Segment, Segments } from "./segments.ts";
-import { SequentialIds } from "./sequential-ids.ts";
+import { idOfKey, SequentialIds } from "./sequential-ids.ts";
 import { Sidecars } from "./sidecars.ts";
+import { UserIndex } from "./user-index.ts";
 
 const EMPTY = new Uint8Array(0);
+const UNREADABLE = "Internal Error";
 
 /** What SET did: `unchanged` means that the key had this very value and nothing was written. */
 export interface SetResult {
@@ -27,15 +32,14 @@ export interface SetResult {
 
 /** What one record did to one key. */
 interface Change {
-    readonly key: string;
-    readonly before: Position | undefined;
-    readonly after: Position | undefined;
+    readonly key: Uint8Array;
+    readonly before: Place | undefined;
+    readonly after: Place | undefined;
 }
 
 /** One namespace: its properties, the index of its live keys, and the log that is the truth about both. */
 export class Namespace implements LogOwner {
     name: string;
-    directory: string;
     readonly properties: Properties;
     readonly segments: Segments;
     readonly sidecars: Sidecars;
@@ -52,7 +56,7 @@ export class Namespace implements LogOwner {
     lastWriteErrorS = 0;
 
     private readonly parts: NamespaceParts;
-    private readonly index: KeyIndex = new MapIndex();
+    private index: KeyIndex = new UserIndex();
     private readonly propertyLog: PropertyLog;
     private readonly undo: Change[] = [];
     private readonly ids = new SequentialIds();
@@ -62,7 +66,6 @@ export class Namespace implements LogOwner {
     constructor(parts: NamespaceParts, name: string, directory: string) {
         this.parts = parts;
         this.name = name;
-        this.directory = directory;
         this.segments = new Segments(parts.disk, parts.files, directory);
         this.sidecars = new Sidecars(parts.disk, parts.files, path.join(parts.indexDirectory, name));
         this.properties = newProperties("user");
@@ -76,8 +79,11 @@ export class Namespace implements LogOwner {
         this.openLog = new Log(logParts, this, durabilityOf(this.properties, durability), end);
     }
 
+    get directory(): string {
+        return this.segments.directory;
+    }
+
     moveTo(directory: string): void {
-        this.directory = directory;
         this.segments.directory = directory;
     }
 
@@ -110,41 +116,48 @@ export class Namespace implements LogOwner {
         return [...closed, ...readOnly].join(", ") || undefined;
     }
 
-    find(key: Uint8Array): Position | undefined {
-        return this.index.get(indexKey(key));
+    /** The live value of a key, as its record in the log has it. Throws a Refusal when that cannot be read. */
+    find(key: Uint8Array): LiveRecord | undefined {
+        try {
+            return this.lookUp(key);
+        } catch (error) {
+            if (!(error instanceof Unreadable)) throw error;
+            this.sawReadError();
+            throw new Refusal(UNREADABLE);
+        }
     }
 
     /** LSN an answer about this key depends on: of its value, or of any deletion that may explain its absence. */
-    dependency(position: Position | undefined): number {
-        return position ? position.lsn : this.lastTombstoneLsn;
-    }
-
-    /** Where the value can be read now: a value of the running turn is put into the file first. */
-    findReadable(key: Uint8Array): Position | undefined {
-        const position = this.find(key);
-        if (!position || position.lsn <= this.log.writtenLsn) return position;
-        this.log.write();
-        return this.find(key);
+    dependency(record: LiveRecord | undefined): number {
+        return record ? record.head.lsn : this.lastTombstoneLsn;
     }
 
     /** Reads a value; false when it is unreadable or damaged. */
-    readInto(position: Position, target: Buffer, at: number): boolean {
-        if (!this.gone && this.log.readInto(position, target, at)) return true;
-        this.readErrors++;
-        this.lastReadErrorS = unixSeconds();
+    readInto(record: LiveRecord, target: Buffer, at: number): boolean {
+        if (!this.gone && readPayload(this.segments, record, target, at)) return true;
+        this.sawReadError();
         return false;
     }
 
     /** Whether the live value of a key is the record at this offset. */
     isLive(key: Uint8Array, segment: Segment, offset: number): boolean {
-        const live = this.find(key);
-        return live?.segment === segment.id && live.offset === offset + RECORD_HEAD_BYTES + key.length;
+        this.settle();
+        return this.index.has(key, { segment: segment.id, offset });
+    }
+
+    /** Says where the value of a key is now that its record was copied; false when it is not live there any more. */
+    relocate(key: Uint8Array, from: Place, to: Place): boolean {
+        this.settle();
+        if (!this.index.move(key, from, to)) return false;
+        this.segments.lives(from, -1);
+        this.segments.lives(to, 1);
+        return true;
     }
 
     /** Fills `target` from a segment; false when it cannot be read. */
     readAt(segment: Segment, offset: number, target: Buffer): boolean {
         try {
-            return this.parts.disk.read(this.segments.fd(segment.id), target, 0, target.length, offset) === target.length;
+            return this.segments.read(segment.id, offset, target, 0, target.length);
         } catch {
             return false;
         }
@@ -155,7 +168,7 @@ export class Namespace implements LogOwner {
         const before = this.find(key);
         if (before && this.properties.worm) throw new Refusal("Namespace is protected by worm mode");
         const { maxsize } = this.properties;
-        if (maxsize > 0 && this.liveBytes + value.length > maxsize + (before?.length ?? 0)) {
+        if (maxsize > 0 && this.liveBytes + value.length > maxsize + (before?.place.length ?? 0)) {
             throw new Refusal("No space left on this namespace");
         }
         if (this.properties.mode === "user") {
@@ -165,19 +178,19 @@ export class Namespace implements LogOwner {
         }
 
         const checksum = payloadChecksum(value);
-        if (before && this.isSame(before, value, checksum)) return { outcome: "unchanged", key, lsn: before.lsn };
+        if (before && this.isSame(before, value, checksum)) return { outcome: "unchanged", key, lsn: before.head.lsn };
         const stored = key.length === 0 ? this.ids.nextKey() : key;
-        const after = this.log.append({
+        const { place, lsn } = this.log.append({
             kind: RECORD_KINDS.value,
             key: stored,
             payload: value,
             checksum,
-            previousLsn: before?.lsn ?? 0,
+            previousLsn: before?.head.lsn ?? 0,
             timestamp,
         });
-        this.change({ key: indexKey(stored), before, after }, after.lsn);
+        this.change({ key: stored, before: before?.place, after: place }, lsn);
         this.ids.take();
-        return { outcome: "written", key: stored, lsn: after.lsn };
+        return { outcome: "written", key: stored, lsn };
     }
 
     /** DEL of a key that exists; the LSN of its tombstone. */
@@ -185,9 +198,9 @@ export class Namespace implements LogOwner {
         const before = this.find(key);
         if (!before) throw new Refusal("Key not found");
         if (this.properties.worm) throw new Refusal("Cannot delete a key when namespace is in worm mode");
-        const { lsn } = this.log.append({ kind: RECORD_KINDS.tombstone, key, payload: EMPTY, previousLsn: before.lsn, timestamp });
+        const { lsn } = this.log.append({ kind: RECORD_KINDS.tombstone, key, payload: EMPTY, previousLsn: before.head.lsn, timestamp });
         this.lastTombstoneLsn = lsn;
-        this.change({ key: indexKey(key), before, after: undefined }, lsn);
+        this.change({ key, before: before.place, after: undefined }, lsn);
         return lsn;
     }
 
@@ -198,22 +211,28 @@ export class Namespace implements LogOwner {
         await this.log.commit();
         this.propertyLog.wrote(change.name, lsn);
         applyProperty(this.properties, change);
+        if (change.name === "mode") this.index = newIndex(this.properties.mode);
         if (change.name === "durability") this.log.syncer.setDurability(durabilityOf(this.properties, this.parts.durability));
         if (change.name === "password") this.closedReason = undefined;
     }
 
-    /** Takes over one record while the log is read. Returns what is wrong with it, if anything. */
-    replay(record: ScannedRecord, source: RecordSource): string | undefined {
-        const { head, key, payloadOffset } = record;
+    /**
+     * Takes over one record while the log is read. Returns what is wrong with it, if anything. When records before it are lost,
+     * what it says of its predecessor is not believed.
+     */
+    replay(record: ScannedRecord, source: RecordSource, isAfterLoss: boolean): string | undefined {
+        const { head, key, offset } = record;
         switch (head.kind) {
             case RECORD_KINDS.value: {
-                const { payloadLength: length, payloadChecksum: checksum, lsn } = head;
-                this.replayChange(indexKey(key), { segment: source.segment, offset: payloadOffset, length, checksum, lsn });
+                if (this.properties.mode === "seq" && idOfKey(key) === undefined) return "a key is no sequential id";
+                const place = { segment: source.segment, offset, keyLength: head.keyLength, length: head.payloadLength };
+                const isNew = head.previousLsn === 0 && !isAfterLoss;
+                this.account(key, isNew ? undefined : this.lookUp(key)?.place, place);
                 this.ids.take();
                 return undefined;
             }
             case RECORD_KINDS.tombstone:
-                this.replayChange(indexKey(key), undefined);
+                this.account(key, this.lookUp(key)?.place, undefined);
                 return undefined;
             case RECORD_KINDS.property:
                 return this.replayProperty(record, source.payload(record));
@@ -270,23 +289,41 @@ export class Namespace implements LogOwner {
         this.parts.log(`namespace ${this.name} is read-only: ${reason}`);
     }
 
-    private replayChange(key: string, after: Position | undefined): void {
-        const before = this.index.get(key);
-        if (before || after) this.account(key, before, after);
+    private lookUp(key: Uint8Array): LiveRecord | undefined {
+        let head: RecordHead | undefined;
+        const place = this.index.find(key, (candidate) => {
+            head = headAt(this.segments, candidate, key);
+            return head !== undefined;
+        });
+        return place && head && { place, head };
+    }
+
+    private sawReadError(): void {
+        this.readErrors++;
+        this.lastReadErrorS = unixSeconds();
     }
 
     private replayProperty({ head, key }: ScannedRecord, payload: Buffer | undefined): string | undefined {
         const name = key.toString("latin1");
+        const { mode } = this.properties;
         const { problem, closed } = this.propertyLog.replay(name, head.encoding, head.lsn, payload, this.properties);
+        if (this.properties.mode !== mode) {
+            if (this.index.size > 0) return "its mode changed after it was used";
+            this.index = newIndex(this.properties.mode);
+        }
         if (name === "password") this.closedReason = closed;
         return problem;
     }
 
+    /** A batch that fails brings back what it superseded, so nothing is judged before it is in the file. */
+    private settle(): void {
+        if (this.undo.length > 0) this.log.write();
+    }
+
     /** Same checksum and length first, then the bytes; a stored value that cannot be read is not the same. */
-    private isSame(before: Position, value: Buffer, checksum: number): boolean {
-        if (before.length !== value.length || before.checksum !== checksum) return false;
-        if (before.lsn > this.log.writtenLsn) this.log.writeOrRefuse();
-        const stored = Buffer.allocUnsafe(before.length);
+    private isSame(before: LiveRecord, value: Buffer, checksum: number): boolean {
+        if (before.place.length !== value.length || before.head.payloadChecksum !== checksum) return false;
+        const stored = Buffer.allocUnsafe(value.length);
         return this.readInto(before, stored, 0) && stored.equals(value);
     }
 
@@ -296,13 +333,15 @@ export class Namespace implements LogOwner {
         this.account(change.key, change.before, change.after);
     }
 
-    private account(key: string, before: Position | undefined, after: Position | undefined): void {
-        if (after) this.index.set(key, after);
-        else this.index.delete(key);
+    private account(key: Uint8Array, before: Place | undefined, after: Place | undefined): void {
+        if (before && after) this.index.move(key, before, after);
+        else if (after) this.index.add(key, after);
+        else if (before) this.index.remove(key, before);
+        if (before) this.segments.lives(before, -1);
+        if (after) this.segments.lives(after, 1);
         this.liveBytes += (after?.length ?? 0) - (before?.length ?? 0);
         this.keyBytes += (after ? key.length : 0) - (before ? key.length : 0);
     }
 }
 
-/** Keys are raw bytes; as index keys they are strings with a character a byte. */
-const indexKey = (key: Uint8Array): string => (key as Buffer).toString("latin1");
+const newIndex = (mode: Mode): KeyIndex => (mode === "user" ? new UserIndex() : new IdIndex());

@@ -2,6 +2,7 @@ import * as path from "node:path";
 import type { Disk } from "./disk.ts";
 import { LsnMarks } from "./lsn-marks.ts";
 import type { OpenFiles } from "./open-files.ts";
+import { type Place, placeBytes } from "./place.ts";
 import { type SegmentHeader, segmentName } from "./segment-header.ts";
 
 /** One segment file as the running server knows it. */
@@ -49,9 +50,19 @@ interface OpenSegment {
     closes: boolean;
 }
 
+/** The segment that is appended to. */
+interface AppendedSegment {
+    readonly segment: Segment;
+    readonly fd: number;
+}
+
 /** The segments of one log in the order of their LSNs, the one that is appended to last, and their descriptors for reading. */
 export class Segments {
     directory: string;
+    /** The segment that is appended to; its descriptor is its owner's. */
+    appended: AppendedSegment | undefined;
+    /** Records that are going to be appended to it, while they are in memory only. */
+    unwritten: Buffer | undefined;
 
     private readonly disk: Disk;
     private readonly files: OpenFiles;
@@ -133,6 +144,22 @@ export class Segments {
         return needed;
     }
 
+    /** The record at this place became the live value of a key, or ceased to be. */
+    lives(place: Place, times: 1 | -1): void {
+        const segment = this.byId.get(place.segment);
+        if (segment) segment.liveBytes += times * placeBytes(place);
+    }
+
+    /** Copies bytes of a segment, written or not, to `target`; false when it ends before them. Throws what the disk throws. */
+    read(id: number, offset: number, target: Buffer, at: number, length: number): boolean {
+        if (length === 0) return true;
+        const { appended, unwritten } = this;
+        if (appended?.segment.id !== id) return this.disk.read(this.fd(id), target, at, length, offset) === length;
+        const from = offset - appended.segment.endOffset;
+        if (from < 0) return this.disk.read(appended.fd, target, at, length, offset) === length;
+        return unwritten?.copy(target, at, from, from + length) === length;
+    }
+
     /** A descriptor for reading, good until the next call into the table. Throws what the disk throws. */
     fd(id: number): number {
         const open = this.open.get(id);
@@ -170,6 +197,8 @@ export class Segments {
     }
 
     close(): void {
+        this.appended = undefined;
+        this.byId.clear();
         for (const id of [...this.open.keys()]) this.release(id);
     }
 

@@ -1,6 +1,8 @@
 import { writeUint64 } from "./record.ts";
 
-const KEY_BYTES = 8;
+export const ID_KEY_BYTES = 8;
+const TWO_TO_32 = 0x1_0000_0000;
+const MAX_HIGH_WORD = Math.floor(Number.MAX_SAFE_INTEGER / TWO_TO_32);
 
 /** The ids of sequential mode: every value written takes one, an update too, and none ever comes back. */
 export class SequentialIds {
@@ -9,7 +11,7 @@ export class SequentialIds {
 
     /** Key of the next new value: the id, little-endian. */
     nextKey(): Buffer {
-        const key = Buffer.alloc(KEY_BYTES);
+        const key = Buffer.alloc(ID_KEY_BYTES);
         writeUint64(key, this.next, 0);
         return key;
     }
@@ -31,4 +33,12 @@ export class SequentialIds {
     goBack(): void {
         this.next = this.remembered;
     }
+}
+
+/** The id a key stands for; undefined when it is none that can have been given out. */
+export function idOfKey(key: Uint8Array): number | undefined {
+    if (key.length !== ID_KEY_BYTES) return undefined;
+    const view = new DataView(key.buffer, key.byteOffset, ID_KEY_BYTES);
+    const high = view.getUint32(4, true);
+    return high > MAX_HIGH_WORD ? undefined : high * TWO_TO_32 + view.getUint32(0, true);
 }

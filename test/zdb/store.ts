@@ -69,9 +69,9 @@ export function drop(namespace: Namespace, key: string, timestamp = 1): void {
 
 /** The value; undefined when the key is absent; throws when it cannot be read. */
 export function readValue(namespace: Namespace, key: string | Buffer): string | undefined {
-    const position = namespace.findReadable(typeof key === "string" ? bytes(key) : key);
-    if (!position) return undefined;
-    const target = Buffer.alloc(position.length);
-    if (!namespace.readInto(position, target, 0)) throw new Error("unreadable");
+    const record = namespace.find(typeof key === "string" ? bytes(key) : key);
+    if (!record) return undefined;
+    const target = Buffer.alloc(record.place.length);
+    if (!namespace.readInto(record, target, 0)) throw new Error("unreadable");
     return target.toString("latin1");
 }

@@ -1,0 +1,156 @@
+import type { Place, Spot } from "./place.ts";
+
+/** A slot is four words: tag, segment (0 when empty), offset, and payload length with key length. */
+const WORDS = 4;
+const SEGMENT = 1;
+const OFFSET = 2;
+const LENGTHS = 3;
+/** A payload is at most 8 MiB + 64, so that eight bits are left for the key length. */
+const KEY_LENGTH_SHIFT = 24;
+const PAYLOAD_LENGTH_MASK = 0xff_ffff;
+
+export const FIRST_PAGE_SLOTS = 16;
+/** A full page has this many; then it is split. Moving its entries takes well below a millisecond. */
+export const PAGE_SLOTS = 4096;
+/** Beyond it, chains of a table with linear probing grow long. */
+const MOST_FILLED = 0.85;
+
+/** The golden ratio times 2^32: spreads tags over the slots, although those of one page begin with the same bits. */
+const SPREAD = 0x9e37_79b1;
+
+/** What a page holds while it is split. */
+const scratch = new Uint32Array(PAGE_SLOTS * WORDS);
+
+/**
+ * A small hash table with open addressing. Tags say where in it an entry belongs, so entries can be moved without their keys.
+ * `slot` results are the first word of a slot.
+ */
+export class IndexPage {
+    /** How many leading bits the tags of this page have in common. */
+    depth: number;
+    count = 0;
+    words: Uint32Array<ArrayBuffer>;
+
+    constructor(depth: number, slots: number) {
+        this.depth = depth;
+        this.words = new Uint32Array(slots * WORDS);
+    }
+
+    get slots(): number {
+        return this.words.length / WORDS;
+    }
+
+    get isFull(): boolean {
+        return this.count >= this.slots * MOST_FILLED;
+    }
+
+    /** The next slot with this tag at or after the one given, -1 when there is none. */
+    next(tag: number, keyLength: number, slot: number): number {
+        const { words } = this;
+        for (let at = slot; words[at + SEGMENT] !== 0; at = this.after(at)) {
+            if (words[at] === tag && (words[at + LENGTHS] ?? 0) >>> KEY_LENGTH_SHIFT === keyLength) return at;
+        }
+        return -1;
+    }
+
+    first(tag: number, keyLength: number): number {
+        return this.next(tag, keyLength, this.home(tag));
+    }
+
+    /** The slot with exactly this place, -1 when there is none. */
+    slotOf(tag: number, { segment, offset }: Spot): number {
+        const { words } = this;
+        for (let at = this.home(tag); words[at + SEGMENT] !== 0; at = this.after(at)) {
+            if (words[at + SEGMENT] === segment && words[at + OFFSET] === offset) return at;
+        }
+        return -1;
+    }
+
+    /** The slot that a search looks at next. */
+    after(slot: number): number {
+        return slot + WORDS < this.words.length ? slot + WORDS : 0;
+    }
+
+    placeAt(slot: number): Place {
+        const { words } = this;
+        const lengths = words[slot + LENGTHS] ?? 0;
+        return {
+            segment: words[slot + SEGMENT] ?? 0,
+            offset: words[slot + OFFSET] ?? 0,
+            keyLength: lengths >>> KEY_LENGTH_SHIFT,
+            length: lengths & PAYLOAD_LENGTH_MASK,
+        };
+    }
+
+    add(tag: number, place: Place): void {
+        this.put(this.freeSlot(tag), tag, place);
+        this.count++;
+    }
+
+    put(slot: number, tag: number, { segment, offset, keyLength, length }: Place): void {
+        const { words } = this;
+        words[slot] = tag;
+        words[slot + SEGMENT] = segment;
+        words[slot + OFFSET] = offset;
+        words[slot + LENGTHS] = ((keyLength << KEY_LENGTH_SHIFT) | length) >>> 0;
+    }
+
+    /** Empties a slot and moves up the entries that a search would no longer reach. */
+    clear(slot: number): void {
+        const { words } = this;
+        let hole = slot;
+        for (let at = this.after(slot); words[at + SEGMENT] !== 0; at = this.after(at)) {
+            const home = this.home(words[at] ?? 0);
+            if (this.distance(home, at) < this.distance(hole, at)) continue;
+            words.copyWithin(hole, at, at + WORDS);
+            hole = at;
+        }
+        words.fill(0, hole, hole + WORDS);
+        this.count--;
+    }
+
+    /** Twice the room, everything in its new slot. */
+    grow(): void {
+        const { words } = this;
+        this.words = new Uint32Array(words.length * 2);
+        this.count = 0;
+        for (let at = 0; at < words.length; at += WORDS) if (words[at + SEGMENT] !== 0) this.copySlot(words, at);
+    }
+
+    /** Gives the entries whose next bit is set to a new page of the same size. */
+    split(): IndexPage {
+        const sibling = new IndexPage(this.depth + 1, this.slots);
+        const words = scratch.subarray(0, this.words.length);
+        words.set(this.words);
+        this.words.fill(0);
+        this.count = 0;
+        this.depth++;
+        const bit = 32 - this.depth;
+        for (let at = 0; at < words.length; at += WORDS) {
+            if (words[at + SEGMENT] === 0) continue;
+            const page = ((words[at] ?? 0) >>> bit) & 1 ? sibling : this;
+            page.copySlot(words, at);
+        }
+        return sibling;
+    }
+
+    private copySlot(from: Uint32Array, at: number): void {
+        const slot = this.freeSlot(from[at] ?? 0);
+        for (let word = 0; word < WORDS; word++) this.words[slot + word] = from[at + word] ?? 0;
+        this.count++;
+    }
+
+    private freeSlot(tag: number): number {
+        let at = this.home(tag);
+        while (this.words[at + SEGMENT] !== 0) at = this.after(at);
+        return at;
+    }
+
+    private home(tag: number): number {
+        return ((Math.imul(tag, SPREAD) >>> 16) & (this.slots - 1)) * WORDS;
+    }
+
+    private distance(from: number, to: number): number {
+        return to >= from ? to - from : to - from + this.words.length;
+    }
+}
