@@ -15,6 +15,7 @@ import type { Drivers } from "./reconciler/drivers.ts";
 import { machinery } from "./reconciler/machinery.ts";
 import { Reconciler } from "./reconciler/reconciler.ts";
 import type { Custody } from "./store/custody.ts";
+import { untrusted } from "./store/failures.ts";
 import type { Store } from "./store/store.ts";
 
 export interface AgentParts {
@@ -178,12 +179,7 @@ export class Agent {
     #refusal(): ZeroformError {
         const { held, machine } = this.parts.custody;
         const reason = held.state === "ok" ? "" : held.reason;
-        if (held.state === "corrupt")
-            return new ZeroformError({
-                code: "STORE_CORRUPT",
-                message: `the agent does nothing because it cannot trust its desired state: ${reason}`,
-                hint: "Nothing was changed. Put back a sound copy of that file and restart zeroform-agent; mounts and stores go on meanwhile.",
-            });
+        if (held.state === "corrupt") return untrusted(reason);
         if (held.state === "copied")
             return new ZeroformError({
                 code: "MACHINE_CHANGED",

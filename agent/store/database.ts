@@ -1,34 +1,26 @@
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { ZeroformError } from "../../protocol/errors.ts";
-import { migrations, SCHEMA_VERSION } from "./migrations.ts";
+import { CHECKSUM, checksumOf, isSound } from "./checksum.ts";
+import { asOpening, CorruptStore, readable, untrusted } from "./failures.ts";
+import { CHECKSUMS_SINCE, migrations, SCHEMA_VERSION } from "./migrations.ts";
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
-/** Primary result codes of SQLite that mean something of their own here. */
-const SQLITE_PERM = 3;
-const SQLITE_READONLY = 8;
-const SQLITE_IOERR = 10;
-const SQLITE_CORRUPT = 11;
-const SQLITE_FULL = 13;
-const SQLITE_CANTOPEN = 14;
-const SQLITE_NOTADB = 26;
+/** A table's columns by name; its checksum is nobody's business but the database's. */
+export type Columns = Readonly<Record<string, SQLInputValue>>;
 
-/** The file cannot be trusted: what it says, or why it says nothing. */
-export class CorruptStore extends Error {
-    override readonly name = "CorruptStore";
-}
-
-/** A SQLite file in which every finished transaction survives a power cut. */
+/** A SQLite file in which every finished transaction survives a power cut, and no row passes that is not as it was written. */
 export class Database {
     readonly #db: DatabaseSync;
+    readonly #path: string;
     readonly #statements = new Map<string, StatementSync>();
     readonly #afterRollback: (() => void)[] = [];
     readonly #afterCommit: (() => void)[] = [];
     #depth = 0;
 
-    private constructor(db: DatabaseSync) {
+    private constructor(db: DatabaseSync, path: string) {
         this.#db = db;
+        this.#path = path;
     }
 
     /** Opens the file, makes it when it is not there, checks all of it and brings it to today's schema. Throws CorruptStore. */
@@ -38,16 +30,37 @@ export class Database {
             chmodSync(path, 0o600);
             const db = new DatabaseSync(path);
             try {
-                return new Database(checked(db)).#migrated();
+                return new Database(checked(db), path).#migrated();
             } catch (failure) {
                 db.close();
                 throw failure;
             }
         } catch (failure) {
-            if (failure instanceof CorruptStore) throw failure;
-            if ([SQLITE_CORRUPT, SQLITE_NOTADB].includes(codeOf(failure))) throw new CorruptStore(wordsOf(failure), { cause: failure });
-            throw readable(failure);
+            throw asOpening(failure);
         }
+    }
+
+    /** Rows as they were written; `clause` is what follows the table's name in a `select`. Throws when one is not. */
+    rows(table: string, clause = "", ...values: readonly SQLInputValue[]): readonly Row[] {
+        const rows = this.all(`select * from ${table} ${clause}`, ...values);
+        if (rows.every((row) => isSound(table, row))) return rows;
+        throw untrusted(`${this.#path} is damaged: ${unsound(table)}`);
+    }
+
+    row(table: string, clause: string, ...values: readonly SQLInputValue[]): Row | undefined {
+        return this.rows(table, clause, ...values).at(0);
+    }
+
+    /** Writes a whole row, in the place of the one with the same key. */
+    put(table: string, columns: Columns): void {
+        const names = [...Object.keys(columns), CHECKSUM];
+        const sql = `insert or replace into ${table} (${names.join(", ")}) values (${names.map(() => "?").join(", ")})`;
+        this.transaction(() => this.run(sql, ...Object.values(columns), checksumOf(table, columns as Row)));
+    }
+
+    /** The number that comes after every one that this table ever gave. */
+    nextNumber(table: string): number {
+        return 1 + Number(this.get("select seq from sqlite_sequence where name = ?", table)?.seq ?? 0);
     }
 
     all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[] {
@@ -111,20 +124,56 @@ export class Database {
         for (const forget of this.#afterRollback) forget();
     }
 
+    /** A migration may change any row: what was sound before it is sound after it. */
     #migrated(): Database {
         const version = Number(this.get("pragma user_version")?.user_version);
         if (version > SCHEMA_VERSION)
             throw new CorruptStore(`it was written by a newer agent (schema ${version}, known ${SCHEMA_VERSION})`);
-        for (const [index, sql] of migrations.entries()) {
-            if (index < version) continue;
-            this.transaction(() => {
-                this.#db.exec(sql);
-                this.#db.exec(`pragma user_version = ${index + 1}`);
-            });
-        }
+        if (version > 0) this.#judgeTables(version);
+        if (version >= CHECKSUMS_SINCE) this.#judgeRows();
+        if (version === SCHEMA_VERSION) return this;
+        this.transaction(() => {
+            for (const sql of migrations.slice(version)) this.#db.exec(sql);
+            for (const table of this.#tables()) this.#sumAnew(table);
+            this.#db.exec(`pragma user_version = ${SCHEMA_VERSION}`);
+        });
         return this;
     }
+
+    /** The tables are those of their version, to the letter: a default or a rule that was changed would change what is written next. */
+    #judgeTables(version: number): void {
+        const model = new DatabaseSync(":memory:");
+        try {
+            for (const sql of migrations.slice(0, version)) model.exec(sql);
+            if (schemaOf(model) !== schemaOf(this.#db)) throw new CorruptStore(`its tables are not those of schema ${version}`);
+        } finally {
+            model.close();
+        }
+    }
+
+    #judgeRows(): void {
+        for (const table of this.#tables())
+            if (!this.all(`select * from ${table}`).every((row) => isSound(table, row))) throw new CorruptStore(unsound(table));
+    }
+
+    #sumAnew(table: string): void {
+        for (const { rowid, ...row } of this.#db.prepare(`select rowid as rowid, * from ${table}`).all() as readonly Row[])
+            this.#db.prepare(`update ${table} set ${CHECKSUM} = ? where rowid = ?`).run(checksumOf(table, row), rowid ?? null);
+    }
+
+    #tables(): readonly string[] {
+        const found = this.#db.prepare("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'").all();
+        return found.map(({ name }) => String(name));
+    }
 }
+
+const unsound = (table: string): string => `a row of its table ${table} is not as it was written`;
+
+/** What makes its tables and indexes. Spaces are nobody's matter. */
+const schemaOf = (db: DatabaseSync): string => {
+    const found = db.prepare("select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by name").all();
+    return found.map(({ sql }) => String(sql).replace(/\s+/g, " ")).join("\n");
+};
 
 const checked = (db: DatabaseSync): DatabaseSync => {
     db.exec("pragma journal_mode = wal");
@@ -137,46 +186,4 @@ const checked = (db: DatabaseSync): DatabaseSync => {
     const faults = found.map((row) => String(row.integrity_check)).filter((words) => words !== "ok");
     if (faults.length > 0) throw new CorruptStore(faults.slice(0, 3).join("; "));
     return db;
-};
-
-/** What the system says where it lets nobody write. */
-const UNWRITABLE: readonly string[] = ["EACCES", "EPERM", "EROFS"];
-
-const codeOf = (failure: unknown): number =>
-    failure instanceof Error && "errcode" in failure && typeof failure.errcode === "number" ? failure.errcode & 0xff : 0;
-
-const wordsOf = (failure: unknown): string => (failure instanceof Error ? failure.message : String(failure));
-
-/** A write that failed because of the disk, in words for the user; all else stays what it is. */
-const readable = (failure: unknown): unknown => {
-    const code = codeOf(failure);
-    const system = failure instanceof Error && "code" in failure ? String(failure.code) : "";
-    if ([SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN].includes(code) || UNWRITABLE.includes(system))
-        return new ZeroformError(
-            {
-                code: "STORE_CORRUPT",
-                message: `the agent cannot write its desired state: /var/lib/zeroform or a file in it is read-only (${wordsOf(failure)})`,
-                hint: "Make it writable again (`findmnt -T`, `lsattr`); nothing was changed, and the agent goes on by itself.",
-            },
-            failure,
-        );
-    if (code === SQLITE_FULL || system === "ENOSPC" || system === "EDQUOT")
-        return new ZeroformError(
-            {
-                code: "DISK_FULL",
-                message: "the agent could not write its desired state: the node's disk is full",
-                hint: "Make room under /var/lib/zeroform and try again.",
-            },
-            failure,
-        );
-    if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_IOERR)
-        return new ZeroformError(
-            {
-                code: "STORE_CORRUPT",
-                message: `the agent could not write its desired state: ${wordsOf(failure)}`,
-                hint: "Look at the node's disk (`journalctl -k`), then restart zeroform-agent.",
-            },
-            failure,
-        );
-    return failure;
 };

@@ -39,26 +39,26 @@ export class Events {
     add(event: Omit<AgentEvent, "id">): void {
         this.#db.transaction(() => {
             this.#hasNews = true;
-            this.#db.run(
-                "insert into events (at, life, name, what, detail) values (?, ?, ?, ?, ?)",
-                event.at,
-                event.life ?? null,
-                event.name ?? null,
-                event.what,
-                event.detail.slice(0, LONGEST_DETAIL),
-            );
+            this.#db.put("events", {
+                id: this.#db.nextNumber("events"),
+                at: event.at,
+                life: event.life ?? null,
+                name: event.name ?? null,
+                what: event.what,
+                detail: event.detail.slice(0, LONGEST_DETAIL),
+            });
             this.#db.run(`delete from events where id <= (select max(id) from events) - ${KEPT}`);
         });
     }
 
     /** The latest first; only those of a life, or of resources of a name, when one is given. */
     latest(count: number, about?: string): readonly AgentEvent[] {
-        return this.#db.all(`select * from events where ${ABOUT} order by id desc limit ?`, ...of(about), count).map(read);
+        return this.#db.rows("events", `where ${ABOUT} order by id desc limit ?`, ...of(about), count).map(read);
     }
 
     /** Those that came after one, the oldest first. */
     after(id: number, count: number, about?: string): readonly AgentEvent[] {
-        return this.#db.all(`select * from events where id > ? and ${ABOUT} order by id limit ?`, id, ...of(about), count).map(read);
+        return this.#db.rows("events", `where id > ? and ${ABOUT} order by id limit ?`, id, ...of(about), count).map(read);
     }
 }
 

@@ -83,35 +83,32 @@ export class Lives {
     put(row: LifeRow): LifeRow {
         const { spec, secrets } = sealSpec(this.#seal, row.kind, row.spec, row.life);
         this.#db.transaction(() => {
-            this.#db.run(
-                `insert or replace into lives (life, tenant, kind, urn, name, spec, secrets, generated, uses, desired, removal, restore,
-                 confirmed, session, operation, answered, epoch, created_at, named_at, made, work, state, since, reasons)
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-                row.life,
-                row.tenant,
-                row.kind,
-                row.urn,
-                row.name,
+            this.#db.put("lives", {
+                life: row.life,
+                tenant: row.tenant,
+                kind: row.kind,
+                urn: row.urn,
+                name: row.name,
                 spec,
                 secrets,
-                JSON.stringify(row.generated),
-                JSON.stringify(row.uses),
-                row.desired,
-                row.removal ? JSON.stringify(row.removal) : null,
-                row.restore ? JSON.stringify(row.restore) : null,
-                Number(row.confirmed),
-                row.session,
-                row.operation,
-                Number(row.answered),
-                row.epoch,
-                row.createdAt,
-                row.namedAt ?? null,
-                Number(row.made),
-                row.work,
-                row.state,
-                row.since,
-                JSON.stringify(row.reasons),
-            );
+                generated: JSON.stringify(row.generated),
+                uses: JSON.stringify(row.uses),
+                desired: row.desired,
+                removal: row.removal ? JSON.stringify(row.removal) : null,
+                restore: row.restore ? JSON.stringify(row.restore) : null,
+                confirmed: Number(row.confirmed),
+                session: row.session,
+                operation: row.operation,
+                answered: Number(row.answered),
+                epoch: row.epoch,
+                created_at: row.createdAt,
+                named_at: row.namedAt ?? null,
+                made: Number(row.made),
+                work: row.work,
+                state: row.state,
+                since: row.since,
+                reasons: JSON.stringify(row.reasons),
+            });
             this.#rows.set(row.life, row);
         });
         return row;
@@ -131,7 +128,7 @@ export class Lives {
     }
 
     #load(): Map<Life, LifeRow> {
-        const rows = this.#db.all("select * from lives order by created_at, rowid").map((row) => this.#read(row));
+        const rows = this.#db.rows("lives", "order by created_at, rowid").map((row) => this.#read(row));
         return new Map(rows.map((row) => [row.life, row]));
     }
 

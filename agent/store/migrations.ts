@@ -73,6 +73,9 @@ export const migrations: readonly string[] = [
     ) strict;
     `,
     "alter table tenants add column seen_at integer",
+    ["meta", "sessions", "tenants", "lives", "trash", "events"].map((table) => `alter table ${table} add column checksum blob;`).join("\n"),
 ];
 
+/** The first version whose rows have checksums. */
+export const CHECKSUMS_SINCE = 3;
 export const SCHEMA_VERSION = migrations.length;

@@ -1,7 +1,7 @@
 import type { Life, TenantId } from "../../protocol/ids.ts";
 import { type Kind, primitiveOf } from "../../schema/index.ts";
 import type { Row } from "./database.ts";
-import { CorruptStore } from "./database.ts";
+import { CorruptStore } from "./failures.ts";
 import type { Seal } from "./sealing.ts";
 
 /** Kinds of what lives on a node. */

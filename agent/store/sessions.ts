@@ -1,5 +1,5 @@
 import type { SessionId } from "../../protocol/ids.ts";
-import type { Database } from "./database.ts";
+import type { Database, Row } from "./database.ts";
 
 /** Sessions that are remembered; of older ones nobody is left to ask. */
 const REMEMBERED = 1_000;
@@ -24,23 +24,28 @@ export class SessionEpochs {
 
     /** Its age among all sessions: given at its first hello and kept over reconnects. */
     epoch(session: SessionId): number {
-        const known = this.#db.get("select epoch from sessions where id = ?", session);
+        const known = this.#row(session);
         return known ? Number(known.epoch) : this.#admit(session);
     }
 
     /** Whether it has said that it ends. */
     hasEnded(session: SessionId): boolean {
-        return this.#db.get("select ended from sessions where id = ?", session)?.ended === 1;
+        return this.#row(session)?.ended === 1;
     }
 
     end(session: SessionId): void {
-        this.#db.transaction(() => this.#db.run("update sessions set ended = 1 where id = ?", session));
+        const row = this.#row(session);
+        if (row) this.#db.put("sessions", { epoch: Number(row.epoch), id: session, ended: 1 });
+    }
+
+    #row(session: SessionId): Row | undefined {
+        return this.#db.row("sessions", "where id = ?", session);
     }
 
     #admit(session: SessionId): number {
         return this.#db.transaction(() => {
-            this.#db.run("insert into sessions (id) values (?)", session);
-            const epoch = Number(this.#db.get("select epoch from sessions where id = ?", session)?.epoch);
+            const epoch = this.#db.nextNumber("sessions");
+            this.#db.put("sessions", { epoch, id: session, ended: 0 });
             const old = this.#db.all(`select id from sessions where epoch <= ? and ${UNNAMED}`, epoch - REMEMBERED);
             const open = new Set<unknown>(old.length > 0 ? this.#open() : []);
             for (const { id } of old) if (!open.has(id)) this.#db.run("delete from sessions where id = ?", String(id));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { mintLife, mintSessionId, mintTenantId } from "../../protocol/ids.ts";
-import { CorruptStore } from "./database.ts";
+import { CorruptStore } from "./failures.ts";
 import type { LifeRow } from "./lives.ts";
 import { migrations, SCHEMA_VERSION } from "./migrations.ts";
 import { sealWith } from "./sealing.ts";

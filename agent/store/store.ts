@@ -1,6 +1,7 @@
 import { isSessionId, type MachineId, type SessionId } from "../../protocol/ids.ts";
-import { CorruptStore, Database } from "./database.ts";
+import { Database } from "./database.ts";
 import { Events } from "./events.ts";
+import { CorruptStore } from "./failures.ts";
 import { Lives } from "./lives.ts";
 import type { Seal } from "./sealing.ts";
 import { SessionEpochs } from "./sessions.ts";
@@ -38,9 +39,8 @@ const LEAVING = { true: "yes", false: "no" } as const;
 export const openStore = (path: string, seal: Seal): Store => {
     const db = Database.open(path);
     try {
-        const meta = (key: string) => db.get("select value from meta where key = ?", key)?.value;
-        const setMeta = (key: string, value: string) =>
-            db.transaction(() => db.run("insert or replace into meta (key, value) values (?, ?)", key, value));
+        const meta = (key: string) => db.row("meta", "where key = ?", key)?.value;
+        const setMeta = (key: string, value: string) => db.put("meta", { key, value });
         return {
             get machine() {
                 return meta("machine") as MachineId | undefined;

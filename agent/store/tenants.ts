@@ -30,34 +30,29 @@ export class Tenants {
     }
 
     get(tenant: TenantId): TenantRow | undefined {
-        const row = this.#db.get("select * from tenants where id = ?", tenant);
+        const row = this.#db.row("tenants", "where id = ?", tenant);
         return row && read(row);
     }
 
     all(): readonly TenantRow[] {
-        return this.#db.all("select * from tenants order by created_at, rowid").map(read);
+        return this.#db.rows("tenants", "order by created_at, rowid").map(read);
     }
 
     put(row: TenantRow): TenantRow {
-        this.#db.transaction(() =>
-            this.#db.run(
-                `insert or replace into tenants
-                 (id, urn, name, install_packages, confirmed, deleted, session, operation, answered, epoch, created_at, seen_at)
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-                row.tenant,
-                row.urn,
-                row.name,
-                Number(row.settings.installPackages),
-                Number(row.confirmed),
-                Number(row.deleted),
-                row.session,
-                row.operation,
-                Number(row.answered),
-                row.epoch,
-                row.createdAt,
-                row.seenAt ?? null,
-            ),
-        );
+        this.#db.put("tenants", {
+            id: row.tenant,
+            urn: row.urn,
+            name: row.name,
+            install_packages: Number(row.settings.installPackages),
+            confirmed: Number(row.confirmed),
+            deleted: Number(row.deleted),
+            session: row.session,
+            operation: row.operation,
+            answered: Number(row.answered),
+            epoch: row.epoch,
+            created_at: row.createdAt,
+            seen_at: row.seenAt ?? null,
+        });
         return row;
     }
 

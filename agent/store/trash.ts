@@ -42,21 +42,19 @@ export class Trash {
     put(row: TrashRow): void {
         const { spec, secrets } = sealSpec(this.#seal, row.kind, row.spec, row.life);
         this.#db.transaction(() => {
-            this.#db.run(
-                `insert or replace into trash (life, tenant, kind, urn, name, spec, secrets, uses, place, removed_at, purge_at)
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-                row.life,
-                row.tenant,
-                row.kind,
-                row.urn,
-                row.name,
+            this.#db.put("trash", {
+                life: row.life,
+                tenant: row.tenant,
+                kind: row.kind,
+                urn: row.urn,
+                name: row.name,
                 spec,
                 secrets,
-                JSON.stringify(row.uses),
-                row.place,
-                row.removedAt,
-                row.purgeAt,
-            );
+                uses: JSON.stringify(row.uses),
+                place: row.place,
+                removed_at: row.removedAt,
+                purge_at: row.purgeAt,
+            });
             this.#rows.set(row.life, row);
         });
     }
@@ -69,7 +67,7 @@ export class Trash {
     }
 
     #load(): Map<Life, TrashRow> {
-        const rows = this.#db.all("select * from trash order by removed_at, rowid").map((row) => this.#read(row));
+        const rows = this.#db.rows("trash", "order by removed_at, rowid").map((row) => this.#read(row));
         return new Map(rows.map((row) => [row.life, row]));
     }
 
