@@ -1,9 +1,9 @@
 import { MACHINE_FILE, MOUNTS, NODE_KEY_FILE, POOL, SOCKET, STORE_FILE, ZDBS } from "../protocol/layout.ts";
 import { Agent } from "./agent.ts";
 import { listen } from "./api/server.ts";
-import { systemClock } from "./clock.ts";
+import { clockOf } from "./clock.ts";
 import { awaitingRestart, ownHash } from "./os/installation.ts";
-import { fingerprint, machine } from "./os/machine.ts";
+import { boot, fingerprint, machine } from "./os/machine.ts";
 import { packages } from "./os/packages.ts";
 import { seam } from "./os/seam.ts";
 import { leave } from "./os/uninstall.ts";
@@ -19,7 +19,8 @@ const LEAVE_AFTER_MS = 1_000;
 /** Runs the agent until it is told to stop. Answers an exit status. */
 export const serve = async (): Promise<number> => {
     const places = { machineFile: MACHINE_FILE, storeFile: STORE_FILE, keyFile: NODE_KEY_FILE, data: [POOL, MOUNTS, ZDBS] };
-    const custody = new Custody(places, fingerprint(), systemClock);
+    const clock = clockOf(boot());
+    const custody = new Custody(places, fingerprint(), clock);
     // Once asked, it is ended by what was asked: gone, or started anew because something came meanwhile.
     let leaving: NodeJS.Timeout | undefined;
     const agent = new Agent({
@@ -27,7 +28,7 @@ export const serve = async (): Promise<number> => {
         os: { ...seam, packages, machine },
         // A driver of one primitive stands here for any: each is only ever given resources of its own kind.
         drivers: drivers as unknown as Drivers,
-        clock: systemClock,
+        clock,
         random: Math.random,
         agentHash: ownHash(),
         awaitingRestart,

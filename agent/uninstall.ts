@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { NODE_KEY_FILE, STORE_FILE } from "../protocol/layout.ts";
+import { clockOf } from "./clock.ts";
+import { boot } from "./os/machine.ts";
 import { removeInstallation, startAgent, stopAgent } from "./os/uninstall.ts";
 import { nodeKey, sealWith } from "./store/sealing.ts";
 import { openStore } from "./store/store.ts";
@@ -25,7 +27,7 @@ const whyNot = (onlyIfLeaving: boolean): string | undefined => {
     if (!existsSync(STORE_FILE)) return onlyIfLeaving ? "the agent's store is missing" : undefined;
     const key = nodeKey(NODE_KEY_FILE, false);
     if (!key) return "the key of the agent's store is missing: what is on this machine cannot be told";
-    const store = openStore(STORE_FILE, sealWith(key));
+    const store = openStore(STORE_FILE, sealWith(key), clockOf(boot()));
     try {
         const [tenants, lives, trash] = [store.tenants.all().length, store.lives.all().length, store.trash.all().length];
         if (tenants + lives + trash > 0)

@@ -25,7 +25,7 @@ export const createResource = async (core: Core, params: Create, call: Call): Pr
     const { kind } = params;
     if (!isKind(kind) || kind === "Node")
         throw new ZeroformError({ code: "INVALID", message: `the agent knows no resource ${String(kind)}` });
-    const waiting: Waiting = { until: core.clock.now() + params.waitMs, signal: call.signal, progress: call.progress };
+    const waiting: Waiting = { until: core.clock.uptime() + params.waitMs, signal: call.signal, progress: call.progress };
     const tenant = knownTenantOf(core, params.caller, Object.values(referencesOf(kind, params.spec)));
     return awaited(core, params.operation, async () => {
         const row = joined(core, params, call) ?? (await begin(core, params, kind, tenant, call, waiting));

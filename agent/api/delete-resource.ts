@@ -33,7 +33,7 @@ export const deleteResource = async (core: Core, params: Params<"resource.delete
     });
     const going = ownLife(core, caller, life);
     if (going?.desired === "removed")
-        await awaitRemoval(core, going, { until: core.clock.now() + waitMs, signal: call.signal, progress: call.progress });
+        await awaitRemoval(core, going, { until: core.clock.uptime() + waitMs, signal: call.signal, progress: call.progress });
     leaveWithTheLast(core);
     return {};
 };

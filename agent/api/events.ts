@@ -15,10 +15,10 @@ export const eventsOf = async (
 ): Promise<Result<"events">> => {
     const { events } = core.store;
     if (after === undefined) return events.latest(Math.min(latest, MOST), about).toReversed();
-    const until = core.clock.now() + Math.min(waitMs, LONGEST_WAIT_MS);
+    const until = core.clock.uptime() + Math.min(waitMs, LONGEST_WAIT_MS);
     for (;;) {
         const found = events.after(after, MOST, about);
-        const left = until - core.clock.now();
+        const left = until - core.clock.uptime();
         if (found.length > 0 || left <= 0 || signal.aborted) return found;
         await added(core, left, signal);
     }

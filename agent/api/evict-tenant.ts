@@ -27,7 +27,7 @@ export const evictTenant = async (core: Core, params: Params<"tenant.evict">, ca
         if (sessions.isWorkedFor(found.tenant, call.session)) throw activeNow(found);
         return close(core, found, params.trashMs, call);
     });
-    const until = clock.now() + params.waitMs;
+    const until = clock.uptime() + params.waitMs;
     for (const row of going) await awaitRemoval(core, row, { until, signal: call.signal, progress: call.progress });
     core.onRemoved();
     return { removed: going.map(({ life, kind, urn }) => ({ life, kind, urn })), agent: remaining(core) };

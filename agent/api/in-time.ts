@@ -6,7 +6,7 @@ import type { Core } from "./core.ts";
 /** Does something until nobody waits for it any more; throws TIMEOUT, with what was being done, when the deadline comes first. */
 export const inTime = async <T>(core: Core, { until, signal, progress }: Waiting, act: (work: Work) => Promise<T>): Promise<T> => {
     const late = new AbortController();
-    const callOff = core.clock.after(Math.max(0, until - core.clock.now()), () => late.abort());
+    const callOff = core.clock.after(Math.max(0, until - core.clock.uptime()), () => late.abort());
     let doing = "getting ready";
     try {
         return await act({

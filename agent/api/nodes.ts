@@ -140,7 +140,7 @@ const closeTenant = async (core: Core, call: Call, tenant: TenantRow, trashMs: n
     const epoch = store.sessions.epoch(call.session);
     const unknown = livesOf(core, tenant).filter((row) => !row.confirmed && row.desired === "present");
     for (const row of unknown) wantRemoved(core, row, removalOf(core, row, { keep: false, trashMs }), epoch);
-    const until = core.clock.now() + REMOVAL_MS;
+    const until = core.clock.uptime() + REMOVAL_MS;
     for (const row of livesOf(core, tenant).filter((each) => each.desired === "removed"))
         await awaitRemoval(core, row, { until, signal: call.signal, progress: call.progress });
     store.transaction(() => {

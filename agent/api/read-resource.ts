@@ -20,7 +20,7 @@ export const readResource = async (core: Core, { caller, life, digests }: Params
     if (found && caller.machine === core.machine) return readWithoutRecord(life, found);
     if (!tenantOf(core, caller, [life]) && !ownLife(core, caller, life)) return ABSENT;
     if (ownLife(core, caller, life)?.desired !== "present") return ABSENT;
-    const waiting: Waiting = { until: core.clock.now() + HEALING_MS, signal: call.signal, progress: call.progress };
+    const waiting: Waiting = { until: core.clock.uptime() + HEALING_MS, signal: call.signal, progress: call.progress };
     let blind: string | undefined;
     try {
         await core.reconciler.check(life);

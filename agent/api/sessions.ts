@@ -19,7 +19,7 @@ export class Sessions {
     constructor(clock: Clock, saidEnd: (session: SessionId) => boolean) {
         this.#clock = clock;
         this.#saidEnd = saidEnd;
-        this.#startedAt = clock.now();
+        this.#startedAt = clock.uptime();
     }
 
     /** A channel of it has opened; the answer is called when that has closed. */
@@ -31,7 +31,7 @@ export class Sessions {
             if (left > 0) return void this.#channels.set(session, left);
             this.#channels.delete(session);
             this.#tenants.delete(session);
-            this.#lostAt.set(session, this.#clock.now());
+            this.#lostAt.set(session, this.#clock.uptime());
             this.#forgetOld();
         };
     }
@@ -50,14 +50,14 @@ export class Sessions {
     hasEnded(session: SessionId): boolean {
         if (this.#saidEnd(session)) return true;
         if (this.#channels.has(session)) return false;
-        return this.#clock.now() - (this.#lostAt.get(session) ?? this.#startedAt) >= SESSION_GRACE_MS;
+        return this.#clock.uptime() - (this.#lostAt.get(session) ?? this.#startedAt) >= SESSION_GRACE_MS;
     }
 
     /** Waits until all of them have ended; answers whether they have. */
     async ended(sessions: readonly SessionId[], waitMs: number, signal: AbortSignal): Promise<boolean> {
-        const until = this.#clock.now() + waitMs;
+        const until = this.#clock.uptime() + waitMs;
         while (!sessions.every((session) => this.hasEnded(session))) {
-            if (signal.aborted || this.#clock.now() >= until) return false;
+            if (signal.aborted || this.#clock.uptime() >= until) return false;
             await pause(this.#clock, LOOK_MS, signal);
         }
         return true;
@@ -65,7 +65,7 @@ export class Sessions {
 
     /** Those that were lost before the grace period count as lost at the start. */
     #forgetOld(): void {
-        const old = this.#clock.now() - SESSION_GRACE_MS;
+        const old = this.#clock.uptime() - SESSION_GRACE_MS;
         if (this.#startedAt > old) return;
         for (const [session, lostAt] of this.#lostAt) if (lostAt <= old) this.#lostAt.delete(session);
     }

@@ -27,7 +27,7 @@ export const listTrash = (core: Core): Promise<readonly TrashStatus[]> => {
                 (failure: unknown) => ({ bytes: 0, unreachable: asZeroformError(failure).message }),
             )),
             removedAt: row.removedAt,
-            purgeAt: row.purgeAt,
+            purgeAt: core.clock.now() + row.cameAt + row.keepMs - core.store.running.now(),
         })),
     );
 };
@@ -70,7 +70,7 @@ export const restoreTrash = async (core: Core, { life, into }: Params<"trash.res
     reconciler.desiredChanged(target.life);
 
     const outcome = await reconciler.settled(target.life, {
-        until: clock.now() + RESTORE_MS,
+        until: clock.uptime() + RESTORE_MS,
         signal: call.signal,
         progress: call.progress,
     });
@@ -92,7 +92,7 @@ const discardKept = async (core: Core, row: LifeRow, call: Call): Promise<void> 
     await core.lock.run(row.life, async () =>
         wantRemoved(core, row, removalOf(core, row, { keep: false, trashMs: KEPT_MS }), epochFor(core, call, row)),
     );
-    await awaitRemoval(core, row, { until: core.clock.now() + RESTORE_MS, signal: call.signal, progress: call.progress });
+    await awaitRemoval(core, row, { until: core.clock.uptime() + RESTORE_MS, signal: call.signal, progress: call.progress });
     if (core.store.trash.get(row.life)) return;
     throw new ZeroformError({ code: "LIFE_UNKNOWN", message: `the data of ${called(row)} that were kept are gone from the node` });
 };

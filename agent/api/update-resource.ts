@@ -14,7 +14,7 @@ import { takeOver, withoutRecord } from "./without-record.ts";
 /** Changes what is desired of a life. Refused before anything is changed, or kept and worked on. */
 export const updateResource = async (core: Core, params: Params<"resource.update">, call: Call): Promise<ResourceReport> => {
     const { caller, life, urn, spec: given } = params;
-    const waiting: Waiting = { until: core.clock.now() + params.waitMs, signal: call.signal, progress: call.progress };
+    const waiting: Waiting = { until: core.clock.uptime() + params.waitMs, signal: call.signal, progress: call.progress };
     const known = ownLife(core, caller, life);
     const tenant = knownTenantOf(core, caller, [life, ...(known ? Object.values(referencesOf(known.kind, given)) : [])]);
     const unrecorded = await withoutRecord(core, life);

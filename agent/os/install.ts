@@ -94,11 +94,11 @@ const writeLauncher = (directory: string): Promise<void> =>
     files.writeText(`${directory}/zeroform-agent`, `#!/bin/sh\nexec ${process.execPath} ${directory}/agent.js "$@"\n`, 0o755);
 
 const untilAnswering = async (): Promise<void> => {
-    const until = Date.now() + LONGEST_START_MS;
+    const until = performance.now() + LONGEST_START_MS;
     for (;;) {
         const heard = await greeting();
         if (heard?.agentHash === ownHash()) return;
-        if (Date.now() > until)
+        if (performance.now() > until)
             throw new ZeroformError({
                 code: "AGENT_BROKEN",
                 message: `the agent does not answer on ${SOCKET}: ${(await systemd.lastWords(AGENT.name)) || "it says nothing"}`,

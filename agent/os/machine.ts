@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { machine as architecture, cpus, release, totalmem } from "node:os";
+import { machine as architecture, cpus, release, totalmem, uptime } from "node:os";
+import type { Boot } from "../clock.ts";
 import { controllers } from "./confinement.ts";
 import { files } from "./files.ts";
 import type { Machine } from "./os.ts";
@@ -27,6 +28,11 @@ export const machine: Machine = {
         controllers: await controllers(),
     }),
 };
+
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/** What tells this boot from others, and how long ago it was when this process started. */
+export const boot = (): Boot => ({ id: firstLine(BOOT_ID), uptimeMs: uptime() * 1_000 - performance.now() });
 
 const ETC_MACHINE_ID = "/etc/machine-id";
 const DMI_UUID = "/sys/class/dmi/id/product_uuid";

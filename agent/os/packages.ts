@@ -58,12 +58,12 @@ const INSTALL = ["--yes", "--no-install-recommends", "--no-upgrade"];
 
 /** Runs apt-get when nobody else has one of its locks: it waits itself for that of dpkg, and for no other. */
 const whenFree = async (args: readonly string[], lockWaitS: number, work: Work): Promise<string | undefined> => {
-    const until = Date.now() + lockWaitS * 1_000;
+    const until = performance.now() + lockWaitS * 1_000;
     for (;;) {
-        const leftS = Math.max(0, Math.ceil((until - Date.now()) / 1_000));
+        const leftS = Math.max(0, Math.ceil((until - performance.now()) / 1_000));
         const complaint = await apt([...args, "--option", `DPkg::Lock::Timeout=${leftS}`], work);
         if (complaint === undefined || !LOCKED.test(complaint)) return complaint;
-        if (Date.now() >= until)
+        if (performance.now() >= until)
             throw new ZeroformError({
                 code: "BUSY",
                 message: `the package manager has been in use by ${holderOf(complaint)} for ${lockWaitS} s`,

@@ -74,21 +74,21 @@ export const requireUnused = async (places: Places, os: Os): Promise<void> => {
 
 /** Names of those that go on using it; none when it is not mounted. */
 export const usersOf = async (places: Places, os: Os, counts: (unit: string | undefined) => boolean): Promise<string> => {
-    const deadline = Date.now() + LETTING_GO_MS;
+    const deadline = performance.now() + LETTING_GO_MS;
     for (;;) {
         if (!(await os.mounts.list()).has(places.mountPoint)) return "";
         const users = (await os.processes.using(places.mountPoint)).filter(({ unit }) => counts(unit));
-        if (users.length === 0 || Date.now() > deadline) return users.map(({ name }) => name).join(", ");
+        if (users.length === 0 || performance.now() > deadline) return users.map(({ name }) => name).join(", ");
         await sleep(POLL_MS);
     }
 };
 
 /** Waits a moment for loops on the image to end; the kernel ends them when the last user goes. */
 const loopEnds = async (places: Places, os: Os): Promise<void> => {
-    const deadline = Date.now() + LETTING_GO_MS;
+    const deadline = performance.now() + LETTING_GO_MS;
     while ((await os.files.stat(places.image)) !== undefined) {
         const held = await os.loops.ofFile(places.image);
-        if (held.length === 0 || Date.now() > deadline) return;
+        if (held.length === 0 || performance.now() > deadline) return;
         for (const loop of held) await os.loops.detach(loop);
         await sleep(POLL_MS);
     }

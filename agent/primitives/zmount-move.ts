@@ -93,13 +93,13 @@ const copy = async (resource: ZMount, from: Places, to: Places, context: Context
     await images.ensureReserved(unfinished, before.bytes, signal);
 
     const pass = (doing: string) => {
-        let said = 0;
+        let said = Number.NEGATIVE_INFINITY;
         return images.makeEqual(
             from.image,
             unfinished,
             (bytes) => {
-                if (Date.now() - said < SAY_EVERY_MS) return;
-                said = Date.now();
+                if (performance.now() - said < SAY_EVERY_MS) return;
+                said = performance.now();
                 progress(`${doing} ${to.directory}: ${formatRough(bytes)} of ${formatRough(before.bytes)}`, true);
             },
             signal,

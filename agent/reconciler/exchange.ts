@@ -68,7 +68,8 @@ const move = async (parts: Machinery, row: LifeRow, plan: Restore, work: Work): 
         for (const each of store.trash.using(plan.from)) store.trash.put({ ...each, uses: swapped(each.uses, plan.from, row.life) });
         keptToTrash(parts, row.life, plan.own);
         keptToTrash(parts, plan.from, row.life);
-        if (ownBytes > 0) store.trash.put({ ...row, life: plan.own, place: plan.place, removedAt: now, purgeAt: now + DEFAULT_TRASH_MS });
+        const coming = { removedAt: now, cameAt: store.running.now(), keepMs: DEFAULT_TRASH_MS };
+        if (ownBytes > 0) store.trash.put({ ...row, life: plan.own, place: plan.place, ...coming });
         store.lives.change(row.life, { restore: undefined, made: false });
         // Their data were on what is in the trash now: they begin anew on what has come back.
         for (const each of inventory.standingOn(row.life).filter(({ desired }) => desired === "present"))
@@ -86,7 +87,8 @@ const keptToTrash = ({ store, drivers, inventory, clock }: Machinery, on: Life, 
             uses: swapped(row.uses, on, now),
             place,
             removedAt: clock.now(),
-            purgeAt: clock.now() + KEPT_MS,
+            cameAt: store.running.now(),
+            keepMs: KEPT_MS,
         });
         closeTenant(store, row.tenant);
     }

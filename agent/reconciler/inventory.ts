@@ -44,7 +44,7 @@ export class Inventory {
     trash(kind: ResourceKind): readonly Trashed[] {
         return this.#store.trash
             .all()
-            .filter((row) => row.purgeAt - row.removedAt < KEPT_MS)
+            .filter((row) => row.keepMs < KEPT_MS)
             .filter((row) => row.kind === kind && this.#store.lives.where(({ restore }) => restore?.from === row.life).length === 0)
             .map((row) => this.trashed(row));
     }

@@ -38,7 +38,7 @@ describe("the reconciler", () => {
         await using bench = new Bench();
         const { disk } = await made(bench);
         await bench.clock.advance(15_000);
-        bench.clock.setBack(10 * 86_400_000);
+        bench.clock.set(-10 * 86_400_000);
         bench.node.drift.set(disk.life, "not mounted");
         bench.node.changed();
         await bench.clock.advance(1_000);

@@ -19,7 +19,7 @@ const STALLED_MS = 50_000;
 const SWEEPS = { name: "zeroform_sweep_duration_seconds", help: "How long it took to look at everything.", type: "summary" } as const;
 
 export interface Waiting {
-    /** Unix milliseconds. */
+    /** Milliseconds since the boot. */
     readonly until: number;
     readonly signal: AbortSignal;
     readonly progress: (doing: string, moved?: true) => void;
@@ -36,7 +36,7 @@ export class Reconciler {
     #woken = false;
     #unwatch: (() => void) | undefined;
     #sweeping: Promise<void> | undefined;
-    #sweptAt = 0;
+    #sweptAt = Number.NEGATIVE_INFINITY;
     /** Sweeps under way that somebody asked for: they heal even while the reconciler is paused. */
     #healing = 0;
 
@@ -109,16 +109,16 @@ export class Reconciler {
             const unwait = task.wait((outcome) => end(() => resolve(outcome)));
             let deadline = until;
             const unlisten = task.listen((doing, moved) => {
-                if (moved) deadline = Math.max(deadline, this.#parts.clock.now() + STALLED_MS);
+                if (moved) deadline = Math.max(deadline, this.#parts.clock.uptime() + STALLED_MS);
                 progress(doing, moved);
             });
             let callOff: () => void = () => undefined;
             const late = () => {
-                const leftMs = deadline - this.#parts.clock.now();
+                const leftMs = deadline - this.#parts.clock.uptime();
                 if (leftMs > 0) callOff = this.#parts.clock.after(leftMs, late);
                 else end(() => resolve({ state: "unfinished", failure: task.failure }));
             };
-            callOff = this.#parts.clock.after(Math.max(0, until - this.#parts.clock.now()), late);
+            callOff = this.#parts.clock.after(Math.max(0, until - this.#parts.clock.uptime()), late);
             signal.addEventListener("abort", abort, { once: true });
             if (signal.aborted) abort();
         });
@@ -155,9 +155,7 @@ export class Reconciler {
     }
 
     #wakeDelay(): number {
-        const left = this.#sweptAt + BETWEEN_WAKES_MS - this.#parts.clock.now();
-        // A clock that was set back makes the last sweep one of the future.
-        return Math.min(BETWEEN_WAKES_MS, Math.max(WAKE_MS, left));
+        return Math.max(WAKE_MS, this.#sweptAt + BETWEEN_WAKES_MS - this.#parts.clock.uptime());
     }
 
     #planSweep(ms: number): void {
@@ -172,7 +170,7 @@ export class Reconciler {
             .catch((failure: unknown) => console.error(`a sweep failed: ${asZeroformError(failure).message}`))
             .then(() => {
                 this.#sweeping = undefined;
-                this.#sweptAt = this.#parts.clock.now();
+                this.#sweptAt = this.#parts.clock.uptime();
                 if (!this.#stopped.signal.aborted) this.#planSweep(this.#woken ? this.#wakeDelay() : SWEEP_MS);
             });
         return this.#sweeping;

@@ -52,7 +52,7 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
         store.lives.remove(row.life);
         if (keep) store.lives.put({ ...row, desired: "kept", state: "kept", since: now, reasons: [], work: "none" });
         else if (!isInTrash) trash.forgetOn(row.life, `it lay on ${called(row)}, whose data are gone`);
-        else store.trash.put({ ...row, place, removedAt: now, purgeAt: now + trashMs });
+        else store.trash.put({ ...row, place, removedAt: now, cameAt: store.running.now(), keepMs: trashMs });
         tell("removed", described(isInTrash, keep), row);
         closeTenant(store, row.tenant);
     });

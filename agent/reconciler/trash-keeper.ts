@@ -16,6 +16,7 @@ type Parts = Pick<Machinery, "store" | "inventory" | "drivers" | "os" | "clock" 
 export class TrashKeeper {
     readonly #parts: Parts;
     readonly #lock = new KeyedLock();
+    /** In milliseconds since the boot. */
     readonly #notBefore = new Map<Life, number>();
 
     constructor(parts: Parts) {
@@ -65,9 +66,11 @@ export class TrashKeeper {
     /** Purges what is due. One that fails does not keep the others. */
     async purgeDue(work: Work): Promise<void> {
         const { store, clock, tell } = this.#parts;
-        const now = clock.now();
+        const now = clock.uptime();
+        const runningMs = store.running.now();
+        if (store.trash.all().length > 0) store.running.keepNowAndThen();
         for (const row of store.trash.all()) {
-            if (row.purgeAt > now || (this.#notBefore.get(row.life) ?? 0) > now) continue;
+            if (row.cameAt + row.keepMs > runningMs || (this.#notBefore.get(row.life) ?? 0) > now) continue;
             if (this.isWanted(row.life) || this.#liesOutOfReach(row)) continue;
             try {
                 await this.purge(row.life, "its time in the trash was over", work);

@@ -157,7 +157,7 @@ export class Custody {
         const key = nodeKey(this.#places.keyFile, false);
         if (!key) return corrupt(`the key that seals its secrets (${this.#places.keyFile}) is missing or damaged`);
         try {
-            return { state: "ok", store: openStore(this.#places.storeFile, sealWith(key)) };
+            return { state: "ok", store: openStore(this.#places.storeFile, sealWith(key), this.#clock) };
         } catch (failure) {
             if (failure instanceof CorruptStore) return corrupt(`${this.#places.storeFile} is damaged: ${failure.message}`);
             throw failure;
@@ -167,7 +167,7 @@ export class Custody {
     #begin(machine: MachineId): Store {
         const key = nodeKey(this.#places.keyFile, true);
         if (!key) throw new CorruptStore(`${this.#places.keyFile} is damaged`);
-        const store = openStore(this.#places.storeFile, sealWith(key));
+        const store = openStore(this.#places.storeFile, sealWith(key), this.#clock);
         store.belongTo(machine);
         this.#record(machine);
         this.#held = { state: "ok", store };

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Bench, madeWithData } from "../../test/agent/fakes/bench.ts";
+import { ManualClock } from "../../test/agent/fakes/manual-clock.ts";
 import { releases, restoreStore } from "../../test/fixtures/releases/releases.ts";
 import { CorruptStore } from "./failures.ts";
 import { migrations } from "./migrations.ts";
@@ -33,7 +34,7 @@ const stopped = async () => {
         writeFileSync(path, content);
     };
     write(bytes);
-    return { bytes, path, write, open: () => openStore(path, sealWith(key)) };
+    return { bytes, path, write, open: () => openStore(path, sealWith(key), new ManualClock()) };
 };
 
 const everythingIn = (store: Store) => ({
@@ -134,7 +135,7 @@ describe("a store of which something was changed by nobody", () => {
 describe("a store of an older release", () => {
     it.each(releases)("that $version left has checksums once it was opened", (release) => {
         using files = restoreStore(release);
-        const open = () => openStore(`${files.path}/store.db`, sealWith(readFileSync(`${files.path}/node.key`)));
+        const open = () => openStore(`${files.path}/store.db`, sealWith(readFileSync(`${files.path}/node.key`)), new ManualClock());
         contentOf(open);
         const db = new DatabaseSync(`${files.path}/store.db`);
         db.exec("update lives set made = 1 - made");
@@ -147,7 +148,7 @@ describe("a store of an older release", () => {
         const db = new DatabaseSync(`${files.path}/store.db`);
         db.exec("alter table lives rename column made to mode");
         db.close();
-        const open = () => openStore(`${files.path}/store.db`, sealWith(readFileSync(`${files.path}/node.key`)));
+        const open = () => openStore(`${files.path}/store.db`, sealWith(readFileSync(`${files.path}/node.key`)), new ManualClock());
         expect(open).toThrow(CorruptStore);
     });
 
@@ -157,7 +158,7 @@ describe("a store of an older release", () => {
         db.exec(migrations[0] ?? "");
         db.exec("pragma user_version = 1; insert into meta values ('machine', 'm'); create table trash_more (a)");
         db.close();
-        expect(() => openStore(path, sealWith(Buffer.alloc(32)))).toThrow(CorruptStore);
+        expect(() => openStore(path, sealWith(Buffer.alloc(32)), new ManualClock())).toThrow(CorruptStore);
         const after = new DatabaseSync(path);
         expect(after.prepare("pragma user_version").get()).toEqual({ user_version: 1 });
         after.close();

@@ -74,6 +74,13 @@ export const migrations: readonly string[] = [
     `,
     "alter table tenants add column seen_at integer",
     ["meta", "sessions", "tenants", "lives", "trash", "events"].map((table) => `alter table ${table} add column checksum blob;`).join("\n"),
+    // By the clock on the wall nobody knows how long it has lain there, so its time begins anew.
+    `
+    alter table trash add column keep_ms integer not null default 0;
+    alter table trash add column came_at integer not null default 0;
+    update trash set keep_ms = purge_at - removed_at;
+    alter table trash drop column purge_at;
+    `,
 ];
 
 /** The first version whose rows have checksums. */

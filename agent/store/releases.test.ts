@@ -41,8 +41,11 @@ describe.each(releases)("the store that release $version left", (release) => {
         expect(tenants).toEqual(release.status.tenants.map((tenant) => expect.objectContaining(tenant)));
         expect(resources.map(lasting).toSorted(byAge)).toEqual(release.status.resources.map(lasting).toSorted(byAge));
         expect(resources.filter(({ state }) => state === "kept").map(({ name }) => name)).toEqual(["left"]);
-        const place = ({ life, name, removedAt, purgeAt }: (typeof trash)[number]) => ({ life, name, removedAt, purgeAt });
+        const place = ({ life, name, removedAt }: (typeof trash)[number]) => ({ life, name, removedAt });
         expect(trash.map(place)).toEqual(release.status.trash.map(place));
+        // What release 0.2.0 and older knew of it is a time on the wall: all of it begins anew.
+        const whole = release.status.trash.map(({ removedAt, purgeAt }) => purgeAt - removedAt);
+        expect(trash.map(({ purgeAt }) => purgeAt - bench.clock.now())).toEqual(whole);
     });
 
     it("has specs that are complete by today's schema, secrets included", async () => {

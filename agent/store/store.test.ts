@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { mintLife, mintSessionId, mintTenantId } from "../../protocol/ids.ts";
+import { ManualClock } from "../../test/agent/fakes/manual-clock.ts";
 import { CorruptStore } from "./failures.ts";
 import type { LifeRow } from "./lives.ts";
 import { migrations, SCHEMA_VERSION } from "./migrations.ts";
@@ -17,7 +18,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const key = Buffer.alloc(32, 1);
 const path = () => `${directory}/store.db`;
-const open = () => openStore(path(), sealWith(key));
+const open = () => openStore(path(), sealWith(key), new ManualClock());
 
 const row = (more: Partial<LifeRow> = {}): LifeRow => ({
     life: mintLife(),
@@ -57,7 +58,7 @@ describe("the store", () => {
     it("holds no secret in clear", () => {
         const store = open();
         store.lives.put(row());
-        store.trash.put({ ...row(), place: "/p", removedAt: 1, purgeAt: 2 });
+        store.trash.put({ ...row(), place: "/p", removedAt: 1, cameAt: 1, keepMs: 2 });
         store.close();
         for (const suffix of ["", "-wal"]) {
             try {

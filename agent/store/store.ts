@@ -1,8 +1,10 @@
 import { isSessionId, type MachineId, type SessionId } from "../../protocol/ids.ts";
+import type { Clock } from "../clock.ts";
 import { Database } from "./database.ts";
 import { Events } from "./events.ts";
 import { CorruptStore } from "./failures.ts";
 import { Lives } from "./lives.ts";
+import { RunningTime } from "./running-time.ts";
 import type { Seal } from "./sealing.ts";
 import { SessionEpochs } from "./sessions.ts";
 import { Tenants } from "./tenants.ts";
@@ -17,6 +19,7 @@ export interface Store {
     readonly lives: Lives;
     readonly trash: Trash;
     readonly events: Events;
+    readonly running: RunningTime;
     /** All of it or nothing. */
     transaction<T>(act: () => T): T;
     /** Hears of every finished transaction, for tests that cut the power there. */
@@ -36,11 +39,13 @@ export interface Store {
 const LEAVING = { true: "yes", false: "no" } as const;
 
 /** Throws CorruptStore. */
-export const openStore = (path: string, seal: Seal): Store => {
+export const openStore = (path: string, seal: Seal, clock: Clock): Store => {
     const db = Database.open(path);
     try {
         const meta = (key: string) => db.row("meta", "where key = ?", key)?.value;
         const setMeta = (key: string, value: string) => db.put("meta", { key, value });
+        const trash = new Trash(db, seal);
+        const running = new RunningTime(db, clock);
         return {
             get machine() {
                 return meta("machine") as MachineId | undefined;
@@ -48,8 +53,9 @@ export const openStore = (path: string, seal: Seal): Store => {
             sessions: new SessionEpochs(db),
             tenants: new Tenants(db),
             lives: new Lives(db, seal),
-            trash: new Trash(db, seal),
+            trash,
             events: new Events(db),
+            running,
             transaction: (act) => db.transaction(act),
             onCommit: (hear) => db.onCommit(hear),
             leaving: () => meta("leaving") === "yes",
@@ -60,7 +66,15 @@ export const openStore = (path: string, seal: Seal): Store => {
             },
             belongTo: (machine) => setMeta("machine", machine),
             bytes: () => Number(db.get("pragma page_count")?.page_count) * Number(db.get("pragma page_size")?.page_size),
-            close: () => db.close(),
+            close: () => {
+                try {
+                    if (trash.all().length > 0) running.keep();
+                } catch {
+                    // A disk that takes nothing any more: what has not been counted keeps data longer.
+                } finally {
+                    db.close();
+                }
+            },
         };
     } catch (failure) {
         db.close();

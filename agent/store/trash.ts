@@ -7,8 +7,12 @@ import type { Seal } from "./sealing.ts";
 export interface TrashRow extends Described {
     /** Where the data are. */
     readonly place: string;
+    /** Unix milliseconds, for people. */
     readonly removedAt: number;
-    readonly purgeAt: number;
+    /** When that was in the machine's running time. */
+    readonly cameAt: number;
+    /** How much of that it stays. */
+    readonly keepMs: number;
 }
 
 /** All that lies in the trash of this machine, oldest first. */
@@ -53,7 +57,8 @@ export class Trash {
                 uses: JSON.stringify(row.uses),
                 place: row.place,
                 removed_at: row.removedAt,
-                purge_at: row.purgeAt,
+                keep_ms: row.keepMs,
+                came_at: row.cameAt,
             });
             this.#rows.set(row.life, row);
         });
@@ -76,7 +81,8 @@ export class Trash {
             ...describedIn(this.#seal, row),
             place: String(row.place),
             removedAt: Number(row.removed_at),
-            purgeAt: Number(row.purge_at),
+            cameAt: Number(row.came_at),
+            keepMs: Number(row.keep_ms),
         };
     }
 }

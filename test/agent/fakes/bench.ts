@@ -63,8 +63,9 @@ export class Bench implements AsyncDisposable {
     }
 
     /** The agent dies and comes again; what it had in memory is gone, and so are its channels. */
-    async restart(): Promise<void> {
+    async restart(meanwhile?: () => unknown): Promise<void> {
         await this.agent.stop();
+        await meanwhile?.();
         this.agent = this.#boot();
         await settle();
     }

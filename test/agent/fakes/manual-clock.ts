@@ -11,37 +11,51 @@ export const settle = async (): Promise<void> => {
 
 /** Time that passes when a test says so. */
 export class ManualClock implements Clock {
-    #now = 1_700_000_000_000;
+    boot = "boot 1";
+    #uptime = 0;
+    /** What the clock on the wall shows beyond that. */
+    #ahead = 1_700_000_000_000;
     #timers: { at: number; readonly act: () => void }[] = [];
 
     now(): number {
-        return this.#now;
+        return this.#uptime + this.#ahead;
+    }
+
+    uptime(): number {
+        return this.#uptime;
     }
 
     after(ms: number, act: () => void): () => void {
-        const timer = { at: this.#now + ms, act };
+        const timer = { at: this.#uptime + ms, act };
         this.#timers.push(timer);
         return () => {
             this.#timers = this.#timers.filter((each) => each !== timer);
         };
     }
 
-    /** Somebody sets the clock back; timers run on as if nothing had happened. */
-    setBack(ms: number): void {
-        this.#now -= ms;
-        for (const timer of this.#timers) timer.at -= ms;
+    /** Somebody sets the clock, so much forward or back; timers run on as if nothing had happened. */
+    set(ms: number): void {
+        this.#ahead += ms;
     }
 
-    /** Time passes while nothing happens, as on a machine that was asleep; then what is due happens once. */
+    /** The machine was off for so long; nothing of what waited is left. */
+    reboot(offMs: number): void {
+        this.boot = `${this.boot}+`;
+        this.#ahead += this.#uptime + offMs;
+        this.#uptime = 0;
+        this.#timers = [];
+    }
+
+    /** Time passes while nothing happens; then what is due happens once. */
     async leap(ms: number): Promise<void> {
         await settle();
-        this.#now += ms;
+        this.#uptime += ms;
         await this.advance(0);
     }
 
     /** Lets time pass, everything that is due happening in its order. */
     async advance(ms: number): Promise<void> {
-        const end = this.#now + ms;
+        const end = this.#uptime + ms;
         await settle();
         for (;;) {
             const next = this.#timers
@@ -50,10 +64,10 @@ export class ManualClock implements Clock {
                 .at(0);
             if (!next) break;
             this.#timers = this.#timers.filter((each) => each !== next);
-            this.#now = Math.max(this.#now, next.at);
+            this.#uptime = Math.max(this.#uptime, next.at);
             next.act();
             await settle();
         }
-        this.#now = end;
+        this.#uptime = end;
     }
 }
