@@ -7,10 +7,10 @@ import { mintMachineId } from "./ids.ts";
 
 const greeting: Welcome = { machine: mintMachineId(), protocols: [1], agentVersion: "1.2.3", agentHash: "h", epoch: 1, store: "ok" };
 
-const pair = (handlers: Partial<Handlers>) => {
+const pair = (handlers: Partial<Handlers>, { beatMs, hearMs = beatMs }: { readonly beatMs?: number; readonly hearMs?: number } = {}) => {
     const [toServer, toClient] = [new PassThrough(), new PassThrough()];
-    const server = openServerChannel(toServer, toClient, greeting, handlers as Handlers);
-    const client = openClientChannel(toClient, toServer);
+    const server = openServerChannel(toServer, toClient, greeting, handlers as Handlers, hearMs);
+    const client = openClientChannel(toClient, toServer, beatMs);
     return { server, client, streams: [toServer, toClient] as readonly Duplex[] };
 };
 
@@ -73,5 +73,60 @@ describe("a channel", () => {
         await expect(call).rejects.toMatchObject({ code: "SSH_LOST", retryable: true });
         await client.closed;
         await expect(client.request("reconciler.sweep", {})).rejects.toMatchObject({ code: "SSH_LOST" });
+    });
+
+    it("whose other end vanishes without a word is closed, and what it waited for is cancelled", async () => {
+        const cancelled = Promise.withResolvers<void>();
+        const sweeping = Promise.withResolvers<void>();
+        const { client, server, streams } = pair(
+            {
+                "reconciler.sweep": (_params, { signal }) => {
+                    signal.addEventListener("abort", () => cancelled.resolve());
+                    sweeping.resolve();
+                    return new Promise(() => undefined);
+                },
+            },
+            { beatMs: 10 },
+        );
+        client.request("reconciler.sweep", {}).catch(() => undefined);
+        await sweeping.promise;
+        const [toServer] = streams;
+        // The other end still writes, and nothing of it arrives.
+        toServer?.cork();
+        if (toServer) toServer.write = () => true;
+        await server.closed;
+        await cancelled.promise;
+        client.close();
+    });
+
+    it("is kept as long as the other end is there, however long a call takes and nothing else is said", async () => {
+        const answer = Promise.withResolvers<Record<string, never>>();
+        const { client } = pair({ "reconciler.sweep": () => answer.promise }, { beatMs: 10 });
+        const call = client.request("reconciler.sweep", {});
+        setTimeout(() => answer.resolve({}), 300);
+        expect(await call).toEqual({});
+        client.close();
+    });
+
+    it("is kept for a caller of a release that says nothing of itself", async () => {
+        const answer = Promise.withResolvers<Record<string, never>>();
+        const [toServer, toClient] = [new PassThrough(), new PassThrough()];
+        const server = openServerChannel(
+            toServer,
+            toClient,
+            greeting,
+            { "reconciler.sweep": () => answer.promise } as unknown as Handlers,
+            5,
+        );
+        let isClosed = false;
+        void server.closed.then(() => {
+            isClosed = true;
+        });
+        const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "reconciler.sweep", params: [{ params: {} }] });
+        toServer.write(`Content-Length: ${body.length}\r\n\r\n${body}`);
+        setTimeout(() => answer.resolve({}), 200);
+        await expect.poll(() => String(toClient.read() ?? "")).toContain('"result":{}');
+        expect(isClosed).toBe(false);
+        server.close();
     });
 });

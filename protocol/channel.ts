@@ -7,6 +7,7 @@ import {
     ErrorCodes,
     type MessageConnection,
     NotificationType,
+    NotificationType0,
     ParameterStructures,
     ProgressType,
     RequestType,
@@ -16,10 +17,13 @@ import {
 } from "vscode-jsonrpc/node";
 import type { ErrorData, Method, Params, Progress, Result, Welcome } from "./api.ts";
 import { asZeroformError, ZeroformError } from "./errors.ts";
+import { beat, Pulse } from "./heartbeat.ts";
 
 const ERROR_NUMBER = -32_000;
 const welcome = new NotificationType<Welcome>("welcome");
 const progress = new ProgressType<Progress>();
+/** A notification, so that an agent which does not know it passes it over. */
+const alive = new NotificationType0("alive");
 /** The token of a call's progress travels with its parameters. */
 type Wire<M extends Method> = { readonly params: Params<M>; readonly progressToken?: string };
 const requestType = <M extends Method>(method: M) => new RequestType<Wire<M>, Result<M>, ErrorData>(method, ParameterStructures.byPosition);
@@ -40,7 +44,7 @@ export interface ClientChannel {
     close(): void;
 }
 
-export const openClientChannel = (readable: Readable, writable: Writable): ClientChannel => {
+export const openClientChannel = (readable: Readable, writable: Writable, beatMs?: number): ClientChannel => {
     const connection = connect(readable, writable);
     const { promise: closed, resolve: markClosed } = Promise.withResolvers<void>();
     connection.onClose(markClosed);
@@ -51,6 +55,8 @@ export const openClientChannel = (readable: Readable, writable: Writable): Clien
     // Nobody may be waiting for it when the channel ends.
     welcomed.catch(() => undefined);
     connection.listen();
+    const rest = beat(() => void connection.sendNotification(alive).catch(() => undefined), beatMs);
+    void closed.then(rest);
     let calls = 0;
 
     const request = async <M extends Method>(
@@ -104,15 +110,30 @@ export interface ServerChannel {
     close(): void;
 }
 
-export const openServerChannel = (readable: Readable, writable: Writable, greeting: Welcome, handlers: Handlers): ServerChannel => {
+/** It closes when the other end's beats stay away. */
+export const openServerChannel = (
+    readable: Readable,
+    writable: Writable,
+    greeting: Welcome,
+    handlers: Handlers,
+    beatMs?: number,
+): ServerChannel => {
     const connection = connect(readable, writable);
     const { promise: closed, resolve: markClosed } = Promise.withResolvers<void>();
     const ending = new AbortController();
+    const close = () => {
+        connection.end();
+        connection.dispose();
+        end();
+    };
+    const pulse = new Pulse(close, beatMs);
     const end = () => {
+        pulse.end();
         ending.abort();
         markClosed();
     };
     connection.onClose(end);
+    connection.onNotification(alive, () => pulse.heard());
 
     const serve = <M extends Method>(method: M, handler: (params: Params<M>, call: ServerCall) => Promise<Result<M>>) =>
         connection.onRequest(method, async ({ params, progressToken }: Wire<M>, token: CancellationToken) => {
@@ -135,11 +156,6 @@ export const openServerChannel = (readable: Readable, writable: Writable, greeti
         serve(method, handlers[method] as (params: unknown, call: ServerCall) => Promise<Result<typeof method>>);
     connection.listen();
     void connection.sendNotification(welcome, greeting).catch(() => undefined);
-    const close = () => {
-        connection.end();
-        connection.dispose();
-        end();
-    };
     return { closed, close };
 };
 

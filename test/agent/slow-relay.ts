@@ -13,6 +13,7 @@ const PIECE_BYTES = 4 * 1024;
 export class SlowRelay implements AsyncDisposable {
     readonly #server: Server;
     readonly #sockets = new Set<Socket>();
+    #isFrozen = false;
     /** Connections that were made through it. */
     connections = 0;
     /** Bytes that went towards the far end. */
@@ -49,26 +50,33 @@ export class SlowRelay implements AsyncDisposable {
         for (const socket of this.#sockets) socket.destroy();
     }
 
+    /** From now on nothing passes, and neither end is told: as when a laptop is closed, or a cable pulled. */
+    freeze(): void {
+        this.#isFrozen = true;
+    }
+
     #pass(from: Socket, to: Socket, oneWayMs: number, bytesPerSecond: number, count?: (bytes: number) => void): void {
         this.#sockets.add(from);
         // Timers of one length fire in the order in which they were set.
         const later = (action: () => void) => (oneWayMs === 0 ? action() : void setTimeout(action, oneWayMs));
         from.on("data", (chunk) => {
+            if (this.#isFrozen) return;
             count?.(chunk.length);
             later(() => to.write(chunk));
             if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
             from.pause();
             setTimeout(() => from.resume(), (chunk.length / bytesPerSecond) * 1000);
         });
-        from.on("end", () => later(() => to.end()));
-        from.on("error", () => to.destroy());
+        from.on("end", () => this.#isFrozen || later(() => to.end()));
+        from.on("error", () => this.#isFrozen || to.destroy());
         from.on("close", () => {
             this.#sockets.delete(from);
-            later(() => to.destroy());
+            if (!this.#isFrozen) later(() => to.destroy());
         });
     }
 
     async [Symbol.asyncDispose](): Promise<void> {
+        this.#isFrozen = false;
         this.cut();
         await new Promise((resolve) => this.#server.close(resolve));
     }
