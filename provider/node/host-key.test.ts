@@ -37,6 +37,21 @@ describe("a presented host key", () => {
             expect(refusal?.sentence()).toContain(words);
     });
 
+    it("is refused at first contact where ssh's configuration says so, and no more when it is known", () => {
+        const strict = { ...target, trustsKnownOnly: true };
+        const refusal = judgeHostKey(ours, { pinned: undefined, known: [] }, strict);
+        expect(refusal).toMatchObject({ code: "SSH_HOST_KEY", retryable: false });
+        for (const words of [fingerprint(ours), "StrictHostKeyChecking yes", `set the Node's hostKey to "${ours}"`])
+            expect(refusal?.sentence()).toContain(words);
+        expect(judgeHostKey(ours, { pinned: undefined, known: [] }, { ...strict, isHop: true })?.hint).toContain("that entry of via");
+        for (const trust of [
+            { pinned: ours, known: [] },
+            { pinned: undefined, known: [knownIn(ours)] },
+            { pinned: undefined, known: [], vouched: ours },
+        ])
+            expect(judgeHostKey(ours, trust, strict)).toBeUndefined();
+    });
+
     it("is refused when it is revoked", () => {
         const refusal = judgeHostKey(ours, { pinned: undefined, known: [knownIn(ours), knownIn(ours, true)] }, target);
         expect(refusal?.message).toContain("revoked");

@@ -11,7 +11,7 @@ export interface Trust {
     readonly vouched?: HostKey | undefined;
 }
 
-/** Why a presented key is refused; undefined when it may be trusted: it is the expected one, or there was no expectation. */
+/** Why a presented key is refused; undefined when it may be trusted: it is the expected one, or there was no expectation and none has to be. */
 export const judgeHostKey = (presented: HostKey, { pinned, known, vouched }: Trust, target: Target): ZeroformError | undefined => {
     const revoked = known.find(({ key, marker }) => marker === "@revoked" && key === presented);
     if (revoked)
@@ -23,7 +23,8 @@ export const judgeHostKey = (presented: HostKey, { pinned, known, vouched }: Tru
     if (vouched !== undefined && vouched === presented) return undefined;
     const trusted = known.filter(({ marker }) => marker === undefined);
     if (vouched !== undefined && trusted.length === 0) return changed(vouched, presented, target);
-    if (trusted.length === 0 || trusted.some(({ key }) => key === presented)) return undefined;
+    if (trusted.some(({ key }) => key === presented)) return undefined;
+    if (trusted.length === 0) return target.trustsKnownOnly ? unknown(presented, target) : undefined;
     // Of several keys, the one of the same type is the one that was replaced.
     const old = trusted.find(({ key }) => typeOf(key) === typeOf(presented)) ?? trusted[0];
     return changed(old?.key ?? "", presented, target, old?.file);
@@ -52,6 +53,16 @@ export type HostKeyAlgorithm = (typeof ALGORITHMS)[number];
 const keyTypeOf = (algorithm: HostKeyAlgorithm): string => (algorithm.startsWith("rsa-") ? "ssh-rsa" : algorithm);
 const typeOf = (key: HostKey): string => key.split(" ")[0] ?? "";
 
+const unknown = (presented: HostKey, target: Target): ZeroformError =>
+    refusal(target, {
+        message: `the host key of ${describeTarget(target)}, ${fingerprint(presented)} (${typeOf(presented)}), is not known, and ~/.ssh/config says StrictHostKeyChecking yes`,
+        hint: `Compare it on the machine with ssh-keygen -lf, then ${whereToSay(target)} to "${presented}", or have it in known_hosts.`,
+    });
+
+/** A jump host of ~/.ssh/config has no entry that could be given a key. */
+const whereToSay = ({ isHop }: Target): string =>
+    isHop ? "set hostKey of that entry of via (name the hosts in via where ~/.ssh/config does)" : "set the Node's hostKey";
+
 const changed = (old: HostKey, presented: HostKey, target: Target, file?: string): ZeroformError => {
     const forget = file === undefined ? "" : ` or run: ssh-keygen -R "${target.knownAs}" -f "${file}"`;
     const expectation = file === undefined ? "the one kept in hostKey" : `the one in ${file}`;
@@ -60,7 +71,7 @@ const changed = (old: HostKey, presented: HostKey, target: Target, file?: string
             `the host key of ${describeTarget(target)} is ${fingerprint(presented)} (${typeOf(presented)}), ` +
             `not ${expectation}, ${fingerprint(old)} (${typeOf(old)})`,
         hint:
-            `If you know why it changed, set ${target.isHop ? "hostKey of that entry of via" : "the Node's hostKey"} to "${presented}"${forget}; ` +
+            `If you know why it changed, ${whereToSay(target)} to "${presented}"${forget}; ` +
             (target.isHop ? "" : 'if the machine was reinstalled, also change the Node\'s machine (such as machine: "2"); ') +
             "otherwise somebody may be listening in between.",
     });

@@ -11,7 +11,7 @@ import type { Transport } from "./transport.ts";
  * its certificate, and the key in it is the one to expect: a host whose authority is known is never trusted on first use.
  */
 export const trustIn = async (target: Target, open: () => Promise<Transport>, signal: AbortSignal, timeoutMs: number): Promise<Trust> => {
-    const found = knownKeys(target.knownHostsFiles, target.knownAs);
+    const found = knownFor(target);
     const authorities = found.filter(({ marker }) => marker === "@cert-authority");
     const known = found.filter(({ marker }) => marker !== "@cert-authority");
     const trust: Trust = { pinned: target.hostKey, known };
@@ -28,6 +28,13 @@ export const trustIn = async (target: Target, open: () => Promise<Transport>, si
         message: `${describeTarget(target)} ${objection}, and ${authorities[0]?.file} trusts it by that authority only`,
         hint: 'Renew its certificate (HostCertificate in its sshd_config), or give the machine\'s own key as hostKey ("ssh-ed25519 AAAA...").',
     });
+};
+
+/** What is said of a host's name, as opposed to its key, holds for every port of it, as it does for ssh. */
+const knownFor = ({ knownHostsFiles, knownAs, knownOnAnyPortAs }: Target): readonly KnownKey[] => {
+    const found = knownKeys(knownHostsFiles, knownAs);
+    if (knownOnAnyPortAs === knownAs) return found;
+    return [...found, ...knownKeys(knownHostsFiles, knownOnAnyPortAs).filter(({ marker }) => marker !== undefined)];
 };
 
 interface Grounds {

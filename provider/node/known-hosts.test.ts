@@ -41,6 +41,10 @@ describe("known_hosts", () => {
         expect(knownKeys([file], "gamma")).toEqual([]);
     });
 
+    it("that cannot be read is no known_hosts without the host", () => {
+        expect(() => knownKeys([directory], "alpha")).toThrow(`${directory}, which SSH goes by, cannot be read (EISDIR)`);
+    });
+
     it("shows the fingerprint that ssh-keygen shows", () => {
         const pair = ssh2.utils.generateKeyPairSync("ecdsa", { bits: 256 });
         const file = join(directory, "key.pub");

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { textOfSettings } from "./ssh-config.ts";
 
 /** A host key as known_hosts writes it: `<type> <base64>`. */
 export type HostKey = string;
@@ -14,7 +14,7 @@ export interface KnownKey {
 
 /** The keys that known_hosts files have for a host, by the name it is known under. The files are never written. */
 export const knownKeys = (files: readonly string[], knownAs: string): KnownKey[] =>
-    files.flatMap((file) => (existsSync(file) ? keysIn(readFileSync(file, "utf8"), knownAs).map((found) => ({ ...found, file })) : []));
+    files.flatMap((file) => keysIn(textOfSettings(file) ?? "", knownAs).map((found) => ({ ...found, file })));
 
 /** The keys that a known_hosts text has for a host. */
 export const keysIn = (text: string, knownAs: string): Omit<KnownKey, "file">[] =>

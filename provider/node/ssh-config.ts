@@ -45,13 +45,32 @@ const compute = (text: string, { host, user }: Reader, path: string): HostSettin
     }
 };
 
+/** A file of ssh's settings; undefined when it is not there. One that cannot be read may say that somebody is not to be trusted. */
+export const textOfSettings = (path: string): string | undefined => {
+    try {
+        return readFileSync(path, "utf8");
+    } catch (thrown) {
+        const code = (thrown as NodeJS.ErrnoException).code;
+        if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+        throw new ZeroformError(
+            {
+                code: "SSH_CONFIG",
+                message: `${path}, which SSH goes by, cannot be read (${code})`,
+                hint: "Make it a file that you may read, or take it out of ~/.ssh/config.",
+            },
+            thrown,
+        );
+    }
+};
+
 /** A file's text with its Includes in place: ssh-config parses them and does not follow them. */
 const expanded = ({ path, includesFrom }: ConfigFile, reader: Reader, depth: number): string => {
     if (depth > INCLUDE_DEPTH_MAX) throw new ZeroformError({ code: "SSH_CONFIG", message: `${path}: too many levels of Include` });
-    if (!existsSync(path)) return "";
+    const text = textOfSettings(path);
+    if (text === undefined) return "";
     const lines: string[] = [];
     let section: string | undefined;
-    for (const line of readFileSync(path, "utf8").split(/\r?\n/)) {
+    for (const line of text.split(/\r?\n/)) {
         if (/^\s*(host|match)[\s=]/i.test(line)) section = line.trim();
         const include = /^\s*include[\s=]+(.*)$/i.exec(line);
         if (!include) {

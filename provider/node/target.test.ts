@@ -84,6 +84,17 @@ describe("a target", () => {
         expect(() => resolve({ host: "alpha" })).toThrow(/too many levels of Include/);
     });
 
+    it("refuses unknown hosts where the configuration wants it", () => {
+        configure("Host alpha\n  StrictHostKeyChecking Yes\nHost *\n  StrictHostKeyChecking accept-new\n");
+        expect(resolve({ host: "alpha", port: 2222 })).toMatchObject({ trustsKnownOnly: true, knownOnAnyPortAs: "alpha" });
+        expect(resolve({ host: "beta" }).trustsKnownOnly).toBe(false);
+    });
+
+    it("ends in a sentence when the configuration cannot be read", () => {
+        mkdirSync(join(ssh, "config"));
+        expect(() => resolve({ host: "alpha" })).toThrow(`${join(ssh, "config")}, which SSH goes by, cannot be read (EISDIR)`);
+    });
+
     it("knows hosts by their alias and files where the configuration says so", () => {
         configure(
             "Host alpha\n  Port 2222\n  HostKeyAlias Fleet\n  UserKnownHostsFile ~/.ssh/fleet /dev/null\n  GlobalKnownHostsFile none\n",

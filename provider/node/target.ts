@@ -23,6 +23,10 @@ export interface Target {
     readonly hostKey: string | undefined;
     /** The name that known_hosts has it under: `name`, or `[name]:port`. */
     readonly knownAs: string;
+    /** The same without its port. */
+    readonly knownOnAnyPortAs: string;
+    /** StrictHostKeyChecking yes: what nobody vouches for is refused, also at first contact. */
+    readonly trustsKnownOnly: boolean;
     /** HostKeyAlias of ssh's configuration: what a host certificate has to be for. */
     readonly hostKeyAlias: string | undefined;
     readonly knownHostsFiles: readonly string[];
@@ -71,6 +75,8 @@ export const resolveTarget = (reach: Whereabouts, env: NodeJS.ProcessEnv = proce
         agentSocket: agentSocket(one(settings, "identityagent"), env, expand),
         hostKey: reach.hostKey,
         knownAs: port === SSH_PORT || one(settings, "hostkeyalias") ? name : `[${name}]:${port}`,
+        knownOnAnyPortAs: name,
+        trustsKnownOnly: /^yes$/i.test(one(settings, "stricthostkeychecking") ?? ""),
         hostKeyAlias: one(settings, "hostkeyalias"),
         knownHostsFiles: knownHostsFiles(settings, home).map(expand),
         sudo: reach.sudo ?? user !== "root",

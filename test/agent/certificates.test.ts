@@ -111,17 +111,22 @@ describe("a user certificate", () => {
 });
 
 describe("a host certificate", () => {
-    const trusting = async (lines: string, given = {}) => {
+    const trusting = async (lines: string, given = {}, config = "") => {
         const file = path(await mkdtemp(at("known-")), "known_hosts");
         await writeFile(file, lines);
-        const pool = await someone(`Host *\n  UserKnownHostsFile ${file}`);
+        const pool = await someone(`${config}Host *\n  UserKnownHostsFile ${file}`);
         return pool.link(on.reach({ port: CERTIFIED_PORT, ...given }), want("present"));
     };
-    const authority = async (name = "hosts", marker = "@cert-authority") => `${marker} * ${await publicIn(name)}\n`;
+    const authority = async (name = "hosts", marker = "@cert-authority", names = "*") => `${marker} ${names} ${await publicIn(name)}\n`;
 
     it("of a known authority makes the key in it the one to pin", async () => {
         expect((await trusting(await authority())).hostKey).toBe(certifiedKey);
         expect((await trusting((await authority("strangers")) + (await authority()))).hostKey).toBe(certifiedKey);
+        const strict = "Host *\n  StrictHostKeyChecking yes\n";
+        const unknown = await failure(trusting("", {}, strict));
+        expect(unknown).toMatchObject({ code: "SSH_HOST_KEY", message: expect.stringContaining("is not known") });
+        const names = `10.9.9.9,${on.host.address}`;
+        expect((await trusting(await authority("hosts", "@cert-authority", names), {}, strict)).hostKey).toBe(certifiedKey);
     });
 
     it("that does not vouch for the host is no reason to trust it at first contact", async () => {
@@ -134,6 +139,8 @@ describe("a host certificate", () => {
         expect(await objection(await authority("strangers"))).toMatch(
             /shows host certificate "the host" of the authority SHA256:.*, not of SHA256:/,
         );
+        // ssh takes it for one of the machine, whatever the port.
+        expect(await objection(await authority("strangers", "@cert-authority", on.host.address))).toMatch(/not of SHA256:/);
         expect(await objection(await authority(), { port: 22 })).toMatch(/shows no host certificate of the authority SHA256:/);
         expect(await objection((await authority()) + (await authority("hosts", "@revoked")))).toMatch(/marked as revoked/);
         expect(await objection(`${await authority()}@revoked * ${certifiedKey}\n`)).toMatch(/marked as revoked/);
