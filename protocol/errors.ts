@@ -110,9 +110,29 @@ export const asZeroformError = (thrown: unknown): ZeroformError => {
     if (thrown instanceof ZeroformError) return thrown;
     if (thrown instanceof Error && thrown.name === "AbortError")
         return new ZeroformError({ code: "CANCELLED", message: "cancelled" }, thrown);
+    const ofMachine = thrown instanceof Error ? failureOfMachine(thrown) : undefined;
+    if (ofMachine) return new ZeroformError(ofMachine, thrown);
     const words = thrown instanceof Error ? thrown.message : String(thrown);
     return new ZeroformError(
         { code: "INTERNAL", message: `internal error: ${words}`, hint: "Please report this as a defect of zeroform." },
         thrown,
     );
+};
+
+/** What a disk says to whoever needs it: the code, what it means, what to do. */
+const DISK: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
+    ENOSPC: ["DISK_FULL", "the disk is full", "Make room on it."],
+    EDQUOT: ["DISK_FULL", "the quota of the disk is used up", "Make room, or raise the quota."],
+    EROFS: ["FAILED", "the file system is read-only", "`dmesg` says whether an error has made it so; mount it writable again."],
+    EIO: ["FAILED", "the disk fails", "`dmesg` says what it does; save what can still be read."],
+};
+
+/** Disks that are full or broken, and programs of the system that fail, are no defects of ours. */
+const failureOfMachine = (thrown: Error): ErrorFacts | undefined => {
+    // Of the agent's seam, which nothing here may import.
+    if (thrown.name === "ProgramFailure") return { code: "FAILED", message: thrown.message, retryable: true };
+    const { code, path } = thrown as { readonly code?: unknown; readonly path?: unknown };
+    const [known, says, hint] = (typeof code === "string" ? DISK[code] : undefined) ?? [];
+    if (known === undefined) return undefined;
+    return { code: known, message: `${says}: ${typeof path === "string" ? path : thrown.message}`, hint };
 };

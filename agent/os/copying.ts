@@ -18,7 +18,7 @@ export const makeEqual = async (from: string, to: string, copied: Copied, signal
     try {
         const target = await open(to, "r+");
         try {
-            return await passOver(source, target, copied, signal);
+            return await passOver({ handle: source, path: from }, { handle: target, path: to }, copied, signal);
         } finally {
             await target.close();
         }
@@ -27,9 +27,14 @@ export const makeEqual = async (from: string, to: string, copied: Copied, signal
     }
 };
 
-const passOver = async (source: FileHandle, target: FileHandle, copied: Copied, signal: AbortSignal): Promise<number> => {
+interface Opened {
+    readonly handle: FileHandle;
+    readonly path: string;
+}
+
+const passOver = async (source: Opened, target: Opened, copied: Copied, signal: AbortSignal): Promise<number> => {
     const [wanted, found] = [Buffer.alloc(CHUNK_BYTES), Buffer.alloc(CHUNK_BYTES)];
-    const { size } = await source.stat();
+    const { size } = await source.handle.stat();
     let written = 0;
     let unsynced = 0;
     for (let at = 0; at < size; at += CHUNK_BYTES) {
@@ -37,24 +42,27 @@ const passOver = async (source: FileHandle, target: FileHandle, copied: Copied, 
         const bytes = Math.min(CHUNK_BYTES, size - at);
         await Promise.all([readFully(source, wanted, bytes, at), readFully(target, found, bytes, at)]);
         if (wanted.compare(found, 0, bytes, 0, bytes) !== 0) {
-            await target.write(wanted, 0, bytes, at);
+            await target.handle.write(wanted, 0, bytes, at);
             written += bytes;
             unsynced += bytes;
         }
         if (unsynced >= SYNC_BYTES) {
-            await target.datasync();
+            await target.handle.datasync();
             unsynced = 0;
         }
         copied(at + bytes);
     }
-    await target.sync();
+    await target.handle.sync();
     return written;
 };
 
-const readFully = async (handle: FileHandle, into: Buffer, bytes: number, at: number): Promise<void> => {
+const readFully = async ({ handle, path }: Opened, into: Buffer, bytes: number, at: number): Promise<void> => {
     for (let done = 0; done < bytes; ) {
-        const { bytesRead } = await handle.read(into, done, bytes - done, at + done);
-        if (bytesRead === 0) throw new Error(`the file ends after ${at + done} bytes`);
+        const { bytesRead } = await handle.read(into, done, bytes - done, at + done).catch((failure: unknown) => {
+            // Of two disks, the one that fails.
+            throw failure instanceof Error ? Object.assign(failure, { path }) : failure;
+        });
+        if (bytesRead === 0) throw new Error(`${path} ends after ${at + done} bytes`);
         done += bytesRead;
     }
 };

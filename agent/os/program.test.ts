@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { asZeroformError } from "../../protocol/errors.ts";
 import { ProgramFailure, run } from "./program.ts";
 
 describe("a program", () => {
@@ -12,6 +13,7 @@ describe("a program", () => {
     it("fails with its own words and status", async () => {
         const failure = await run("sh", ["-c", "echo nothing works >&2; exit 3"]).catch((thrown: unknown) => thrown);
         expect(failure).toBeInstanceOf(ProgramFailure);
+        expect(asZeroformError(failure)).toMatchObject({ code: "FAILED", message: (failure as Error).message });
         expect(failure).toMatchObject({ status: 3, words: "nothing works" });
         expect((await run("sh", ["-c", "exit 3"], { accept: [0, 3] })).status).toBe(3);
     });

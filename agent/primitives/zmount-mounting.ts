@@ -53,13 +53,18 @@ export const loopOf = async (places: Places, os: Os): Promise<Loop | undefined> 
 
 /** Stops our own servers on it, and refuses while anybody else uses it. Unmounted already is fine. */
 export const unmount = async (places: Places, os: Os): Promise<void> => {
-    const foreign = await usersOf(places, os, (unit) => !unit?.startsWith("zeroform-"));
-    if (foreign !== "") throw inUse(places.mountPoint, foreign);
+    await requireOnlyOurs(places, os);
     await os.systemd.stop(places.mountUnit);
     if ((await os.mounts.list()).has(places.mountPoint)) throw inUse(places.mountPoint, "something");
     await loopEnds(places, os);
     const [held] = await os.loops.ofFile(places.image);
     if (held !== undefined) throw inUse(places.image, `${held.device}, which somebody has open or mounted elsewhere`);
+};
+
+/** Refuses while anybody uses it who is not ours to stop. */
+export const requireOnlyOurs = async (places: Places, os: Os): Promise<void> => {
+    const foreign = await usersOf(places, os, (unit) => !unit?.startsWith("zeroform-"));
+    if (foreign !== "") throw inUse(places.mountPoint, foreign);
 };
 
 /** Whether nothing of it is in use at this moment. */

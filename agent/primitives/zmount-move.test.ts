@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { mintLife, mintTenantId } from "../../protocol/ids.ts";
 import { FakeOs } from "../../test/agent/fakes/fake-os.ts";
+import { ProgramFailure } from "../os/program.ts";
+import { zmountDriver } from "./zmount.ts";
 import { dropLeft, ensureInPool, trashWhileMoving } from "./zmount-move.ts";
 import { placesOf, type ZMount } from "./zmount-places.ts";
 import { locate } from "./zmount-pool.ts";
@@ -104,11 +106,71 @@ describe.each([
         expect(place ?? `/mnt/new/zeroform/.trash/${after.life}.img`).toBe(`${directory}/.trash/${after.life}.img`);
     });
 
+    it("leaves a disk that takes no writes any more, and what is left there goes when it takes them again", async () => {
+        const broken = (what: string) => {
+            if (!what.startsWith("remove /mnt/old")) return;
+            throw Object.assign(new Error("EROFS: read-only file system"), { code: "EROFS" });
+        };
+        os.step = broken;
+        await apply(after);
+        expect((await locate(after, os.os)).image).toBe(placesOf(after).image);
+        expect(os.files.get(placesOf(after).image)).toBe(OLD);
+        await expect(zmountDriver.remove(after, undefined, os.context([after]))).rejects.toMatchObject({
+            code: "NOT_READY",
+            message: expect.stringContaining("cannot be removed (EROFS)"),
+        });
+        os.step = () => undefined;
+        await apply(after);
+        expect(images()).toEqual([[placesOf(after).image, OLD]]);
+        expect(os.has("/mnt/old/zeroform")).toBe(false);
+    });
+
     it("waits for the pool that its data are in", async () => {
         os.files.delete(placesOf(before).marker);
         await expect(ensureInPool(after, os.context([after]))).rejects.toMatchObject({
             code: "NOT_READY",
             message: expect.stringContaining("/mnt/old/zeroform has no file"),
+        });
+    });
+});
+
+describe("a ZMount that is copied to another pool", () => {
+    const moving = () => {
+        const os = new FakeOs();
+        os.deviceOf = (path: string) => (path.startsWith("/mnt/new") ? 2 : 1);
+        const spec = { size: "4KiB", filesystem: "ext4", pool: "/mnt/new", node: "", nodeMachine: undefined } as const;
+        const resource: ZMount = { life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec, uses: {} };
+        const from = placesOf({ ...resource, spec: { ...spec, pool: "/mnt/old" } });
+        os.files.set(from.marker, "").set(from.image, OLD).set("/mnt/new/lost+found", "");
+        os.files.set(from.record, formatRecord({ image: from.image, grownTo: 4_096, check: "quick" }));
+        os.mounted.add(from.mountPoint);
+        os.stopped = () => os.mounted.delete(from.mountPoint);
+        return { os, resource };
+    };
+
+    it("is not read again and again while somebody uses it", async () => {
+        const { os, resource } = moving();
+        const copies: string[] = [];
+        os.step = (what) => what.startsWith("copy") && copies.push(what);
+        os.users = [{ name: "postgres (pid 7)", unit: "postgresql.service" }];
+        for (let attempt = 0; attempt < 2; attempt++) {
+            await expect(ensureInPool(resource, os.context([resource]))).rejects.toMatchObject({
+                code: "IN_USE",
+                message: expect.stringContaining("postgres (pid 7)"),
+            });
+            expect(copies).toHaveLength(1);
+        }
+        os.users = [];
+        await ensureInPool(resource, os.context([resource]));
+        expect((await locate(resource, os.os)).image).toBe(placesOf(resource).image);
+    });
+
+    it("says that there is no room when somebody has taken it meanwhile", async () => {
+        const { os, resource } = moving();
+        os.os.images.ensureReserved = () => Promise.reject(new ProgramFailure("fallocate", 1, "fallocate failed: No space left on device"));
+        await expect(ensureInPool(resource, os.context([resource]))).rejects.toMatchObject({
+            code: "NO_ROOM",
+            message: expect.stringContaining("in /mnt/new/zeroform"),
         });
     });
 });

@@ -2,17 +2,19 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import { formatSize } from "../../schema/quantity.ts";
 import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
-import { broken, unmount, unmounted } from "./zmount-mounting.ts";
+import { broken, requireOnlyOurs, unmount, unmounted } from "./zmount-mounting.ts";
 import { deletedWhileMounted } from "./zmount-observe.ts";
 import { type Places, placesOf, trashOf, UNFINISHED_MOVE, type ZMount } from "./zmount-places.ts";
 import { ensureMarker, requireGround, tidyPool } from "./zmount-pool.ts";
-import { formatRough, makeRoom, requirePool } from "./zmount-room.ts";
+import { formatRough, makeRoom, requirePool, reserving } from "./zmount-room.ts";
 import { actualPlaces, type ImageRecord, mountUnitFor, readRecord, writeRecord } from "./zmount-units.ts";
 
 /** People read that often. */
 const SAY_EVERY_MS = 1_000;
 /** A disk that does not give back what was written is found by the second comparison. */
 const MOST_PASSES = 3;
+/** Copies that have been whole: who keeps one in use for days is asked again and again, and all of it is not read each time. */
+const copiedOnce = new Set<string>();
 
 /**
  * Brings the image into the pool that the spec names. The record says at each moment which file is the live one: it is copied while in
@@ -47,7 +49,10 @@ export const dropLeft = async (resource: ZMount, context: Context): Promise<void
     const record = await readRecord(places, context.os);
     if (record?.other === undefined || record.image !== places.image) return;
     if ((await context.os.files.stat(actualPlaces(places, { image: record.other }).marker)) === undefined) return;
-    await dropOther(resource, record, context);
+    await dropOther(resource, record, context).catch((failure: unknown) => {
+        // A disk that fails is a reason to leave it.
+        if (!(failure instanceof OutOfReach)) throw failure;
+    });
 };
 
 /** Where its data would lie in the trash when they are in another pool than its spec says. */
@@ -65,10 +70,28 @@ export const dropOther = async (resource: ZMount, record: ImageRecord, context: 
     const { os } = context;
     const other = actualPlaces(placesOf(resource), { image: record.other });
     await requireGround(other, os);
-    for (const path of [`${other.image}${UNFINISHED_MOVE}`, other.image]) await os.files.remove(path);
+    for (const path of [`${other.image}${UNFINISHED_MOVE}`, other.image])
+        await os.files.remove(path).catch((failure: NodeJS.ErrnoException) => {
+            throw failure.code === "EROFS" || failure.code === "EIO" ? new OutOfReach(path, failure) : failure;
+        });
     await writeRecord({ ...record, other: undefined }, other, os);
     await tidyPool(other.directory, resource, context);
 };
+
+/** What a move has left lies on a disk that takes no writes any more. */
+class OutOfReach extends ZeroformError {
+    constructor(path: string, cause: NodeJS.ErrnoException) {
+        super(
+            {
+                code: "NOT_READY",
+                message: `${path}, which a move has left there, cannot be removed (${cause.code})`,
+                hint: "Mount that disk writable again, or take it off the machine and make its directory with an empty file .pool in it.",
+                retryable: true,
+            },
+            cause,
+        );
+    }
+}
 
 /** A second name for the same file, where both pools are on one file system. */
 const link = async (from: Places, to: Places, { os, progress }: Context): Promise<boolean> => {
@@ -90,7 +113,7 @@ const copy = async (resource: ZMount, from: Places, to: Places, context: Context
     if (before === undefined) throw broken(deletedWhileMounted(from.image));
     await makeRoom(resource, context);
     progress(`reserving ${formatSize(before.bytes)} in ${to.directory}`);
-    await images.ensureReserved(unfinished, before.bytes, signal);
+    await reserving(resource, to.directory, os, () => images.ensureReserved(unfinished, before.bytes, signal));
 
     const pass = (doing: string) => {
         let said = Number.NEGATIVE_INFINITY;
@@ -105,13 +128,16 @@ const copy = async (resource: ZMount, from: Places, to: Places, context: Context
             signal,
         );
     };
+    if (copiedOnce.has(unfinished)) await requireOnlyOurs(from, os);
     await pass("copying its data while in use to");
+    copiedOnce.add(unfinished);
     progress("stopping what uses it, for the rest of its data");
     await unmount(from, os);
     const still = await files.stat(from.image);
     for (let passes = 1; (await pass(passes === 1 ? "copying what has changed to" : "comparing its data with the copy in")) > 0; passes++) {
         if (passes === MOST_PASSES) throw broken(`${unfinished} does not keep what is written to it`, "Look at the disk of that pool.");
     }
+    copiedOnce.delete(unfinished);
     await files.move(unfinished, to.image);
     if ((await files.stat(from.image))?.changedMs !== still?.changedMs) throw usedMeanwhile(from);
 };

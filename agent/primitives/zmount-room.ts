@@ -2,6 +2,7 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import { POOL, ROOT } from "../../protocol/layout.ts";
 import { bytesOf } from "../../schema/quantity.ts";
 import type { Os } from "../os/os.ts";
+import { ProgramFailure } from "../os/program.ts";
 import type { Context, Trashed } from "./driver.ts";
 import { placesOf, UNFINISHED_MOVE, type ZMount } from "./zmount-places.ts";
 import { locate } from "./zmount-pool.ts";
@@ -63,8 +64,17 @@ export const makeRoom = async (resource: ZMount, context: Context): Promise<void
     }
 };
 
-/** What the disk said after all: somebody else took the room meanwhile. */
-export const noRoom = (
+/** Reserves space that there was room for; what the disk says after all is that somebody else took it meanwhile. */
+export const reserving = async (resource: ZMount, directory: string, os: Os, reserve: () => Promise<void>): Promise<void> => {
+    try {
+        await reserve();
+    } catch (failure) {
+        if (!(failure instanceof ProgramFailure && failure.words.includes("No space left"))) throw failure;
+        throw noRoom(resource, await missingBytes(resource, os), directory, { ...(await roomAt(directory, os)), promised: 0 });
+    }
+};
+
+const noRoom = (
     resource: ZMount,
     missing: number,
     path: string,
@@ -83,14 +93,14 @@ export const noRoom = (
 };
 
 /** Room for images on the file system of a path. */
-export const roomAt = async (path: string, os: Os) => {
+const roomAt = async (path: string, os: Os) => {
     const fileSystem = await os.files.fileSystem(path);
     const kept = (await sameDevice(ROOT, fileSystem.device, os)) ? RESERVE_BYTES : 0;
     return { device: fileSystem.device, totalBytes: fileSystem.totalBytes, freeBytes: Math.max(0, fileSystem.freeBytes - kept), kept };
 };
 
 /** Bytes that a ZMount has still to be given in its pool: all of them while its image is on another file system. */
-export const missingBytes = async (resource: ZMount, os: Os): Promise<number> => {
+const missingBytes = async (resource: ZMount, os: Os): Promise<number> => {
     const { directory, image: path } = placesOf(resource);
     const actual = await locate(resource, os);
     const image = await os.files.stat(actual.image);

@@ -2,7 +2,6 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import { zmount } from "../../schema/zmount.ts";
 import { formats } from "../os/formats/index.ts";
-import { ProgramFailure } from "../os/program.ts";
 import type { Context, Driver } from "./driver.ts";
 import { ensureGrown } from "./zmount-growth.ts";
 import { measureZMounts } from "./zmount-measure.ts";
@@ -12,7 +11,7 @@ import { type AllZMountFacts, deletedWhileMounted, gatherZMounts, observeZMount 
 import { mountPointOf, type Places, placesOf, poolOfTrash, trashedImage, type ZMount } from "./zmount-places.ts";
 import { ensureMarker, locate, requireGround, tidyPool } from "./zmount-pool.ts";
 import { restoreImage } from "./zmount-restore.ts";
-import { makeRoom, missingBytes, noRoom, requirePool, requireRoom, roomAt } from "./zmount-room.ts";
+import { makeRoom, requirePool, requireRoom, reserving } from "./zmount-room.ts";
 import { mountUnitFor, noteImage, readRecord } from "./zmount-units.ts";
 
 /** Programs that every ZMount needs; e2fsprogs also for the flag of its bare mount point. */
@@ -116,13 +115,9 @@ const ensureSpace = async (resource: ZMount, places: Places, context: Context): 
     // Before the image: once that is there, a pool that is away is never taken for one on which nothing was made.
     if (image === undefined) await noteImage(places, { grownTo: bytes, check: "quick" }, os);
     progress(`reserving ${resource.spec.size} in ${places.directory}`);
-    try {
-        if (image === undefined) await images.make(places.image, bytes, resource.spec.filesystem, signal);
-        else await images.reserve(places.image, bytes, signal);
-    } catch (failure) {
-        if (!(failure instanceof ProgramFailure && failure.words.includes("No space left"))) throw failure;
-        // Somebody else took the room meanwhile.
-        const missing = await missingBytes(resource, os);
-        throw noRoom(resource, missing, places.directory, { ...(await roomAt(places.directory, os)), promised: 0 });
-    }
+    await reserving(resource, places.directory, os, () =>
+        image === undefined
+            ? images.make(places.image, bytes, resource.spec.filesystem, signal)
+            : images.reserve(places.image, bytes, signal),
+    );
 };

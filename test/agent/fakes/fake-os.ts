@@ -10,6 +10,8 @@ export class FakeOs {
     readonly files = new Map<string, string>();
     readonly mounted = new Set<string>();
     readonly running = new Set<string>();
+    /** Who uses every mount. */
+    users: Awaited<ReturnType<Os["processes"]["using"]>> = [];
     /** Text of unit files by name. */
     readonly units = new Map<string, string>();
     /** What services may take, by unit. */
@@ -90,7 +92,7 @@ export class FakeOs {
             preparePoint: async () => undefined,
         },
         loops: { ofFile: async () => [], byNumber: async () => undefined },
-        processes: { using: async () => [] },
+        processes: { using: async () => this.users },
         systemd: {
             install: async (units: readonly { readonly name: string; readonly text?: string }[]) => {
                 for (const { name, text } of units) {
