@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { type Command, InvalidArgumentError } from "commander";
 import { ZeroformError } from "../protocol/errors.ts";
 import { rootCommand } from "../provider/node/root-command.ts";
@@ -50,27 +49,23 @@ const logs = (what: string, options: Options): Promise<void> =>
         if (sharedWith.length > 0) console.error(`${about} on ${node.name} shares its server, and this log, with ${listed(sharedWith)}.`);
 
         const connection = await connect(node);
-        const channel = await connection.open(rootCommand(connection.target, JOURNAL, wishes(options)), new AbortController().signal);
-        let status: number | undefined;
-        channel.on("exit", (code: number | null) => {
-            status = code ?? undefined;
-        });
-        const closed = once(channel, "close");
+        const command = rootCommand(connection.target, JOURNAL, wishes(options));
+        const { channel, exit } = await connection.open(command, new AbortController().signal);
         channel.stderr.pipe(process.stderr, { end: false });
         channel.end(source.units.map((unit) => `${unit}\n`).join(""));
         for await (const line of linesOf(channel)) {
             const entry = line.startsWith("{") ? read(line) : undefined;
             if (entry) await print(options.json ? JSON.stringify({ ...entry, node: node.name }) : shown(entry, source));
         }
-        await closed;
-        if (status === undefined)
+        const { code } = await exit;
+        if (code === undefined)
             throw new ZeroformError({
                 code: "SSH_LOST",
                 node: node.name,
                 message: `the connection to ${node.name} was lost`,
                 hint: "Run the same again; --since leaves out what has been shown.",
             });
-        process.exitCode = status === 0 ? 0 : 1;
+        process.exitCode = code === 0 ? 0 : 1;
     });
 
 /** Units come by standard input: their names may have a backslash, about which login shells disagree. */

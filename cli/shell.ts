@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { finished } from "node:stream/promises";
 import type { Command } from "commander";
 import { ZeroformError } from "../protocol/errors.ts";
@@ -58,15 +57,10 @@ const shell = (name: string, words: readonly string[], { tty, ...options }: Opti
         const { stdin, stdout, stderr } = process;
         const terminal = (words.length === 0 && stdin.isTTY) || tty ? ownTerminal() : undefined;
         const signal = new AbortController().signal;
-        const channel = await (words.length === 0
+        const { channel, exit } = await (words.length === 0
             ? connection.openShell(signal, terminal)
             : connection.open(words.join(" "), signal, terminal));
 
-        let status: number | undefined;
-        channel.on("exit", (code: number | null, signalName?: string) => {
-            status = code ?? 128 + (SIGNALS[signalName ?? ""] ?? 0);
-        });
-        const closed = once(channel, "close");
         const resize = () => channel.setWindow(stdout.rows, stdout.columns, 0, 0);
         if (terminal) stdout.on("resize", resize);
         const isRaw = terminal !== undefined && stdin.isTTY;
@@ -75,7 +69,8 @@ const shell = (name: string, words: readonly string[], { tty, ...options }: Opti
             stdin.pipe(channel);
             channel.stderr.pipe(stderr, { end: false });
             channel.pipe(stdout, { end: false });
-            await Promise.race([finished(channel, { writable: false }).then(() => closed), connection.closed]);
+            // How it ended, or that it was cut off, is what `exit` says.
+            await Promise.race([finished(channel, { writable: false }).catch(() => undefined), connection.closed]);
         } finally {
             if (isRaw) stdin.setRawMode(false);
             stdout.off("resize", resize);
@@ -83,7 +78,9 @@ const shell = (name: string, words: readonly string[], { tty, ...options }: Opti
             // A terminal or pipe that is still read keeps the process alive.
             stdin.destroy();
         }
-        if (status !== undefined) return status;
+        const { code, signal: signalName } = await Promise.race([exit, connection.closed.then(() => LOST)]);
+        if (code !== undefined) return code;
+        if (signalName !== undefined) return 128 + (SIGNALS[signalName.replace(/^SIG/, "")] ?? 0);
         throw new ZeroformError({ code: "SSH_LOST", node: node.name, message: `the connection to ${node.name} was lost` });
     });
 
@@ -96,7 +93,9 @@ const ownTerminal = (): Terminal => ({
     columns: process.stdout.columns ?? USUAL_COLUMNS,
 });
 
-/** Numbers of the signals that end programs, by the names that SSH gives them (RFC 4254, section 6.10). */
+const LOST = { code: undefined, signal: undefined };
+
+/** Numbers that signals have on Linux, by the names that SSH gives them (RFC 4254, section 6.10). */
 const SIGNALS: Readonly<Record<string, number>> = {
     HUP: 1,
     INT: 2,
@@ -105,13 +104,10 @@ const SIGNALS: Readonly<Record<string, number>> = {
     ABRT: 6,
     FPE: 8,
     KILL: 9,
+    USR1: 10,
     SEGV: 11,
+    USR2: 12,
     PIPE: 13,
     ALRM: 14,
     TERM: 15,
-    SIGHUP: 1,
-    SIGINT: 2,
-    SIGKILL: 9,
-    SIGPIPE: 13,
-    SIGTERM: 15,
 };

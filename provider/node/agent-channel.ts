@@ -7,7 +7,7 @@ import type { SessionId } from "../../protocol/ids.ts";
 import { RPC_MARKER } from "../../protocol/layout.ts";
 import { PROTOCOLS_UNDERSTOOD } from "../../protocol/version.ts";
 import { skipNoise } from "./after-noise.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Exit } from "./connection.ts";
 import { connectionLost } from "./failures.ts";
 import { GREET_OR_PROBE, PROBE, PROBE_MARKER, type ProbeReport, parseProbe } from "./probe.ts";
 import { NO_SUDO_STATUS, rootCommand } from "./root-command.ts";
@@ -52,14 +52,14 @@ const trial = (tryWriting: boolean) => [tryWriting ? "write" : "look"];
 
 const exchange = async (connection: Connection, command: string, signal: AbortSignal): Promise<Answer | undefined> => {
     const { target } = connection;
-    const channel = await connection.open(command, signal);
+    const { channel, exit } = await connection.open(command, signal);
     const { promise: impossible, reject } = Promise.withResolvers<never>();
     impossible.catch(() => undefined);
     const giveUp = () => reject(signal.reason);
     signal.addEventListener("abort", giveUp, { once: true });
     const timer = setTimeout(() => reject(tooSlow(target)), ANSWER_MS);
     void connection.closed.then(() => reject(connectionLost(target)));
-    const ending = endOf(channel);
+    const ending = endOf(channel, exit);
     let isKept = false;
     try {
         const marker = await Promise.race([skipNoise(channel, [RPC_MARKER, PROBE_MARKER]), impossible]);
@@ -98,17 +98,13 @@ interface Ending {
     readonly stderr: string;
 }
 
-const endOf = (channel: SshChannel): Promise<Ending> => {
+const endOf = (channel: SshChannel, exit: Promise<Exit>): Promise<Ending> => {
     const { promise, resolve } = Promise.withResolvers<Ending>();
     let stderr = "";
-    let code: number | undefined;
     channel.stderr.on("data", (chunk: Buffer) => {
         stderr = (stderr + chunk.toString("utf8")).slice(-STDERR_KEPT);
     });
-    channel.on("exit", (status: number | null) => {
-        code = status ?? undefined;
-    });
-    channel.on("close", () => resolve({ code, stderr }));
+    channel.on("close", () => void exit.then(({ code }) => resolve({ code, stderr })));
     return promise;
 };
 

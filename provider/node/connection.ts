@@ -25,6 +25,20 @@ export interface Terminal {
     readonly columns: number;
 }
 
+/** How a command ended by what SSH says of it: neither of the two when it does not, or not any more. */
+export interface Exit {
+    readonly code: number | undefined;
+    /** `SIGTERM` ... */
+    readonly signal: string | undefined;
+}
+
+/** A command that runs. */
+export interface Started {
+    readonly channel: ClientChannel;
+    /** Resolves when the command has ended, or its channel has. What it printed may still be on the way. */
+    readonly exit: Promise<Exit>;
+}
+
 /** How a command ended. Only the end of what it said is kept. */
 export interface Ended {
     readonly code: number | undefined;
@@ -73,26 +87,41 @@ export class Connection {
     }
 
     /** Starts a command: two round trips. */
-    open(command: string, signal: AbortSignal, terminal?: Terminal): Promise<ClientChannel> {
+    open(command: string, signal: AbortSignal, terminal?: Terminal): Promise<Started> {
         const options = terminal === undefined ? {} : { pty: windowOf(terminal) };
         return this.#start(signal, (begun) => this.#client.exec(command, options, begun));
     }
 
     /** Starts the user's login shell. */
-    openShell(signal: AbortSignal, terminal?: Terminal): Promise<ClientChannel> {
+    openShell(signal: AbortSignal, terminal?: Terminal): Promise<Started> {
         return this.#start(signal, (begun) => this.#client.shell(terminal === undefined ? false : windowOf(terminal), begun));
     }
 
-    async #start(signal: AbortSignal, begin: (begun: ClientCallback) => void): Promise<ClientChannel> {
+    async #start(signal: AbortSignal, begin: (begun: ClientCallback) => void): Promise<Started> {
         const late = new ZeroformError({
             code: "SSH_TIMEOUT",
             node: this.target.alias,
             message: `SSH on ${describeTarget(this.target)} did not start a command within ${OPEN_MS / 1000} s`,
             retryable: true,
         });
-        const channel = await this.#channel(begin, (error) => this.#noChannel(error), { signal, timeoutMs: OPEN_MS, late });
+        const { promise: exit, resolve } = Promise.withResolvers<Exit>();
+        const listening: (begun: ClientCallback) => ClientCallback = (begun) => (error, channel) => {
+            // Now, not a turn later: the end of a quick command may have come with the news that it began.
+            channel?.on("exit", (code: number | null, signalName?: string) => resolve({ code: code ?? undefined, signal: signalName }));
+            channel?.on("close", () => resolve({ code: undefined, signal: undefined }));
+            begun(error, channel);
+        };
+        const channel = await this.#channel(
+            (begun) => begin(listening(begun)),
+            (error) => this.#noChannel(error),
+            {
+                signal,
+                timeoutMs: OPEN_MS,
+                late,
+            },
+        );
         channel.stderr.on("error", () => undefined);
-        return channel;
+        return { channel, exit };
     }
 
     /** Opens a connection from this host to the next one on a way. */
@@ -162,7 +191,7 @@ export class Connection {
     /** Runs a command to its end. The exit status is the caller's to judge. */
     async run(command: string, options: RunOptions): Promise<Ended> {
         const { signal, timeoutMs, doing, input } = options;
-        const channel = await this.open(command, signal);
+        const { channel, exit } = await this.open(command, signal);
         const stdout = new Lines(options.onStdoutLine);
         const stderr = new Lines(options.onStderrLine);
         const listen = (lines: Lines) => (chunk: Buffer) => {
@@ -184,13 +213,13 @@ export class Connection {
         const giveUp = () => reject(signal.reason);
         const timer = setTimeout(late, timeoutMs);
         let draining: NodeJS.Timeout | undefined;
-        let code: number | undefined;
         signal.addEventListener("abort", giveUp, { once: true });
-        channel.on("exit", (status: number | null) => {
-            code = status ?? undefined;
-            draining = setTimeout(() => resolve(code), DRAIN_MS);
+        void exit.then(({ code }) => {
+            draining = setTimeout(() => resolve(code), DRAIN_MS).unref();
         });
-        channel.on("close", () => (this.#isClosed && code === undefined ? reject(connectionLost(this.target)) : resolve(code)));
+        channel.on("close", () => {
+            void exit.then(({ code }) => (this.#isClosed && code === undefined ? reject(connectionLost(this.target)) : resolve(code)));
+        });
         void this.closed.then(() => reject(connectionLost(this.target)));
         try {
             // A command that ends early closes its input; its exit status says why.
