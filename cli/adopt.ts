@@ -11,12 +11,14 @@ import { NodePool } from "../provider/node/pool.ts";
 import { destinationOf, resolveRoute } from "../provider/node/route.ts";
 import { type Reach, reach } from "../schema/on-node.ts";
 import { declarations } from "./declarations.ts";
-import { type Deployment, deploymentOf } from "./deployment.ts";
+import { DEFAULT_PROVIDER, type Deployment, deploymentOf } from "./deployment.ts";
 import { explain } from "./help.ts";
 import { type Found, lostTenants, requireDistinct } from "./lost-tenants.ts";
 import { linkTo, type NamedNode, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
-import { isInProject, type PlannedResource, programPlan } from "./program-plan.ts";
+import { type PlannedResource, programPlan } from "./program-plan.ts";
+import { isInProject } from "./project.ts";
 import { pulumi } from "./pulumi.ts";
+import { counted } from "./text.ts";
 import { partsOf } from "./urn.ts";
 
 interface Options extends NodeOptions {
@@ -86,10 +88,11 @@ const programOf = async ({ program, stack, ...options }: Options) => {
     }
     const exported = JSON.parse(await pulumi(["stack", "export"], stack, "the selected stack cannot be read")) as Deployment;
     const { resources = [], ...empty } = exported.deployment;
-    const others = resources.filter(({ custom }) => custom);
+    // An `up` that failed before its first resource leaves the stack itself and the provider that Pulumi makes for it.
+    const others = resources.filter(({ custom, type }) => custom && type !== DEFAULT_PROVIDER);
     if (others.length > 0)
         throw invalid(
-            `the selected stack is not empty: it has ${others.length} resources`,
+            `the selected stack is not empty: it has ${counted(others.length, "resource")}`,
             "Adopt into a stack that has no state (`pulumi stack init`), or name another one with --stack.",
         );
     return { planned: program ? await programPlan(stack) : [], empty };

@@ -1,5 +1,5 @@
 import { ZeroformError } from "../protocol/errors.ts";
-import { harmless } from "./stream.ts";
+import { harmless } from "./text.ts";
 
 /** One thing that `doctor` has looked at. `warning`: it works, or may work, but a person should know. */
 export interface Check {

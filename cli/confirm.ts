@@ -12,10 +12,16 @@ export const confirm = async (question: string, word: string, isYes: boolean | u
         });
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
     try {
-        const answer = await terminal.question(`${question}. Type ${word} to go on: `);
-        if (answer.trim() === word) return;
+        const answer = await terminal.question(`${question}. Type ${word} to go on: `).catch(unanswered);
+        if (answer?.trim() === word) return;
     } finally {
         terminal.close();
     }
     throw new ZeroformError({ code: "CANCELLED", message: "nothing was done" });
+};
+
+/** Ctrl-C and Ctrl-D, in a line of their own. */
+const unanswered = (failure: unknown): undefined => {
+    if (!(failure instanceof Error) || failure.name !== "AbortError") throw failure;
+    console.error();
 };

@@ -59,10 +59,13 @@ const rootOf = ({ planned, stack, project }: Parts): StateResource => {
     return found ? kept(found) : { urn: `urn:pulumi:${stack}::${project}::${type}::${project}-${stack}`, custom: false, type };
 };
 
+/** The provider of all dynamic resources. */
+export const DEFAULT_PROVIDER = "pulumi:providers:pulumi-nodejs";
+
 /** Pulumi makes it by itself for every program, and does not show it. */
 const defaultProviderOf = ({ stack, project, mintId }: Parts): StateResource & { readonly id: string } => {
-    const type = "pulumi:providers:pulumi-nodejs";
-    return { urn: `urn:pulumi:${stack}::${project}::${type}::default`, custom: true, id: mintId(), type, inputs: {}, outputs: {} };
+    const urn = `urn:pulumi:${stack}::${project}::${DEFAULT_PROVIDER}::default`;
+    return { urn, custom: true, id: mintId(), type: DEFAULT_PROVIDER, inputs: {}, outputs: {} };
 };
 
 const isProvider = ({ type }: PlannedResource): boolean => type.startsWith("pulumi:providers:");

@@ -149,9 +149,8 @@ function print(hosts: readonly HostInfo[], json: boolean | undefined): void {
         return;
     }
     if (hosts.length === 0) console.log("No test hosts. `zeroform dev up 3` makes three.");
-    for (const host of hosts) {
-        console.log(`${host.name.padEnd(10)} ${host.state.padEnd(4)} ${host.address.padEnd(15)} disk ${formatSize(host.diskBytes)}`);
-    }
+    for (const { name, state, address, diskBytes, user, identityFile } of hosts)
+        console.log(`${name.padEnd(10)} ${state.padEnd(4)} ${address.padEnd(15)} disk ${formatSize(diskBytes)}  ${user}, ${identityFile}`);
 }
 
 function names(hosts: readonly HostInfo[]): string {

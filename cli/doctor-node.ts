@@ -5,6 +5,7 @@ import type { Connection, NodeLink } from "../provider/node/pool.ts";
 import { requirements } from "../provider/node/requirements.ts";
 import { runtimeFor } from "../provider/node/runtimes.ts";
 import { type Check, failed, ok, refused, tried, warning } from "./check.ts";
+import { counted } from "./text.ts";
 
 /** What a service of ours is limited with, where it can be. */
 const CONTROLLERS = ["cpu", "io", "memory", "pids"];
@@ -116,7 +117,7 @@ const agent = async ({ report, runtimes }: Examination, isUnsuitable: boolean, l
         );
     const { resources } = await open.request("status", { events: 0 });
     const unready = resources.filter(({ state }) => state === "unfinished");
-    const found = `${agentVersion}, ${resources.length} resources`;
+    const found = `${agentVersion}, ${counted(resources.length, "resource")}`;
     const age = compareVersions(agentVersion, VERSION);
     if (unready.length > 0) return warning(what, `${found}, ${unready.length} of them not ready`, "`zeroform status` says why.");
     if (age > 0) return warning(what, `${found}; it is newer than this zeroform ${VERSION}`, "Upgrade the zeroform package.");

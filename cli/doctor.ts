@@ -4,7 +4,7 @@ import { type Check, checkLines } from "./check.ts";
 import { checkHere } from "./doctor-here.ts";
 import { checkNode } from "./doctor-node.ts";
 import { explain } from "./help.ts";
-import { linkTo, type NodeOptions, nodeNamed, withWayOptions } from "./nodes.ts";
+import { linkTo, type NodeOptions, nodesByName, withWayOptions } from "./nodes.ts";
 
 interface Options extends Omit<NodeOptions, "host"> {
     readonly json?: boolean;
@@ -23,7 +23,7 @@ export const register = (program: Command): void => {
     )
         .description("check this machine, or machines that are or shall become Nodes, and say what to do; it changes nothing")
         .action(async (hosts: readonly string[], options: Options) => {
-            const reports = hosts.length === 0 ? [await here()] : await Promise.all(hosts.map((host) => there(host, options)));
+            const reports = hosts.length === 0 ? [await here()] : await there(hosts, options);
             if (options.json) console.log(JSON.stringify(reports, null, 2));
             else console.log(reports.map(({ about, checks }) => `${about}\n${checkLines(checks)}`).join("\n\n"));
             process.exitCode = reports.some(({ checks }) => checks.some(({ state }) => state === "failed")) ? 1 : 0;
@@ -52,12 +52,16 @@ interface Report {
 
 const here = async (): Promise<Report> => ({ about: "this machine", checks: await checkHere() });
 
-const there = async (host: string, options: Omit<NodeOptions, "host">): Promise<Report> => {
-    const node = await nodeNamed(host, options);
+const there = async (hosts: readonly string[], options: Omit<NodeOptions, "host">): Promise<readonly Report[]> => {
+    const nodeOf = await nodesByName(hosts, options);
     const pool = new NodePool();
-    try {
+    const look = async (host: string): Promise<Report> => {
+        const node = nodeOf(host);
         const connect = () => pool.connection(node.reach, AbortSignal.timeout(CONNECT_MS));
         return { about: host, checks: await checkNode(host, connect, () => linkTo(pool, node)) };
+    };
+    try {
+        return await Promise.all(hosts.map(look));
     } finally {
         await pool.end();
     }

@@ -6,8 +6,9 @@ import { parseResourceId } from "../protocol/ids.ts";
 import { NodePool } from "../provider/node/pool.ts";
 import { explain, parseCount } from "./help.ts";
 import { linkTo, type NamedNode, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
-import { harmless, print } from "./stream.ts";
-import { columns } from "./text.ts";
+import { print } from "./stream.ts";
+import { harmless } from "./text.ts";
+import { given, printTable, sayUnreached } from "./unreached.ts";
 
 interface Options extends NodeOptions {
     readonly follow?: boolean;
@@ -47,6 +48,8 @@ export const register = (program: Command): void => {
 interface Wanted {
     readonly node: NamedNode;
     readonly about?: string;
+    /** Nothing of that name is known. */
+    readonly isGuess?: true;
 }
 
 const events = async (what: string | undefined, options: Options): Promise<void> => {
@@ -55,15 +58,20 @@ const events = async (what: string | undefined, options: Options): Promise<void>
     try {
         const asked = wanted.map(async (each) => ({ ...each, answer: await latest(pool, each, options.lines) }));
         const answers = await Promise.all(asked);
-        const found = answers.flatMap(({ node, answer }) =>
-            answer instanceof ZeroformError ? [] : answer.events.map((event) => ({ node: node.name, ...event })),
-        );
+        const found = given(answers).flatMap(({ node, answer }) => answer.events.map((event) => ({ node: node.name, ...event })));
         const sorted = found.toSorted((one, other) => one.at - other.at);
         if (options.follow) for (const event of sorted) await show(event, options);
         else if (options.json) console.log(JSON.stringify(sorted, null, 2));
-        else if (sorted.length > 0) console.log(columns([["WHEN", "NODE", "EVENT", "RESOURCE", "WHAT"], ...sorted.map(row)]));
-        else console.log("no events");
-        for (const { node, answer } of answers) if (answer instanceof ZeroformError) away(node, answer);
+        else
+            printTable(
+                ["WHEN", "NODE", "EVENT", "RESOURCE", "WHAT"],
+                sorted.map(row),
+                answers,
+                `no events${what === undefined ? "" : ` of "${what}"`}`,
+            );
+        sayUnreached(answers);
+        if (options.follow && found.length === 0 && answers.some(({ isGuess }) => isGuess))
+            console.error(`no "${what}" is known yet, neither as a Node nor as a resource: waiting for its events`);
         if (!options.follow) return;
         await Promise.all(answers.map((each) => follow(pool, each, each.answer, (event) => show(event, options))));
     } finally {
@@ -83,7 +91,7 @@ const wantedOf = (nodes: readonly NamedNode[], what: string | undefined): readon
         }),
     );
     // What no stack knows may still be, or have been, on a machine.
-    return own.length > 0 ? own : nodes.map((node) => ({ node, about: what }));
+    return own.length > 0 ? own : nodes.map((node) => ({ node, about: what, isGuess: true }));
 };
 
 interface Position {
@@ -126,17 +134,13 @@ const follow = async (
         } catch (thrown) {
             const isLate = thrown instanceof Error && thrown.name === "TimeoutError";
             if (!isLate && !(thrown instanceof ZeroformError)) throw thrown;
-            if (thrown instanceof ZeroformError && !thrown.retryable && thrown.code !== "TIMEOUT" && !isAway) return away(node, thrown);
+            if (thrown instanceof ZeroformError && !thrown.retryable && thrown.code !== "TIMEOUT" && !isAway)
+                return sayUnreached([{ node, answer: thrown }]);
             if (!isAway) console.error(`${node.name} is away${thrown instanceof ZeroformError ? `: ${thrown.sentence()}` : ""}`);
             isAway = true;
             await sleep(AGAIN_MS);
         }
     }
-};
-
-const away = (node: NamedNode, error: ZeroformError): void => {
-    console.error(`${node.name} was not reached: ${error.sentence()}`);
-    process.exitCode = 1;
 };
 
 type Shown = AgentEvent & { readonly node: string };

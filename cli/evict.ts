@@ -6,6 +6,7 @@ import { formatDuration, formatSize } from "../schema/quantity.ts";
 import { confirm } from "./confirm.ts";
 import { explain, WrongUse } from "./help.ts";
 import { change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
+import { counted } from "./text.ts";
 import { partsOf } from "./urn.ts";
 
 /** As long as a Node's `trash` says when a program says nothing. */
@@ -59,7 +60,7 @@ export const register = (program: Command): void => {
                 ? "its data are deleted"
                 : `its data wait ${formatDuration(trashMs)} in the trash (zeroform trash list --host ${node.name})`;
             console.log(
-                `${node.name}: Node "${name}" of stack ${stack} is removed with ${removed.length} resources; ${data}; ${agentWords[agent]}`,
+                `${node.name}: Node "${name}" of stack ${stack} is removed with ${counted(removed.length, "resource")}; ${data}; ${agentWords[agent]}`,
             );
         });
     explain(command, {

@@ -5,7 +5,8 @@ import { millisecondsOf } from "../schema/quantity.ts";
 import { explain, parseCount } from "./help.ts";
 import { findSource, type Source } from "./journal-source.ts";
 import { type NodeOptions, nodesOf, overSsh, withNodeOptions } from "./nodes.ts";
-import { harmless, linesOf, print } from "./stream.ts";
+import { linesOf, print } from "./stream.ts";
+import { harmless } from "./text.ts";
 
 interface Options extends NodeOptions {
     readonly follow?: boolean;

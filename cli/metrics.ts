@@ -3,6 +3,7 @@ import { ZeroformError } from "../protocol/errors.ts";
 import { type Family, joined, prometheusText } from "../protocol/metrics.ts";
 import { explain } from "./help.ts";
 import { askEach, chosen, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
+import { sayUnreached } from "./unreached.ts";
 
 interface Options extends NodeOptions {
     readonly json?: boolean;
@@ -28,11 +29,7 @@ export const register = (program: Command): void => {
             );
             if (options.json) console.log(JSON.stringify(families, null, 2));
             else process.stdout.write(prometheusText(families));
-            for (const { node, answer } of answers) {
-                if (!(answer instanceof ZeroformError)) continue;
-                console.error(`${node.name} was not reached: ${answer.sentence()}`);
-                process.exitCode = 1;
-            }
+            sayUnreached(answers);
         });
     explain(command, {
         details: [

@@ -3,12 +3,16 @@ import { type ErrorFacts, ZeroformError } from "../protocol/errors.ts";
 import { mintSessionId } from "../protocol/ids.ts";
 import { type Connection, type NodeLink, NodePool } from "../provider/node/pool.ts";
 import { type Reach, reach } from "../schema/on-node.ts";
+import { WrongUse } from "./help.ts";
+import { isInProject } from "./project.ts";
 import { type NamedNode, nodesOfStack } from "./stack.ts";
 
 export type { NamedNode } from "./stack.ts";
 
 /** A node that does not answer holds up nothing but its own line. */
 const LINK_LIMIT_MS = 15_000;
+/** A contact that goes well takes less, also over slow links. */
+const QUIET_MS = 2_500;
 
 export interface NodeOptions {
     readonly host?: readonly string[];
@@ -19,11 +23,20 @@ export interface NodeOptions {
     readonly stack?: string;
 }
 
-/** The options by which a command is told of nodes: those of the selected stack, or addresses. */
-export const withNodeOptions = (command: Command): Command =>
-    withWayOptions(
-        command.option("--host <address...>", "address, name or ~/.ssh/config alias, instead of the nodes of the selected stack"),
+/**
+ * The options by which a command is told of nodes: those of the selected stack, or addresses. To be added after the command's arguments: where
+ * there are any, `--host` takes one address each time, as what follows it is the argument.
+ */
+export const withNodeOptions = (command: Command): Command => {
+    const words = "address, name or ~/.ssh/config alias, instead of the nodes of the selected stack";
+    return withWayOptions(
+        command.registeredArguments.length === 0
+            ? command.option("--host <address...>", words)
+            : command.option("--host <address>", `${words}; may be given several times`, collected),
     );
+};
+
+const collected = (address: string, before: readonly string[] = []): readonly string[] => [...before, address];
 
 /** The options that say how to reach a node that is named otherwise. */
 export const withWayOptions = (command: Command): Command =>
@@ -36,34 +49,45 @@ export const withWayOptions = (command: Command): Command =>
 
 /** The nodes that the options name, or those of the stack selected in this folder. */
 export const nodesOf = async ({ host, stack, ...way }: NodeOptions): Promise<readonly NamedNode[]> => {
-    if (!host) return nodesOfStack(stack);
+    if (!host) return (await nodesOfStack(stack)).map((node) => reachedBy(node, way));
     return host.map((address) => byAddress(address, way));
 };
+
+/** What the command line says wins over the stack's state. */
+const reachedBy = (node: NamedNode, way: Way): NamedNode => ({ ...node, reach: { ...node.reach, ...given(way) } });
 
 /** The options that say how to reach one machine. */
 type Way = Pick<NodeOptions, "port" | "user" | "identityFile" | "hostKey">;
 
-/** The one node that a command line names: a Node of the selected stack, or any machine by its address. */
-export const nodeNamed = async (name: string, { stack, ...way }: Omit<NodeOptions, "host">): Promise<NamedNode> => {
+/** What the names on a command line mean: Nodes of the selected stack, by their names or where they are, or any machines by their addresses. */
+export const nodesByName = async (
+    names: readonly string[],
+    { stack, ...way }: Omit<NodeOptions, "host">,
+): Promise<(name: string) => NamedNode> => {
     const nodes = await nodesOfStack(stack).catch((thrown: unknown) => {
-        if (stack === undefined && thrown instanceof ZeroformError && thrown.code === "INVALID") return [];
-        throw thrown;
+        if (stack !== undefined || !(thrown instanceof ZeroformError) || thrown.code !== "INVALID") throw thrown;
+        // What is no address may be meant as a name in the stack: then that it has no address would mislead.
+        for (const name of names)
+            if (isInProject() && !/[.:]/.test(name)) console.error(`${name} is taken for an address: ${thrown.sentence()}`);
+        return [];
     });
-    const found = nodes.find((node) => node.name === name);
-    if (found) return { ...found, reach: { ...found.reach, ...given(way) } };
-    if (stack === undefined) return byAddress(name, way);
-    throw new ZeroformError({
-        code: "INVALID",
-        message: `the stack ${stack} has no Node "${name}"`,
-        hint: `It has ${nodes.map((node) => node.name).join(", ")}; leave --stack out to name a machine by its address.`,
-    });
+    return (name) => {
+        const found = nodes.find((node) => node.name === name) ?? nodes.find((node) => node.reach.host === name);
+        if (found) return reachedBy(found, way);
+        if (stack === undefined) return byAddress(name, way);
+        throw new ZeroformError({
+            code: "INVALID",
+            message: `the stack ${stack} has no Node "${name}"`,
+            hint: `It has ${nodes.map((node) => node.name).join(", ")}; leave --stack out to name a machine by its address.`,
+        });
+    };
 };
 
 /** Those of some nodes that are named, or all of them when none is. */
 export const chosen = (nodes: readonly NamedNode[], names: readonly string[]): readonly NamedNode[] => {
     if (names.length === 0) return nodes;
     return names.map((name) => {
-        const found = nodes.find((node) => node.name === name);
+        const found = nodes.find((node) => node.name === name) ?? nodes.find((node) => node.reach.host === name);
         if (found) return found;
         throw new ZeroformError({
             code: "INVALID",
@@ -74,6 +98,7 @@ export const chosen = (nodes: readonly NamedNode[], names: readonly string[]): r
 };
 
 const byAddress = (address: string, way: Way): NamedNode => {
+    if (address.trim() === "") throw new WrongUse("the name of a machine is empty", "Is the variable set that it was to come from?");
     const parsed = reach.safeParse({ host: address, ...given(way) });
     if (parsed.success) return { name: address, reach: parsed.data };
     const [issue] = parsed.error.issues;
@@ -147,7 +172,7 @@ export const overSsh = async <T>(act: (connect: (node: NamedNode) => Promise<Con
     try {
         return await act(async (node) => {
             try {
-                return await pool.connection(node.reach, AbortSignal.timeout(LINK_LIMIT_MS));
+                return await waitedFor(node, pool.connection(node.reach, AbortSignal.timeout(LINK_LIMIT_MS)));
             } catch (thrown) {
                 throw thrown instanceof ZeroformError ? thrown.with({ node: node.name }) : thrown;
             }
@@ -157,8 +182,20 @@ export const overSsh = async <T>(act: (connect: (node: NamedNode) => Promise<Con
     }
 };
 
-export const linkTo = (pool: NodePool, { reach }: NamedNode): Promise<NodeLink> =>
-    pool.link(reach, { agent: "present", signal: AbortSignal.timeout(LINK_LIMIT_MS) });
+export const linkTo = (pool: NodePool, node: NamedNode): Promise<NodeLink> =>
+    waitedFor(node, pool.link(node.reach, { agent: "present", signal: AbortSignal.timeout(LINK_LIMIT_MS) }));
+
+/** A person on a terminal is told what is waited for when it takes longer than usual. */
+const waitedFor = async <T>({ name, reach }: NamedNode, contact: Promise<T>): Promise<T> => {
+    const title = name === reach.host ? name : `${name} (${reach.host})`;
+    const say = () => console.error(`${title} has not answered yet; giving it ${LINK_LIMIT_MS / 1_000} s`);
+    const timer = process.stderr.isTTY ? setTimeout(say, QUIET_MS) : undefined;
+    try {
+        return await contact;
+    } finally {
+        clearTimeout(timer);
+    }
+};
 
 const parsePort = (text: string): number => {
     const port = Number(text);

@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
 import { pulumi } from "./pulumi.ts";
 
 /** A resource of a program, in the words of Pulumi's own state; what is not known yet or secret is marked instead. */
@@ -16,11 +14,4 @@ export const programPlan = async (stack: string | undefined): Promise<readonly P
         readonly steps?: readonly { readonly newState?: PlannedResource }[];
     };
     return (steps ?? []).flatMap(({ newState }) => (newState === undefined ? [] : [newState]));
-};
-
-/** Whether a Pulumi project lies here or above. */
-export const isInProject = (from = process.cwd()): boolean => {
-    const directory = resolve(from);
-    if (["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"].some((name) => existsSync(join(directory, name)))) return true;
-    return dirname(directory) !== directory && isInProject(dirname(directory));
 };

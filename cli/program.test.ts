@@ -60,6 +60,9 @@ describe("the exit status", () => {
         [["logs", "a", "--since", "tomorrow"], 2],
         [["completion", "tcsh"], 2],
         [["trash", "purge", "--host", "127.0.0.1"], 2],
+        [["status", "--host", ""], 2],
+        // An address is not followed by another one where an argument follows it.
+        [["logs", "--host", "127.0.0.1", "--identity-file", "/nowhere", "--host", "127.0.0.2", "events"], 1],
         [["status"], 1],
     ])("of %j is %d", (args, expected) => {
         const { status: code, stderr } = status(...args);

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { ZeroformError } from "../protocol/errors.ts";
+import { isInProject } from "./project.ts";
 
 /** A stack's state with the secrets in clear stays in memory; far above what any stack takes. */
 const OUTPUT_LIMIT_BYTES = 256 * 2 ** 20;
+const NO_CLI_HINT = "Get it from https://www.pulumi.com/docs/install, or name a machine with --host.";
 const HINT = "Run this in a Pulumi project with a selected stack, or name a machine with --host.";
 
 /** Runs a command of the Pulumi CLI in this folder and gives what it printed; `failing` begins the sentence on a failure. `input` goes in by a pipe, and so into no file. */
@@ -21,14 +23,16 @@ export const pulumi = (args: readonly string[], stack: string | undefined, faili
         child.on("error", (failure: NodeJS.ErrnoException) =>
             reject(
                 failure.code === "ENOENT"
-                    ? new ZeroformError({ code: "INVALID", message: "the pulumi command is not on PATH", hint: HINT })
+                    ? new ZeroformError({ code: "INVALID", message: "the pulumi command is not on PATH", hint: NO_CLI_HINT })
                     : failure,
             ),
         );
         child.on("close", (code) => {
             if (code === 0) return resolve(stdout);
             const words = complaintIn(stderr) ?? complaintIn(stdout);
-            reject(new ZeroformError({ code: "INVALID", message: `${failing}${words ? `: ${words}` : ""}`, hint: HINT }));
+            // In a project what is wrong is something else, and Pulumi says what.
+            const hint = isInProject() ? undefined : HINT;
+            reject(new ZeroformError({ code: "INVALID", message: `${failing}${words ? `: ${words}` : ""}`, hint }));
         });
         // A command that ends before it has read everything says why itself.
         child.stdin.on("error", () => undefined);

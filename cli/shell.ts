@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { ZeroformError } from "../protocol/errors.ts";
 import type { Terminal } from "../provider/node/pool.ts";
 import { explain } from "./help.ts";
-import { type NodeOptions, nodeNamed, overSsh, withWayOptions } from "./nodes.ts";
+import { type NodeOptions, nodesByName, overSsh, withWayOptions } from "./nodes.ts";
 
 interface Options extends Omit<NodeOptions, "host"> {
     readonly tty?: boolean;
@@ -23,7 +23,9 @@ export const register = (program: Command): void => {
             .passThroughOptions(),
     )
         .description("open a shell on a node, or run a command there, reached with the same keys and host key as by the stack")
-        .action(async (name: string, words: readonly string[], options: Options) => {
+        .action(async (name: string, [first, ...rest]: readonly string[], options: Options) => {
+            // `--` before the command is what kubectl asks for and ssh allows.
+            const words = first === undefined || first === "--" ? rest : [first, ...rest];
             try {
                 process.exitCode = await shell(name, words, options);
             } catch (thrown) {
@@ -34,7 +36,7 @@ export const register = (program: Command): void => {
         });
     explain(command, {
         details: [
-            "The shell is that of the Node's SSH user. Options for zeroform come before the name of the node; what follows it belongs to the command. Without a command and on a terminal, the terminal is passed on, with its size and all its keys; with a command, standard input, output and error are passed on as they are.",
+            "The shell is that of the Node's SSH user. Options for zeroform come before the name of the node; what follows it belongs to the command. Without a command and on a terminal, the terminal is passed on, with its size and all its keys; with a command, standard input, output and error are passed on as they are, and Ctrl-C ends zeroform, not the command: give it a terminal with -t for that.",
         ],
         examples: [
             ["zeroform shell alpha", "a shell on the Node alpha of the selected stack"],
@@ -52,7 +54,7 @@ export const register = (program: Command): void => {
 
 const shell = (name: string, words: readonly string[], { tty, ...options }: Options): Promise<number> =>
     overSsh(async (connect) => {
-        const node = await nodeNamed(name, options);
+        const node = (await nodesByName([name], options))(name);
         const connection = await connect(node);
         const { stdin, stdout, stderr } = process;
         const terminal = (words.length === 0 && stdin.isTTY) || tty ? ownTerminal() : undefined;

@@ -2,6 +2,7 @@ import { ZeroformError } from "../protocol/errors.ts";
 import { parseNodeId, type TenantId } from "../protocol/ids.ts";
 import { type Reach, reach } from "../schema/on-node.ts";
 import { pulumi } from "./pulumi.ts";
+import { partsOf } from "./urn.ts";
 
 /** A node that a command is about. */
 export interface NamedNode {
@@ -43,7 +44,7 @@ export const nodesOfStack = async (stack: string | undefined): Promise<readonly 
         });
     }
     const named = nodes.map(({ urn, id = "", outputs = {} }) => ({
-        name: lastOf(urn),
+        name: partsOf(urn).name,
         ...tenantIn(id),
         reach: reach.parse(
             Object.fromEntries(
@@ -51,7 +52,7 @@ export const nodesOfStack = async (stack: string | undefined): Promise<readonly 
             ),
         ),
         resources: ours.flatMap((resource) =>
-            resource.id?.startsWith(`${id}/`) ? [{ urn: resource.urn, name: lastOf(resource.urn), id: resource.id }] : [],
+            resource.id?.startsWith(`${id}/`) ? [{ urn: resource.urn, name: partsOf(resource.urn).name, id: resource.id }] : [],
         ),
     }));
     return named
@@ -63,8 +64,6 @@ const tenantIn = (id: string): Pick<NamedNode, "tenant"> => {
     const tenant = parseNodeId(id)?.tenant;
     return tenant === undefined ? {} : { tenant };
 };
-
-const lastOf = (urn: string): string => urn.split("::").at(-1) ?? urn;
 
 /** Secrets are exported in clear because a Node may be reached with a private key; nothing of it is printed. */
 const exportStack = async (stack: string | undefined): Promise<readonly StateResource[]> => {

@@ -5,7 +5,7 @@ import { formatResourceId } from "../protocol/ids.ts";
 import { formatSize } from "../schema/quantity.ts";
 import { explain, parseCount } from "./help.ts";
 import { askEach, type NamedNode, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
-import { ago, columns } from "./text.ts";
+import { ago, columns, harmless } from "./text.ts";
 
 const EVENTS_SHOWN = 5;
 
@@ -57,7 +57,7 @@ const toJson = ({ node, answer }: { readonly node: NamedNode; readonly answer: M
 
 const describe = (node: NamedNode, answer: MachineStatus | ZeroformError): string => {
     const title = node.name === node.reach.host ? node.name : `${node.name} (${node.reach.host})`;
-    if (answer instanceof ZeroformError) return `${title}  not reached: ${answer.with({ node: title }).sentence()}\n`;
+    if (answer instanceof ZeroformError) return `${title}  not reached: ${harmless(answer.with({ node: title }).sentence())}\n`;
     const { welcome, facts, resources, trash, events, awaitingRestart } = answer;
     const broken = welcome.store === "ok" ? "" : `\n  ! ${welcome.storeReason ?? `the agent's store is ${welcome.store}`}`;
     const head = `${title}  agent ${welcome.agentVersion}, ${facts.arch}, Linux ${facts.kernel}, ${facts.cores} cores, ${formatMemory(facts.memory)}${broken}`;
@@ -103,7 +103,8 @@ const detail = ({ state, reasons, outputs }: ResourceStatus): string => {
 const remarks = (node: NamedNode, status: MachineStatus, resource: ResourceStatus): string => {
     const notes = [
         resource.confirmed ? undefined : "unconfirmed: the run that made it did not end well",
-        resource.namedAt === undefined ? "not named since its create" : undefined,
+        // The stack that has it in its state is enough of a proof.
+        resource.namedAt === undefined && inStack(node, status, resource) !== true ? "not named since its create" : undefined,
         resource.state === "kept" ? `its data can be removed: zeroform remove ${resource.life}` : undefined,
         ...(resource.notes ?? []),
         inStack(node, status, resource) === false ? `not in this stack's state (${resource.life})` : undefined,

@@ -17,7 +17,3 @@ export async function* linesOf(stream: Readable): AsyncGenerator<string> {
 export const print = async (text: string, to: Writable = process.stdout): Promise<void> => {
     if (!to.write(`${text}\n`)) await once(to, "drain");
 };
-
-/** Text of somebody else as a terminal may show it: what would move the cursor or change the terminal is spelled out. */
-export const harmless = (text: string): string =>
-    text.replace(/(?![\t\n])\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);

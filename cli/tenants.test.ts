@@ -95,6 +95,16 @@ describe("zeroform tenants", () => {
     });
 });
 
+describe("what a machine has that was not reached", () => {
+    it.each([[["tenants"]], [["trash", "list"]]])("is not said to be nothing: %j", async (words) => {
+        const program = new Command("zeroform").exitOverride();
+        for (const group of [tenants, trash]) group.register(program);
+        await program.parseAsync([...words, "--host", "127.0.0.1", "--identity-file", join(directory, "none")], { from: "user" });
+        expect(said).toEqual([expect.stringMatching(/^127\.0\.0\.1 was not reached: .*there is no such file/)]);
+        expect(process.exitCode).toBe(1);
+    });
+});
+
 describe("zeroform evict", () => {
     it("does nothing without somebody who says so", async () => {
         await expect(zeroform("evict", tenant, "--host", "127.0.0.1")).rejects.toMatchObject({

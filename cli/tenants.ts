@@ -4,7 +4,8 @@ import { ZeroformError } from "../protocol/errors.ts";
 import { formatSize } from "../schema/quantity.ts";
 import { explain } from "./help.ts";
 import { askEach, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
-import { ago, columns } from "./text.ts";
+import { ago } from "./text.ts";
+import { given, printTable, sayUnreached } from "./unreached.ts";
 import { partsOf } from "./urn.ts";
 
 interface Options extends NodeOptions {
@@ -32,17 +33,11 @@ export const register = (program: Command): void => {
                 );
                 console.log(JSON.stringify(plain, null, 2));
             } else {
-                const rows = answers.flatMap(({ node, answer }) =>
-                    answer instanceof ZeroformError ? [] : answer.map((each) => row(node.name, each)),
-                );
+                const rows = given(answers).flatMap(({ node, answer }) => answer.map((each) => row(node.name, each)));
                 const head = ["MACHINE", "STACK", "PROJECT", "NODE", "RESOURCES", "TAKES", "TRASH", "LAST SEEN", "TENANT", ""];
-                console.log(rows.length === 0 ? "no tenants" : columns([head, ...rows]));
+                printTable(head, rows, answers, "no tenants");
             }
-            for (const { node, answer } of answers) {
-                if (!(answer instanceof ZeroformError)) continue;
-                console.error(`${node.name} was not reached: ${answer.sentence()}`);
-                process.exitCode = 1;
-            }
+            sayUnreached(answers);
         });
     explain(command, {
         details: ["TAKES is what the resources may take of the machine's disks."],

@@ -7,7 +7,9 @@ import { formatSize } from "../schema/quantity.ts";
 import { explain, parseLife } from "./help.ts";
 import { askEach, change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
 import { registerPurge } from "./purge.ts";
-import { ago, columns } from "./text.ts";
+import { ago } from "./text.ts";
+import { given, printTable, sayUnreached } from "./unreached.ts";
+import { partsOf } from "./urn.ts";
 
 /** `zeroform trash`: data of removed resources, and the way back. */
 export const register = (program: Command): void => {
@@ -31,20 +33,10 @@ export const register = (program: Command): void => {
                     ),
                 );
             } else {
-                const rows = answers.flatMap(({ node, answer }) =>
-                    answer instanceof ZeroformError ? [] : answer.map((entry) => row(node.name, entry)),
-                );
-                console.log(
-                    rows.length === 0
-                        ? "nothing in the trash"
-                        : columns([["NODE", "KIND", "NAME", "SIZE", "REMOVED", "PURGED IN", "LIFE", ""], ...rows]),
-                );
+                const rows = given(answers).flatMap(({ node, answer }) => answer.map((entry) => row(node.name, entry)));
+                printTable(["NODE", "KIND", "NAME", "SIZE", "REMOVED", "PURGED IN", "LIFE", ""], rows, answers, "nothing in the trash");
             }
-            for (const { node, answer } of answers) {
-                if (!(answer instanceof ZeroformError)) continue;
-                console.error(`${node.name} was not reached: ${answer.sentence()}`);
-                process.exitCode = 1;
-            }
+            sayUnreached(answers);
         });
 
     explain(listing, {
@@ -74,7 +66,7 @@ export const register = (program: Command): void => {
             });
             const restored = await change(node, (link) => link.request("trash.restore", { life, ...(into !== undefined && { into }) }));
             if (options.json) return console.log(JSON.stringify({ node: node.name, from: life, ...restored }, null, 2));
-            console.log(`${node.name}: ${restored.into.urn.split("::").at(-1)} has the data of ${life} again`);
+            console.log(`${node.name}: ${partsOf(restored.into.urn).name} has the data of ${life} again`);
         });
     explain(restoring, {
         details: [

@@ -4,6 +4,7 @@ import { DevError } from "../dev/dev-error.ts";
 import { ZeroformError } from "../protocol/errors.ts";
 import { WrongUse } from "./help.ts";
 import { zeroform } from "./program.ts";
+import { harmless } from "./text.ts";
 
 /** Wrong use of a command line; 1 is for what failed. */
 const USAGE_STATUS = 2;
@@ -22,7 +23,7 @@ try {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE_STATUS;
     else if (error instanceof DevError) console.error(error.message);
     else if (error instanceof ZeroformError) {
-        console.error(error.sentence());
+        console.error(harmless(error.sentence()));
         if (error instanceof WrongUse) process.exitCode = USAGE_STATUS;
     } else throw error;
 }

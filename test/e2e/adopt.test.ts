@@ -103,6 +103,11 @@ describe("a stack whose state is lost", () => {
         }
         const lost = await first.resource("node");
         await lose(first);
+        // Whoever tries `up` first leaves the stack itself and Pulumi's provider in the state, when nothing can be made.
+        await first.program(single, { machine: { ...machine, identityFile: "/nowhere" } });
+        await first.fails(["up", "--skip-preview"]);
+        expect(await first.state()).not.toEqual([]);
+        await first.program(single, { machine });
         const asked = await run(first, "adopt", "--import");
         expect(asked.code).toBe(1);
         expect(asked.stderr).toMatch(/2 tenants are called Node "node" of this stack/);

@@ -115,7 +115,8 @@ describe("zeroform shell", () => {
         const shell = start(stack, "node", [ZEROFORM, "shell", "alpha", "cat; echo aside >&2; exit 7"], bytes);
         expect(await shell.ended).toEqual({ code: 7, stdout: bytes.toString("utf8"), stderr: "aside\n" });
         expect((await run(stack, "shell", "alpha", "kill -TERM $$")).code).toBe(143);
-        expect((await run(stack, "shell", "alpha", "hostname")).stdout.trim()).toBe(alpha().name);
+        expect((await run(stack, "shell", "alpha", "kill -USR1 $$")).code).toBe(138);
+        expect((await run(stack, "shell", alpha().address, "--", "hostname")).stdout.trim()).toBe(alpha().name);
     });
 
     test("gives a terminal of the right size, and the shell's exit status", async () => {
@@ -130,6 +131,10 @@ describe("zeroform shell", () => {
     test("ends with 255 where no node is reached", async () => {
         expect((await run(stack, "shell", "--host-key", machineOf(beta()).hostKey, "alpha", "true")).code).toBe(255);
         expect((await run(stack, "shell", "--stack", "test", "gamma", "true")).stderr).toContain('the stack test has no Node "gamma"');
+        const sealed = { PULUMI_CONFIG_PASSPHRASE: "another" };
+        const { code, stderr } = await start(stack, "node", [ZEROFORM, "shell", "alpha", "true"], "", sealed).ended;
+        expect({ code, stderr }).toEqual({ code: 255, stderr: expect.stringContaining("alpha is taken for an address: ") });
+        expect(stderr).toContain("incorrect passphrase");
     });
 });
 
