@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { ZeroformError } from "../protocol/errors.ts";
+import { partsOf } from "../protocol/urn.ts";
 import { systemClock } from "../provider/dynamic/clock.ts";
 import { type Adopted, adopt } from "../provider/lifecycle/adoption.ts";
 import { Session } from "../provider/lifecycle/session.ts";
@@ -19,7 +20,6 @@ import { type PlannedResource, programPlan } from "./program-plan.ts";
 import { isInProject } from "./project.ts";
 import { pulumi } from "./pulumi.ts";
 import { counted } from "./text.ts";
-import { partsOf } from "./urn.ts";
 
 interface Options extends NodeOptions {
     readonly tenant?: readonly string[];

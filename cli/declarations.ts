@@ -1,6 +1,6 @@
+import { partsOf } from "../protocol/urn.ts";
 import type { Adopted } from "../provider/lifecycle/adoption.ts";
 import { primitiveOf } from "../schema/index.ts";
-import { partsOf } from "./urn.ts";
 
 const INDENT = "    ";
 

@@ -73,7 +73,7 @@ const events = async (what: string | undefined, options: Options): Promise<void>
         if (options.follow && found.length === 0 && answers.some(({ isGuess }) => isGuess))
             console.error(`no "${what}" is known yet, neither as a Node nor as a resource: waiting for its events`);
         if (!options.follow) return;
-        await Promise.all(answers.map((each) => follow(pool, each, each.answer, (event) => show(event, options))));
+        await Promise.all(answers.map((each) => follow(pool, each, each.answer, options.lines, (event) => show(event, options))));
     } finally {
         await pool.end();
     }
@@ -115,22 +115,27 @@ const follow = async (
     pool: NodePool,
     { node, about }: Wanted,
     begun: Position | ZeroformError,
+    lines: number,
     show: (event: Shown) => Promise<void>,
 ): Promise<void> => {
     let machine = begun instanceof ZeroformError ? undefined : begun.machine;
-    let after = begun instanceof ZeroformError ? 0 : (begun.events.at(-1)?.id ?? 0);
+    // What was away at the begin shows its latest, as the others did.
+    let after = begun instanceof ZeroformError ? undefined : (begun.events.at(-1)?.id ?? 0);
     let isAway = begun instanceof ZeroformError;
     for (;;) {
         try {
             const link = await linkTo(pool, node);
             // A machine that began anew counts its events from the beginning.
-            if (machine !== link.welcome.machine) after = 0;
+            if (machine !== undefined && machine !== link.welcome.machine) after = 0;
             machine = link.welcome.machine;
             isAway = false;
-            const wish = { after, waitMs: WAIT_MS, ...(about !== undefined && { about }) };
+            const wish = {
+                ...(after === undefined ? { latest: lines } : { after, waitMs: WAIT_MS }),
+                ...(about !== undefined && { about }),
+            };
             const found = await link.request("events", wish, { signal: AbortSignal.timeout(WAIT_MS + ANSWER_MS) });
             for (const event of found) await show({ node: node.name, ...event });
-            after = found.at(-1)?.id ?? after;
+            after = found.at(-1)?.id ?? after ?? 0;
         } catch (thrown) {
             const isLate = thrown instanceof Error && thrown.name === "TimeoutError";
             if (!isLate && !(thrown instanceof ZeroformError)) throw thrown;

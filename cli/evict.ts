@@ -1,13 +1,14 @@
 import type { Command } from "commander";
 import type { Holdings } from "../protocol/api.ts";
 import { isTenantId, type MachineId, type TenantId } from "../protocol/ids.ts";
+import { partsOf } from "../protocol/urn.ts";
 import type { NodeLink } from "../provider/node/pool.ts";
 import { formatDuration, formatSize } from "../schema/quantity.ts";
 import { confirm } from "./confirm.ts";
 import { explain, WrongUse } from "./help.ts";
 import { change, type NodeOptions, nodesOf, theOneWith, withNodeOptions } from "./nodes.ts";
+import { sayStillThere } from "./purge.ts";
 import { counted } from "./text.ts";
-import { partsOf } from "./urn.ts";
 
 /** As long as a Node's `trash` says when a program says nothing. */
 const TRASH_MS = 24 * 60 * 60_000;
@@ -42,25 +43,29 @@ export const register = (program: Command): void => {
             const question = `this removes Node "${name}" of stack ${stack} (project ${project}) from ${node.name}, which has ${has} (${formatSize(holdings.bytes)}) there${options.purge ? ", and deletes its data for good" : ""}`;
             await confirm(question, name, options.yes);
             const trashMs = options.purge ? 0 : TRASH_MS;
-            const { removed, agent } = await change(node, async (link) => {
+            const { removed, agent, data } = await change(node, async (link) => {
                 const onProgress = ({ doing }: { readonly doing: string }) => process.stderr.isTTY && console.error(doing);
                 const done = await link.request("tenant.evict", { machine, tenant, trashMs, waitMs: WAIT_MS }, { onProgress });
-                if (!options.purge) return done;
+                if (!options.purge) return { ...done, data: "trash" } as const;
                 const lives = (await link.request("trash.list", {})).flatMap((piece) => (piece.tenant === tenant ? [piece.life] : []));
-                if (lives.length > 0) await link.request("trash.purge", { lives });
+                const { pieces } = lives.length > 0 ? await link.request("trash.purge", { lives }) : { pieces: [] };
+                const data = sayStillThere(node, pieces) === 0 ? "purged" : "trash";
                 const left = (await link.request("trash.list", {})).length;
-                return { ...done, agent: done.agent === "trash" && left === 0 ? "removed" : done.agent } as const;
+                return { ...done, data, agent: done.agent === "trash" && left === 0 ? "removed" : done.agent } as const;
             });
             if (options.json) {
-                const data = options.purge ? "purged" : "trash";
                 console.log(JSON.stringify({ node: node.name, tenant, name, stack, project, removed, data, agent }, null, 2));
                 return;
             }
-            const data = options.purge
-                ? "its data are deleted"
-                : `its data wait ${formatDuration(trashMs)} in the trash (zeroform trash list --host ${node.name})`;
+            const list = `zeroform trash list --host ${node.name}`;
+            const whatOfData = {
+                purged: "its data are deleted",
+                trash: options.purge
+                    ? `some of its data are in the trash (${list})`
+                    : `its data wait ${formatDuration(trashMs)} in the trash (${list})`,
+            }[data];
             console.log(
-                `${node.name}: Node "${name}" of stack ${stack} is removed with ${counted(removed.length, "resource")}; ${data}; ${agentWords[agent]}`,
+                `${node.name}: Node "${name}" of stack ${stack} is removed with ${counted(removed.length, "resource")}; ${whatOfData}; ${agentWords[agent]}`,
             );
         });
     explain(command, {

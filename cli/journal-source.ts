@@ -92,7 +92,8 @@ const unitsOn = async (node: NamedNode, what: string, connection: Connection): P
         timeoutMs: UNITS_MS,
         doing: "looking for its units",
         onStdoutLine: (line) => {
-            if (line.startsWith("{")) found.push(JSON.parse(line) as ResourceUnits);
+            const units = line.startsWith("{") ? read(line) : undefined;
+            if (units) found.push(units);
         },
     });
     if (code === 0) return found;
@@ -115,4 +116,13 @@ const unitsOn = async (node: NamedNode, what: string, connection: Connection): P
         code: "FAILED",
         message: `${facts.message}: ${stderr.trim().split("\n").at(-1) ?? `status ${code}`}`,
     });
+};
+
+/** Undefined for what a talkative login shell says. */
+const read = (line: string): ResourceUnits | undefined => {
+    try {
+        return JSON.parse(line) as ResourceUnits;
+    } catch {
+        return undefined;
+    }
 };

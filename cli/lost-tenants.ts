@@ -1,8 +1,8 @@
 import type { Disclosure, Holdings } from "../protocol/api.ts";
 import { ZeroformError } from "../protocol/errors.ts";
+import { partsOf } from "../protocol/urn.ts";
 import { askEach, type NamedNode } from "./nodes.ts";
 import { ago } from "./text.ts";
-import { partsOf } from "./urn.ts";
 
 /** A tenant of a stack on a machine. */
 export interface Found {
@@ -94,7 +94,7 @@ export const requireDistinct = ({ lives }: Disclosure): void => {
         kind: twice.kind,
         name: twice.name,
         message: `it is there more than once, since a run ended between making the new one and removing the old one: ${same.join(" and ")}`,
-        hint: "Take the one that is not wanted away with `zeroform remove <life>`, its data to the trash, and adopt again.",
+        hint: "Take the one that is not wanted away with `zeroform remove <life> --host <host>`, its data to the trash, and adopt again.",
     });
 };
 

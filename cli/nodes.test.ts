@@ -105,9 +105,27 @@ describe("zeroform remove", () => {
     });
 
     it("deletes them at once when that is asked for", async () => {
-        await zeroform("remove", kept, "--purge");
+        await expect(zeroform("remove", kept, "--purge")).rejects.toMatchObject({
+            message: expect.stringContaining('Zdb "events" of stack dev (project t)'),
+            hint: expect.stringContaining("--yes"),
+        });
+        expect(deletion()).toBeUndefined();
+        await zeroform("remove", kept, "--purge", "--yes");
         expect(deletion()).toMatchObject({ trashMs: 0 });
         expect(said[0]).toContain("its data are deleted");
+    });
+
+    it("takes nothing without a question that a stack elsewhere may have", async () => {
+        const { status } = node.answers;
+        node.answers.status = async (params, call) => {
+            const said = await status?.(params, call);
+            if (!said) throw new Error("the fake node says nothing");
+            return { ...said, resources: said.resources.map((each) => ({ ...each, state: "ready" as const })) };
+        };
+        await expect(zeroform("remove", kept)).rejects.toMatchObject({ hint: expect.stringContaining("--yes") });
+        expect(deletion()).toBeUndefined();
+        await zeroform("remove", kept, "--yes");
+        expect(deletion()).toMatchObject({ life: kept, trashMs: 86_400_000 });
     });
 
     it("takes lives only", async () => {

@@ -6,6 +6,7 @@ import { duration, formatSize, millisecondsOf } from "../schema/quantity.ts";
 import { confirm } from "./confirm.ts";
 import { explain, WrongUse } from "./help.ts";
 import { askEach, change, type NamedNode, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
+import { harmless } from "./text.ts";
 
 interface Options extends NodeOptions {
     readonly all?: boolean;
@@ -91,18 +92,20 @@ const choose = async (options: Options, wanted: (piece: TrashStatus) => boolean)
 const purge = async ({ node, pieces }: Chosen, { json }: Options): Promise<Purged> => {
     const lives = pieces.map(({ life }) => life);
     const done = await change(node, (link) => link.request("trash.purge", { lives }));
-    for (const { kind, name, life, failure } of done.pieces) {
-        if (!failure) continue;
-        process.exitCode = 1;
-        const { message, hint } = failure;
-        console.error(
-            `${node.name}: the data of ${kind} "${name}" (${life}) are still there: ${new ZeroformError({ ...failure, message, hint }).sentence()}`,
-        );
-    }
+    const failures = sayStillThere(node, done.pieces);
     const freed = done.pieces.reduce((sum, { bytes }) => sum + bytes, 0);
-    const count = done.pieces.filter(({ failure }) => !failure).length;
+    const count = done.pieces.length - failures;
     if (!json) console.log(`${node.name}: ${count} of ${pieces.length} purged, ${formatSize(freed)} freed`);
     return done.pieces;
+};
+
+/** Says which data could not be purged, and lets the command end with that; how many they are. */
+export const sayStillThere = (node: NamedNode, pieces: Purged): number => {
+    const left = pieces.flatMap(({ failure, ...piece }) => (failure ? [{ ...piece, failure: new ZeroformError(failure) }] : []));
+    for (const { kind, name, life, failure } of left)
+        console.error(harmless(`${node.name}: the data of ${kind} "${name}" (${life}) are still there: ${failure.sentence()}`));
+    if (left.length > 0) process.exitCode = 1;
+    return left.length;
 };
 
 const absent = (life: string, { host }: Options) =>

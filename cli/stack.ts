@@ -1,8 +1,8 @@
 import { ZeroformError } from "../protocol/errors.ts";
 import { parseNodeId, type TenantId } from "../protocol/ids.ts";
+import { partsOf } from "../protocol/urn.ts";
 import { type Reach, reach } from "../schema/on-node.ts";
 import { pulumi } from "./pulumi.ts";
-import { partsOf } from "./urn.ts";
 
 /** A node that a command is about. */
 export interface NamedNode {

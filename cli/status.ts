@@ -105,7 +105,9 @@ const remarks = (node: NamedNode, status: MachineStatus, resource: ResourceStatu
         resource.confirmed ? undefined : "unconfirmed: the run that made it did not end well",
         // The stack that has it in its state is enough of a proof.
         resource.namedAt === undefined && inStack(node, status, resource) !== true ? "not named since its create" : undefined,
-        resource.state === "kept" ? `its data can be removed: zeroform remove ${resource.life}` : undefined,
+        resource.state === "kept"
+            ? `its data can be removed: zeroform remove ${resource.life}${node.known === undefined ? ` --host ${node.name}` : ""}`
+            : undefined,
         ...(resource.notes ?? []),
         inStack(node, status, resource) === false ? `not in this stack's state (${resource.life})` : undefined,
     ];

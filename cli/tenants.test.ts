@@ -125,6 +125,15 @@ describe("zeroform evict", () => {
         expect(asked("trash.purge")).toEqual([{ lives: [old, fresh] }]);
     });
 
+    it("says which data it could not delete", async () => {
+        const failure = { code: "NOT_READY", message: "its pool is away" } as const;
+        node.answers["trash.purge"] = async () => ({ pieces: [{ ...piece(old, 5), bytes: 0, failure }] });
+        await zeroform("evict", tenant, "--host", "127.0.0.1", "--yes", "--purge");
+        expect(said[0]).toContain("are still there: its pool is away");
+        expect(said[1]).toContain("some of its data are in the trash (zeroform trash list --host 127.0.0.1)");
+        expect(process.exitCode).toBe(1);
+    });
+
     it.each([
         ["a machine has to be named", [tenant], "--host"],
         ["a tenant is an id", ["alpha", "--host", "127.0.0.1"], "zeroform tenants"],

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import type { Holdings } from "../protocol/api.ts";
 import { ZeroformError } from "../protocol/errors.ts";
+import { partsOf } from "../protocol/urn.ts";
 import { formatSize } from "../schema/quantity.ts";
 import { explain } from "./help.ts";
 import { askEach, type NodeOptions, nodesOf, withNodeOptions } from "./nodes.ts";
 import { ago } from "./text.ts";
 import { given, printTable, sayUnreached } from "./unreached.ts";
-import { partsOf } from "./urn.ts";
 
 interface Options extends NodeOptions {
     readonly json?: boolean;

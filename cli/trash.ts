@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { TrashStatus } from "../protocol/api.ts";
 import { ZeroformError } from "../protocol/errors.ts";
 import type { Life } from "../protocol/ids.ts";
+import { partsOf } from "../protocol/urn.ts";
 import type { NodeLink } from "../provider/node/pool.ts";
 import { formatSize } from "../schema/quantity.ts";
 import { explain, parseLife } from "./help.ts";
@@ -9,7 +10,6 @@ import { askEach, change, type NodeOptions, nodesOf, theOneWith, withNodeOptions
 import { registerPurge } from "./purge.ts";
 import { ago } from "./text.ts";
 import { given, printTable, sayUnreached } from "./unreached.ts";
-import { partsOf } from "./urn.ts";
 
 /** `zeroform trash`: data of removed resources, and the way back. */
 export const register = (program: Command): void => {

@@ -47,7 +47,10 @@ const close = (core: Core, { tenant, name }: TenantRow, trashMs: number, call: C
         if (own.length === 0) store.tenants.remove(tenant);
         // No engine has to hear of it first: nothing is left that would ask again.
         if (store.tenants.all().every(({ deleted }) => deleted)) store.setLeaving(true);
-        parts.tell("evicted", `Node "${name}" (${tenant}) with ${own.length} resources, because its stack is lost`);
+        parts.tell(
+            "evicted",
+            `Node "${name}" (${tenant}) with ${own.length === 1 ? "1 resource" : `${own.length} resources`}, because its stack is lost`,
+        );
     });
     for (const row of going) beginRemoval(core, row);
     return going;

@@ -1,4 +1,5 @@
 import type { Params } from "../../protocol/api.ts";
+import { partsOf } from "../../protocol/urn.ts";
 import { epochFor, knownTenantOf, ownLife } from "./caller.ts";
 import type { Call, Core } from "./core.ts";
 
@@ -10,7 +11,7 @@ export const renameTenant = async (
 ): Promise<Record<string, never>> => {
     const { store } = core;
     const tenant = knownTenantOf(core, caller, life === undefined ? [] : [life]);
-    const name = urn.split("::").at(-1) ?? urn;
+    const { name } = partsOf(urn);
     const row = life === undefined ? undefined : ownLife(core, caller, life);
     if (row) store.lives.change(row.life, { urn, name, epoch: epochFor(core, call, row) });
     else if (life === undefined) store.tenants.change(tenant.tenant, { urn, name, epoch: epochFor(core, call, tenant) });

@@ -1,5 +1,6 @@
 import type { Params, ResourceReport } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
+import { partsOf } from "../../protocol/urn.ts";
 import { called } from "../reconciler/inventory.ts";
 import type { Waiting } from "../reconciler/reconciler.ts";
 import type { LifeRow } from "../store/lives.ts";
@@ -29,7 +30,7 @@ export const updateResource = async (core: Core, params: Params<"resource.update
         core.lock.run(ADMISSION, async () => {
             checkReferences(core, tenant, kind, spec);
             const old = liveRow(core, params, call);
-            const name = urn.split("::").at(-1) ?? old.name;
+            const { name } = partsOf(urn);
             const wanted = { ...old, urn, name, spec, uses: referencesOf(kind, spec) };
             const { inventory } = core.parts;
             const admitted = await admit(core, inventory.resource(wanted), inventory.resource(old), waiting);

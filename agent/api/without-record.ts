@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Params, ReadReport } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
+import { partsOf } from "../../protocol/urn.ts";
 import type { ResourceKind } from "../store/rows.ts";
 import type { TenantRow } from "../store/tenants.ts";
 import type { Call, Core } from "./core.ts";
@@ -61,7 +62,7 @@ export const takeOver = (
             tenant: tenant.tenant,
             kind,
             urn,
-            name: urn.split("::").at(-1) ?? life,
+            name: partsOf(urn).name,
             spec,
             generated: generatedIn(spec, given),
             uses: referencesOf(kind, spec),

@@ -106,7 +106,7 @@ const read = async (
         kind,
         name: nameOf(urn),
         message: "it is gone from the node",
-        hint: "`zeroform status` shows why; take it away with `zeroform remove`, and adopt the rest.",
+        hint: "`zeroform status` shows why; take it away with `zeroform remove <life> --host <host>`, and adopt the rest.",
     });
 };
 

@@ -104,5 +104,5 @@ const removeWhatNoProgramKnows = async ({ host, operator }: Scene): Promise<void
     const lost = resources
         .filter(({ life }) => !known.includes(life))
         .sort((one, other) => ORDER.indexOf(one.kind) - ORDER.indexOf(other.kind));
-    for (const { life } of lost) await zeroform(machineOf(host), ["remove", life, "--purge"]);
+    for (const { life } of lost) await zeroform(machineOf(host), ["remove", life, "--purge", "--yes"]);
 };
