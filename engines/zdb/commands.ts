@@ -2,6 +2,7 @@ import type { Command, CommandContext } from "./command.ts";
 import { AUTH_COMMANDS } from "./commands-auth.ts";
 import { CONTROL_COMMANDS } from "./commands-control.ts";
 import { DATA_COMMANDS } from "./commands-data.ts";
+import { ITERATION_COMMANDS } from "./commands-iteration.ts";
 import { NAMESPACE_COMMANDS } from "./commands-namespace.ts";
 import { SERVER_COMMANDS } from "./commands-server.ts";
 import type { AnswerStream, Connection } from "./connection.ts";
@@ -13,9 +14,14 @@ interface NamedCommand extends Command {
 }
 
 const COMMANDS: ReadonlyMap<string, NamedCommand> = new Map(
-    Object.entries({ ...SERVER_COMMANDS, ...AUTH_COMMANDS, ...DATA_COMMANDS, ...NAMESPACE_COMMANDS, ...CONTROL_COMMANDS }).map(
-        ([name, command]) => [name, { ...command, name }],
-    ),
+    Object.entries({
+        ...SERVER_COMMANDS,
+        ...AUTH_COMMANDS,
+        ...DATA_COMMANDS,
+        ...NAMESPACE_COMMANDS,
+        ...ITERATION_COMMANDS,
+        ...CONTROL_COMMANDS,
+    }).map(([name, command]) => [name, { ...command, name }]),
 );
 const LONGEST_NAME = Math.max(...[...COMMANDS.keys()].map((name) => name.length));
 

@@ -1,4 +1,5 @@
 import * as path from "node:path";
+import { Lanes } from "./lanes.ts";
 import { CLOSE_HOOK_MS, MAX_RUNNING_HOOKS, MAX_WAITING_HOOKS } from "./limits.ts";
 import { runProgram } from "./seam-process.ts";
 import { segmentName } from "./segment-header.ts";
@@ -46,10 +47,9 @@ export class Hooks {
     private readonly timers: Timers;
     private readonly log: (line: string) => void;
     private readonly runs = new Set<HookRun>();
-    private readonly waiting: (() => void)[] = [];
+    private readonly lanes = new Lanes(MAX_RUNNING_HOOKS);
     /** The last jump of each namespace whose `jump-index` has not ended. */
     private readonly jumps = new Map<string, Promise<void>>();
-    private running = 0;
 
     constructor(program: string | undefined, instance: string, timers: Timers, log: (line: string) => void) {
         this.program = program;
@@ -61,18 +61,10 @@ export class Hooks {
     /** Runs the program; its exit code, 0 where there is none, -1 when it did not run or was killed. Never rejects. */
     async fire(event: HookEvent, ...args: string[]): Promise<number> {
         if (this.program === undefined) return 0;
-        if (this.running >= MAX_RUNNING_HOOKS) {
-            if (this.waiting.length >= MAX_WAITING_HOOKS) {
-                this.log(`hook ${event} was left out: ${MAX_RUNNING_HOOKS} run and ${MAX_WAITING_HOOKS} wait`);
-                return NOT_RUN;
-            }
-            await new Promise<void>((resolve) => this.waiting.push(resolve));
-        }
-        this.running++;
-        const code = await this.run(this.program, event, args);
-        this.running--;
-        this.waiting.shift()?.();
-        return code;
+        const { program, lanes } = this;
+        if (lanes.waiting < MAX_WAITING_HOOKS) return lanes.run(() => this.run(program, event, args));
+        this.log(`hook ${event} was left out: ${MAX_RUNNING_HOOKS} run and ${MAX_WAITING_HOOKS} wait`);
+        return NOT_RUN;
     }
 
     /**

@@ -47,6 +47,14 @@ export const MAX_ADMIN_PASSWORD_BYTES = 128;
 /** How long the answer to a wrong password is held back, for that connection only. */
 export const FAILED_LOGIN_DELAY_MS = 1000;
 
+/** A step of SCAN: at most so many keys, and no longer than this when there are some. */
+export const SCAN_ENTRIES = 8192;
+export const SCAN_SLICE_MS = 2;
+/** KSCAN is for few keys: more, or a longer answer, is refused. So many clients gather at once. */
+export const MAX_KSCAN_KEYS = 100_000;
+export const KSCAN_REPLY_BYTES = 16 * MIB;
+export const KSCAN_LANES = 4;
+
 /** A client that has not shown by then that it can speak TLS is let go. */
 export const TLS_HANDSHAKE_MS = 10_000;
 

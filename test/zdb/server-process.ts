@@ -18,12 +18,19 @@ export interface ServerProcess {
     kill(signal: NodeJS.Signals): Promise<number | string>;
 }
 
-/** Starts it and waits for `ready`; it is killed when the test ends. `wrapper` runs it inside another program, such as unshare. */
-export async function startProcess(argv: readonly string[], wrapper: readonly string[] = []): Promise<ServerProcess> {
+/**
+ * Starts it and waits for `ready`; it is killed when the test ends, or when `atEnd` says. `wrapper` runs it inside another program, such
+ * as unshare.
+ */
+export async function startProcess(
+    argv: readonly string[],
+    wrapper: readonly string[] = [],
+    atEnd: (cleanUp: () => Promise<void>) => void = onTestFinished,
+): Promise<ServerProcess> {
     const [command = RUNTIME, ...args] = [...wrapper, RUNTIME, PROGRAM, ...argv];
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], cwd: ROOT });
     const ended = new Promise<number | string>((resolve) => child.on("close", (code, signal) => resolve(code ?? signal ?? "unknown")));
-    onTestFinished(async () => {
+    atEnd(async () => {
         child.kill("SIGKILL");
         await ended;
     });

@@ -1,0 +1,48 @@
+import { beforeAll, describe, test } from "vitest";
+import { COMMAND_ROWS } from "./commands.ts";
+import { ITERATION_ROWS } from "./iteration.ts";
+import { LOGIN_ROWS } from "./login.ts";
+import { FIXED_ROWS, MIXED_ROWS, MODE_ROWS } from "./modes.ts";
+import { NAMESPACE_ROWS } from "./namespaces.ts";
+import { type Row, titleOf } from "./row.ts";
+import { SYSTEM_ROWS } from "./system.ts";
+import { TRANSPORT_ROWS } from "./transport.ts";
+import { MODES, type Server, startServer, TRANSPORTS, worldOf } from "./world.ts";
+
+/** The tables of the wire specification, a case a row: over every transport, in every mode. */
+const ROWS: readonly Row[] = [
+    ...TRANSPORT_ROWS,
+    ...COMMAND_ROWS,
+    ...NAMESPACE_ROWS,
+    ...MODE_ROWS,
+    ...FIXED_ROWS,
+    ...ITERATION_ROWS,
+    ...LOGIN_ROWS,
+    ...SYSTEM_ROWS,
+];
+
+for (const transport of TRANSPORTS) {
+    for (const mode of MODES) {
+        describe(`${transport}, --mode ${mode}`, () => {
+            let server: Server;
+            beforeAll(async () => {
+                server = await startServer(mode, transport);
+            });
+            const rows = ROWS.filter(({ only }) => only === undefined || only === mode);
+            test.for(rows.map((row) => [titleOf(row), row] as const))("%s", async ([, row]) => row.check(await worldOf(server, mode)));
+        });
+    }
+}
+
+describe("an instance where each namespace has its own mode", () => {
+    let server: Server;
+    beforeAll(async () => {
+        server = await startServer("mixed", "unix");
+    });
+    for (const mode of MODES) {
+        const rows = [...MODE_ROWS, ...MIXED_ROWS].filter(({ only }) => only === undefined || only === mode);
+        test.for(rows.map((row) => [`${mode}: ${titleOf(row)}`, row] as const))("%s", async ([, row]) =>
+            row.check(await worldOf(server, mode)),
+        );
+    }
+});

@@ -1,0 +1,148 @@
+import { expect } from "vitest";
+import { encodeRequest, error, ok } from "../../zdb/resp-client.ts";
+import { words } from "../../zdb/script.ts";
+import { type Row, row, script } from "./row.ts";
+import { expectOk } from "./world.ts";
+
+/** Section 9, and the commands of section 5 that are about the server. */
+export const SYSTEM_ROWS: readonly Row[] = [
+    script("9 WAIT: argc, names, times", [
+        [["WAIT"], error("Invalid arguments")],
+        [words("WAIT SET 1000 x"), error("Invalid arguments")],
+        [words("WAIT BOGUS"), error("Unknown command to watch")],
+        [words("WAIT SE"), error("Unknown command to watch")],
+        [words("WAIT SET 99"), error("Invalid timeout")],
+        [words("WAIT SET 1800001"), error("Invalid timeout")],
+        [words("WAIT SET abc"), error("Invalid timeout")],
+        [["WAIT", "SET", `${"0".repeat(14)}100`], error("Invalid timeout")],
+        [words("WAIT SET 100"), error("Timeout")],
+    ]),
+    row("9 WAIT: the command of another client of the namespace, in upper case, once, even if it fails", async (world) => {
+        const { client: waiter, put } = world;
+        const other = await world.guest();
+        const elsewhere = await world.connect();
+        waiter.send(encodeRequest(words("WAIT set 60000")));
+        // The waiter's own command goes on, overtakes, and does not count.
+        expect(await waiter.call(...put(0, "own")[0])).toBe(put(0, "own")[1]);
+        await elsewhere.call("SET", "", "");
+        await other.call("SETX", "k");
+        await other.call("SET", "too few");
+        expect(await waiter.reply()).toEqual({ status: "SET" });
+        await other.call("SET", "too few");
+        expect(await waiter.call("PING")).toEqual({ status: "PONG" });
+    }),
+    row("9 WAIT *: any known command; a second WAIT replaces the first", async (world) => {
+        const { client: waiter } = world;
+        const other = await world.guest();
+        waiter.send(encodeRequest(words("WAIT GET 60000")));
+        waiter.send(encodeRequest(words("WAIT * 60000")));
+        expect(await waiter.call("PING")).toEqual({ status: "PONG" });
+        await other.call("BOGUS");
+        await other.call("DBSIZE");
+        expect(await waiter.reply()).toEqual({ status: "DBSIZE" });
+        await other.call("GET", "k");
+        expect(await waiter.call("PING")).toEqual({ status: "PONG" });
+    }),
+    row("9 WAIT SELECT: the namespace after it counts", async (world) => {
+        const { client: waiter } = world;
+        waiter.send(encodeRequest(words("WAIT SELECT 60000")));
+        expect(await waiter.call("PING")).toEqual({ status: "PONG" });
+        const other = await world.connect();
+        await other.call("SELECT", "default");
+        await other.call("SELECT", world.namespace);
+        expect(await waiter.reply()).toEqual({ status: "SELECT" });
+    }),
+    row("5 HOOKS INDEX DATA MIRROR MASTER NSJUMP RELOAD are for administrators, before argc", async ({ connect }) => {
+        const guest = await connect();
+        for (const command of ["HOOKS", "INDEX", "DATA", "MIRROR", "MASTER", "NSJUMP", "RELOAD"])
+            expect(await guest.call(command), command).toEqual(error("Permission denied"));
+    }),
+    script("5 HOOKS without a hook", [[["HOOKS", "extra"], []]]),
+    script(
+        "5 INDEX DIRTY: nothing is ever dirty",
+        [
+            [["INDEX"], error("Missing arguments")],
+            [words("INDEX DIRTY"), []],
+            [words("index dirty"), []],
+            [words("INDEX DIRTY RESET"), ok],
+            [words("INDEX DIRTY BOGUS"), error("Unknown INDEX DIRTY subcommand")],
+            [words("INDEX DIRTY a b"), []],
+            [words("INDEX BOGUS"), error("Unknown INDEX subcommand")],
+            [["INDEX", "B".repeat(257)], error("Argument too long")],
+        ],
+        { differs: "issue 1: INDEX DIRTY answers an empty array" },
+    ),
+    script("8.5 MIRROR and MASTER answer and do nothing more", [
+        [["MIRROR", "any"], { status: "Starting mirroring" }],
+        [["MASTER"], { status: "Hello, master" }],
+        [["PING"], { status: "PONG" }],
+    ]),
+    script(
+        "5 STOP answers a status and does not stop",
+        [
+            [["STOP"], { status: "Unauthorized" }],
+            [["PING"], { status: "PONG" }],
+        ],
+        { differs: "issue 1: STOP answers a status and stops only where an option allows it" },
+    ),
+    script("5 * is no command", [[["*"], error("This is not a valid command")]]),
+    row("5 RELOAD: everything is there again", async ({ client, namespace, put, key }) => {
+        await client.call(...put(0, "v")[0]);
+        expect(await client.call("RELOAD", namespace)).toEqual(ok);
+        expect(await client.call("GET", key(0))).toBe("v");
+        expect(await client.call("RELOAD", "absent")).toEqual(error("Namespace not found"));
+        expect(await client.call("RELOAD")).toEqual(error("Unexpected arguments"));
+    }),
+    row("5 FLUSH: a public namespace, and one without a password, are refused", async (world) => {
+        const { client, namespace } = world;
+        const denied = error("Flushing public namespace denied");
+        expect(await client.call("FLUSH")).toEqual(denied);
+        await expectOk(client, "NSSET", namespace, "public", "0");
+        expect(await client.call("FLUSH")).toEqual(denied);
+        await expectOk(client, "NSSET", namespace, "public", "1");
+        await expectOk(client, "NSSET", namespace, "password", "pw");
+        expect(await client.call("FLUSH")).toEqual(denied);
+    }),
+    row(
+        "14 FLUSH drops all, keeps properties and mode, begins at the first id and file; older cursors are none",
+        async (world) => {
+            const { client, namespace, put, key } = world;
+            for (const place of [0, 1, 2]) await client.call(...put(place, "v")[0]);
+            const cursor = Buffer.from(String(await client.call("KEYCUR", key(0))), "latin1");
+            await client.call("NSJUMP");
+            await expectOk(client, "NSSET", namespace, "maxsize", "1000");
+            await expectOk(client, "NSSET", namespace, "password", "pw");
+            await expectOk(client, "NSSET", namespace, "public", "0");
+            await expectOk(client, "SELECT", namespace, "pw");
+            expect(await client.call("FLUSH", "extra")).toEqual(ok);
+            expect(await client.call("DBSIZE")).toBe(0);
+            expect(await client.call("GET", key(0))).toBeNull();
+            expect(await client.call("SCAN", cursor)).toEqual(error("Invalid key format"));
+            expect(await client.call(...put(0, "new")[0])).toBe(put(0, "new")[1]);
+            const info = String(await client.call("NSINFO", namespace));
+            for (const line of ["entries: 1", "data_limits_bytes: 1000", "password: yes", "public: no", "data_size_bytes: 3"])
+                expect(info).toContain(`${line}\n`);
+            expect(info).toContain(world.mode === "user" ? "mode: userkey\n" : "mode: sequential\n");
+            expect(await client.call("RELOAD", namespace)).toEqual(ok);
+            expect(await client.call("GET", key(0))).toBe("new");
+        },
+        { differs: "17 safe to fix: FLUSH" },
+    ),
+    row(
+        "5 FLUSH respects who may write, lock, freeze and worm",
+        async (world) => {
+            const { client, namespace } = world;
+            await expectOk(client, "NSSET", namespace, "password", "pw");
+            const reader = await world.guest();
+            await expectOk(client, "SELECT", namespace, "pw");
+            for (const property of ["lock", "freeze", "worm"]) {
+                await expectOk(client, "NSSET", namespace, "public", "0");
+                await expectOk(client, "NSSET", namespace, property, "1");
+                expect(await client.call("FLUSH"), property).toEqual({ error: expect.stringMatching(/locked|frozen|worm/) });
+                await expectOk(client, "NSSET", namespace, property, "0");
+            }
+            await reader.closed;
+        },
+        { differs: "lessons, Security: FLUSH ignores lock, freeze and worm" },
+    ),
+];
