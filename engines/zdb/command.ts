@@ -1,5 +1,6 @@
 import type { AnswerStream, Connection } from "./connection.ts";
 import type { Hooks } from "./hooks.ts";
+import { MAX_KEY_BYTES } from "./limits.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -71,6 +72,13 @@ export function argument({ args }: Call, place: number): Buffer {
 }
 
 export const textArgument = (call: Call, place: number): string => argument(call, place).toString("latin1");
+
+/** A key, of a length that can be one. */
+export function keyArgument(call: Call, place: number): Buffer {
+    const key = argument(call, place);
+    if (key.length > MAX_KEY_BYTES) throw new Refusal("Invalid key");
+    return key;
+}
 
 /** Holds the answer added since `from` until the namespace's log has acknowledged what it tells. */
 export function holdUntil({ reply }: Call, namespace: Namespace, lsn: number, from: number): void {

@@ -1,5 +1,5 @@
 import { checkCount, checkRead, checkWrite } from "./access.ts";
-import { argument, type Call, type Command, holdUntil, textArgument } from "./command.ts";
+import { argument, type Call, type Command, holdUntil, keyArgument, textArgument } from "./command.ts";
 import type { AnswerStream } from "./connection.ts";
 import { MAX_ARGUMENTS, MAX_KEY_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
@@ -11,6 +11,7 @@ const UNREADABLE = "Internal Error";
 
 export const DATA_COMMANDS: Readonly<Record<string, Command>> = {
     SET: { argc: [3, 4], run: set },
+    SETX: { argc: [3, 4], run: set },
     GET: { argc: [2, 2], refusesEmpty: true, run: get },
     MGET: { argc: [2, MAX_ARGUMENTS], argcError: "Invalid arguments", run: mget },
     DEL: { argc: [2, 3], run: del },
@@ -120,12 +121,6 @@ function addValue({ reply, context }: Call, namespace: Namespace, record: LiveRe
     if (isRead) context.statistics.dataReadBytes += length;
     else context.statistics.readFailures++;
     return isRead;
-}
-
-function keyArgument(call: Call, place: number): Buffer {
-    const key = argument(call, place);
-    if (key.length > MAX_KEY_BYTES) throw new Refusal("Invalid key");
-    return key;
 }
 
 /** A timestamp of one's own is for administrators. Kept modulo 2^32; text that is no number is 0, or refused where that is asked. */

@@ -20,6 +20,7 @@ export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
     NSSET: { admin: true, argc: [4, 4], refusesEmpty: true, run: setProperty },
     NSINFO: { argc: [2, 2], refusesEmpty: true, run: info },
     NSLIST: { run: list },
+    NSJUMP: { admin: true, run: jump },
     NSDETACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: detach },
     NSATTACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: attach },
 };
@@ -88,6 +89,12 @@ function list({ context, session, reply }: Call): undefined {
     const names = [...visible, ...(session.admin ? namespaces.unavailable() : [])].map(({ name }) => name);
     reply.array(names.length);
     for (const name of names) reply.text(name);
+}
+
+/** Ends the segment of the client's namespace, so that it can be copied away. */
+function jump({ session, reply }: Call): undefined {
+    session.namespace.nextSegment();
+    reply.ok();
 }
 
 /** Ours: `NSDETACH <namespace> <directory>` takes a namespace out of the server, data and all. */

@@ -2,6 +2,7 @@ import type { Command, CommandContext } from "./command.ts";
 import { AUTH_COMMANDS } from "./commands-auth.ts";
 import { CONTROL_COMMANDS } from "./commands-control.ts";
 import { DATA_COMMANDS } from "./commands-data.ts";
+import { INSPECTION_COMMANDS } from "./commands-inspection.ts";
 import { ITERATION_COMMANDS } from "./commands-iteration.ts";
 import { NAMESPACE_COMMANDS } from "./commands-namespace.ts";
 import { SERVER_COMMANDS } from "./commands-server.ts";
@@ -19,6 +20,7 @@ const COMMANDS: ReadonlyMap<string, NamedCommand> = new Map(
         ...AUTH_COMMANDS,
         ...DATA_COMMANDS,
         ...NAMESPACE_COMMANDS,
+        ...INSPECTION_COMMANDS,
         ...ITERATION_COMMANDS,
         ...CONTROL_COMMANDS,
     }).map(([name, command]) => [name, { ...command, name }]),

@@ -50,6 +50,8 @@ export const FAILED_LOGIN_DELAY_MS = 1000;
 /** A step of SCAN: at most so many keys, and no longer than this when there are some. */
 export const SCAN_ENTRIES = 8192;
 export const SCAN_SLICE_MS = 2;
+/** Of a payload whose checksum is made for DATA RAW between two turns. */
+export const CHECKSUM_STEP_BYTES = 256 * KIB;
 /** KSCAN is for few keys: more, or a longer answer, is refused. So many clients gather at once. */
 export const MAX_KSCAN_KEYS = 100_000;
 export const KSCAN_REPLY_BYTES = 16 * MIB;

@@ -185,6 +185,13 @@ export class Log implements GateKeeper {
         this.nextSegment(isValue);
     }
 
+    /** Ends the segment before it is full. */
+    jump(): void {
+        if (this.failure !== undefined) throw new Refusal(`Namespace is read-only: ${this.failure}`);
+        this.writeOrRefuse();
+        this.nextSegment(true);
+    }
+
     private begin(): Buffer {
         if (!this.buffer) {
             this.buffer = acquireBatchBuffer();

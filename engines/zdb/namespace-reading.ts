@@ -58,6 +58,11 @@ export function versionOf(namespace: Namespace, key: Buffer, lsn?: number): Vers
     return { previousLsn: previous, lsn: cursor.lsn, timestamp: cursor.timestamp, payload: isSound ? payload : undefined };
 }
 
+/** Where the record with this LSN begins in its file; 0 when it is kept no longer. */
+export function offsetOf(namespace: Namespace, lsn: number): number {
+    return iterationOf(namespace).find(lsn)?.cursor.offset ?? 0;
+}
+
 function iterationOf(namespace: Namespace): LogIteration {
     const { segments, sidecars } = namespace;
     return new LogIteration({

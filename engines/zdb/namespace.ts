@@ -8,7 +8,7 @@ import { Log } from "./log.ts";
 import type { LogEnd, LogOwner } from "./log-owner.ts";
 import type { RecordSource } from "./log-reader.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
-import type { LiveRecord, Place } from "./place.ts";
+import { type LiveRecord, type Place, payloadOffset } from "./place.ts";
 import { applyProperty, durabilityOf, type Mode, newProperties, type Properties, type PropertyChange } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
 import { payloadChecksum, RECORD_KINDS, type RecordHead, unixSeconds } from "./record.ts";
@@ -137,6 +137,29 @@ export class Namespace implements LogOwner {
         if (!this.gone && readPayload(this.segments, record, target, at)) return true;
         this.sawReadError();
         return false;
+    }
+
+    /** Whether the value of a key can be read and is what was written; no verdict when there is none. */
+    verify(key: Uint8Array): { readonly verdict: "intact" | "damaged" | "unreadable" | undefined; readonly lsn: number } {
+        let record: LiveRecord | undefined;
+        try {
+            record = this.lookUp(key);
+        } catch (error) {
+            if (!(error instanceof Unreadable)) throw error;
+            return { verdict: "unreadable", lsn: this.log.lastLsn };
+        }
+        const lsn = this.dependency(record);
+        if (!record) return { verdict: undefined, lsn };
+        const { place, head } = record;
+        const payload = Buffer.allocUnsafe(place.length);
+        const segment = this.segments.get(place.segment);
+        if (!segment || !this.readAt(segment, payloadOffset(place), payload)) return { verdict: "unreadable", lsn };
+        return { verdict: payloadChecksum(payload) === head.payloadChecksum ? "intact" : "damaged", lsn };
+    }
+
+    /** What is written from now on goes to another segment. Throws a Refusal when that cannot be. */
+    nextSegment(): void {
+        this.log.jump();
     }
 
     /** Whether the live value of a key is the record at this offset. */

@@ -7,7 +7,7 @@ import { NAMESPACE_ROWS } from "./namespaces.ts";
 import { type Row, titleOf } from "./row.ts";
 import { SYSTEM_ROWS } from "./system.ts";
 import { TRANSPORT_ROWS } from "./transport.ts";
-import { MODES, type Server, startServer, TRANSPORTS, worldOf } from "./world.ts";
+import { inWorld, MODES, type Server, startServer, TRANSPORTS } from "./world.ts";
 
 /** The tables of the wire specification, a case a row: over every transport, in every mode. */
 const ROWS: readonly Row[] = [
@@ -29,7 +29,7 @@ for (const transport of TRANSPORTS) {
                 server = await startServer(mode, transport);
             });
             const rows = ROWS.filter(({ only }) => only === undefined || only === mode);
-            test.for(rows.map((row) => [titleOf(row), row] as const))("%s", async ([, row]) => row.check(await worldOf(server, mode)));
+            test.concurrent.for(rows.map((row) => [titleOf(row), row] as const))("%s", ([, row]) => inWorld(server, mode, row.check));
         });
     }
 }
@@ -41,8 +41,8 @@ describe("an instance where each namespace has its own mode", () => {
     });
     for (const mode of MODES) {
         const rows = [...MODE_ROWS, ...MIXED_ROWS].filter(({ only }) => only === undefined || only === mode);
-        test.for(rows.map((row) => [`${mode}: ${titleOf(row)}`, row] as const))("%s", async ([, row]) =>
-            row.check(await worldOf(server, mode)),
+        test.concurrent.for(rows.map((row) => [`${mode}: ${titleOf(row)}`, row] as const))("%s", ([, row]) =>
+            inWorld(server, mode, row.check),
         );
     }
 });

@@ -165,12 +165,12 @@ export const ITERATION_ROWS: readonly Row[] = [
     }),
     row(
         "8.4 DATA RAW",
-        async ({ client, mode }) => {
+        async ({ client, mode, namespace }) => {
+            const first = Number(/^data_current_offset: (\d+)$/m.exec(String(await client.call("NSINFO", namespace)))?.[1]);
             const name = mode === "user" ? "1" : "";
             const key = String(await client.call("SET", name, "v", "5"));
             await client.call("SET", key, "1", "6");
             await client.call("DEL", key, "7");
-            const first = 128;
             const headed = 40 + key.length;
             const second = first + headed + 1;
             const raw = (offset: number): Promise<Reply> => client.call("DATA", "RAW", "0", String(offset));

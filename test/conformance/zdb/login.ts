@@ -127,9 +127,12 @@ export const LOGIN_ROWS: readonly Row[] = [
         async ({ connect }) => {
             const [client, other] = [await connect(), await connect()];
             const startedMs = performance.now();
-            const refused = client.call("AUTH", "wrong");
+            let isRefused = false;
+            const refused = client.call("AUTH", "wrong").finally(() => {
+                isRefused = true;
+            });
             expect(await other.call("PING")).toEqual({ status: "PONG" });
-            expect(performance.now() - startedMs).toBeLessThan(900);
+            expect(isRefused).toBe(false);
             expect(await refused).toEqual(DENIED);
             expect(performance.now() - startedMs).toBeGreaterThan(950);
         },

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { afterAll, onTestFinished } from "vitest";
+import { afterAll } from "vitest";
 import { makeCertificate } from "../../zdb/certificates.ts";
 import { ok, RespClient, type Where } from "../../zdb/resp-client.ts";
 import { freePort } from "../../zdb/running-server.ts";
@@ -17,13 +17,14 @@ export const ADMIN_PASSWORD = "the administrator's";
 /** One server with clients of one kind. */
 export interface Server {
     readonly mode: Mode | "mixed";
-    /** A new client that has said nothing yet; closed when the test ends. */
-    connect(): Promise<RespClient>;
+    readonly where: Where;
 }
 
 /** What a row of the tables is tried in: a server, and a namespace of its own. */
-export interface World extends Server {
+export interface World {
     readonly mode: Mode;
+    /** A new client that has said nothing yet. */
+    connect(): Promise<RespClient>;
     /** New, empty, public, without a password. */
     readonly namespace: string;
     /** A client that administers, in the row's namespace. */
@@ -44,14 +45,7 @@ export async function startServer(mode: Server["mode"], transport: Transport): P
     if (mode !== "mixed") argv.push("--mode", mode);
     const where = await whereFor(transport, directory, argv);
     await startProcess(argv, [], afterAll);
-    return {
-        mode,
-        async connect() {
-            const client = await RespClient.connect(where);
-            onTestFinished(() => client.close());
-            return client;
-        },
-    };
+    return { mode, where };
 }
 
 async function whereFor(transport: Transport, directory: string, argv: string[]): Promise<Where> {
@@ -69,23 +63,37 @@ async function whereFor(transport: Transport, directory: string, argv: string[])
 
 let worlds = 0;
 
-/** A namespace for one row. */
-export async function worldOf(server: Server, mode: Mode): Promise<World> {
+/** Tries a row in a namespace of its own; its clients are closed at the end. */
+export async function inWorld(server: Server, mode: Mode, check: (world: World) => Promise<void>): Promise<void> {
+    const clients: RespClient[] = [];
+    const connect = async (): Promise<RespClient> => {
+        const client = await RespClient.connect(server.where);
+        clients.push(client);
+        return client;
+    };
+    try {
+        await check(await worldOf(server, mode, connect));
+    } finally {
+        for (const client of clients) client.close();
+    }
+}
+
+async function worldOf(server: Server, mode: Mode, connect: World["connect"]): Promise<World> {
     const namespace = `row-${worlds++}`;
-    const client = await server.connect();
+    const client = await connect();
     await expectOk(client, "AUTH", ADMIN_PASSWORD);
     await expectOk(client, "NSNEW", namespace);
     if (server.mode === "mixed") await expectOk(client, "NSSET", namespace, "mode", mode);
     await expectOk(client, "SELECT", namespace);
     const key = (place: number): string => (mode === "user" ? `key-${place}` : id(place));
     return {
-        ...server,
         mode,
+        connect,
         namespace,
         client,
         key,
         async guest() {
-            const guest = await server.connect();
+            const guest = await connect();
             await expectOk(guest, "SELECT", namespace);
             return guest;
         },
