@@ -37,6 +37,11 @@ export class DiskSpace {
         this.fullUntilMs = this.nowMs() + DISK_FULL_PAUSE_MS;
     }
 
+    /** What a rewriting may write at most: it may use the reserve, because it makes room. */
+    freeBytes(): number {
+        return this.disk.freeBytes(path.dirname(this.file)) + this.reserveBytes;
+    }
+
     /** Frees a piece of the reserve; false when nothing is left of it. */
     giveUp(): boolean {
         if (this.reserveBytes === 0) return false;

@@ -13,6 +13,8 @@ export interface Disk {
     close(fd: number): void;
     /** Bytes read; fewer than asked only at the end of the file. */
     read(fd: number, target: Buffer, offset: number, length: number, position: number): number;
+    /** The same on the thread pool. */
+    readLater(fd: number, target: Buffer, offset: number, length: number, position: number): Promise<number>;
     /** Writes all of it or throws; a part may then be in the file. */
     write(fd: number, source: Buffer, offset: number, length: number, position: number): void;
     size(fd: number): number;
@@ -21,6 +23,7 @@ export interface Disk {
     syncNow(fd: number): void;
     /** Makes new, renamed and removed names in a directory survive a power loss. */
     syncDirectory(directory: string): void;
+    syncDirectoryLater(directory: string): Promise<void>;
     list(directory: string): string[];
     /** With the directories above it. */
     makeDirectory(directory: string): void;
@@ -49,6 +52,16 @@ export const nodeDisk: Disk = {
         return done;
     },
 
+    async readLater(fd, target, offset, length, position) {
+        let done = 0;
+        while (done < length) {
+            const count = await readOnce(fd, target, offset + done, length - done, position + done);
+            if (count === 0) break;
+            done += count;
+        }
+        return done;
+    },
+
     write(fd, source, offset, length, position) {
         let done = 0;
         while (done < length) done += fs.writeSync(fd, source, offset + done, length - done, position + done);
@@ -68,6 +81,15 @@ export const nodeDisk: Disk = {
         }
     },
 
+    async syncDirectoryLater(directory) {
+        const handle = await fs.promises.open(directory, "r");
+        try {
+            await handle.sync();
+        } finally {
+            await handle.close();
+        }
+    },
+
     list: (directory) => fs.readdirSync(directory),
     makeDirectory: (directory) => void fs.mkdirSync(directory, { mode: 0o700, recursive: true }),
     rename: (from, to) => fs.renameSync(from, to),
@@ -80,6 +102,12 @@ export const nodeDisk: Disk = {
         return bavail * bsize;
     },
 };
+
+function readOnce(fd: number, target: Buffer, offset: number, length: number, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+        fs.read(fd, target, offset, length, position, (error, count) => (error ? reject(error) : resolve(count)));
+    });
+}
 
 /** Moves a directory on its file system so that the move survives a power loss on both sides. */
 export function moveDirectory(disk: Disk, from: string, to: string): void {

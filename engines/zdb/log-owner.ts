@@ -41,6 +41,10 @@ export interface LogOwner {
     batchFailed(): void;
     /** A new segment is appended to from now on; the one before is complete and on disk. */
     segmentBegun(before: number, now: number): void;
+    /** Values are refused until there is room. */
+    diskIsFull(): void;
+    /** Ends what works on the segments in the background, before they are closed. */
+    quiesce(): Promise<void>;
     /** Replies that waited may be sent now. */
     acknowledged(): void;
     failed(reason: string): void;

@@ -2,7 +2,14 @@ import * as path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { Disk } from "./disk.ts";
 import { MAX_PAYLOAD_BYTES, payloadChecksum, RECORD_KINDS } from "./record.ts";
-import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName, segmentNumber } from "./segment-header.ts";
+import {
+    decodeSegmentHeader,
+    isUnfinishedFile,
+    SEGMENT_HEADER_BYTES,
+    type SegmentHeader,
+    segmentName,
+    segmentNumber,
+} from "./segment-header.ts";
 import { type Damage, type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
 import type { Segment, Segments } from "./segments.ts";
 
@@ -32,6 +39,8 @@ export interface ReadLog {
     readonly tornBytes: number;
     /** A segment file that was only begun when the machine stopped; it holds no record. */
     readonly unfinished: string | undefined;
+    /** Files that a stop left behind and others stand for: of an older epoch, or rewritten. */
+    readonly leftovers: readonly string[];
     readonly damage: readonly Damage[];
 }
 
@@ -54,10 +63,11 @@ interface OpenedSegments {
     readonly segments: StoredSegment[];
     readonly damage: Damage[];
     readonly unfinished: string | undefined;
+    readonly leftovers: readonly string[];
 }
 
 async function readSegments(disk: Disk, opened: OpenedSegments, table: Segments, visitor: LogVisitor): Promise<ReadLog> {
-    const { segments, damage, unfinished } = opened;
+    const { segments, damage, unfinished, leftovers } = opened;
     const slice = new Slice();
     let expectedLsn = 1;
     let closedInOrder = false;
@@ -88,7 +98,7 @@ async function readSegments(disk: Disk, opened: OpenedSegments, table: Segments,
             else damage.push({ segment: header.number, offset, expectedLsn, why: "the end of a closed segment is unreadable" });
         }
     }
-    return { last: table.all.at(-1), lastLsn: expectedLsn - 1, closedInOrder, tornBytes, unfinished, damage };
+    return { last: table.all.at(-1), lastLsn: expectedLsn - 1, closedInOrder, tornBytes, unfinished, leftovers, damage };
 }
 
 function openSegments(disk: Disk, directory: string): OpenedSegments {
@@ -103,7 +113,8 @@ function openSegments(disk: Disk, directory: string): OpenedSegments {
 }
 
 function readHeaders(disk: Disk, directory: string, segments: StoredSegment[]): OpenedSegments {
-    const numbers = disk.list(directory).flatMap((name) => segmentNumber(name) ?? []);
+    const names = disk.list(directory);
+    const numbers = names.flatMap((name) => segmentNumber(name) ?? []);
     numbers.sort((a, b) => a - b);
     const damage: Damage[] = [];
     let unfinished: string | undefined;
@@ -118,7 +129,11 @@ function readHeaders(disk: Disk, directory: string, segments: StoredSegment[]): 
         else damage.push({ segment: number, offset: 0, expectedLsn: 0, why: header.problem });
     }
     segments.sort((a, b) => a.header.firstLsn - b.header.firstLsn);
-    return { segments: ofNewestEpoch(disk, segments), damage, unfinished };
+    const current = segments.filter((segment) => isCurrent(segment, segments));
+    const past = segments.filter((segment) => !current.includes(segment));
+    for (const { fd } of past) disk.close(fd);
+    const leftovers = [...names.filter(isUnfinishedFile), ...past.map(({ header }) => segmentName(header.number))];
+    return { segments: current, damage, unfinished, leftovers };
 }
 
 function readHeader(disk: Disk, file: string) {
@@ -133,12 +148,11 @@ function readHeader(disk: Disk, file: string) {
     }
 }
 
-/** Segments of an older epoch are what is left of a namespace that was emptied. */
-function ofNewestEpoch(disk: Disk, segments: StoredSegment[]): StoredSegment[] {
-    const newest = Math.max(0, ...segments.map(({ header }) => header.epoch));
-    return segments.filter(({ header, fd }) => {
-        if (header.epoch < newest) disk.close(fd);
-        return header.epoch === newest;
+/** Segments of an older epoch are what is left of a namespace that was emptied, those in the range of a rewritten one what it stands for. */
+function isCurrent({ header }: StoredSegment, segments: readonly StoredSegment[]): boolean {
+    return !segments.some(({ header: other }) => {
+        if (other.epoch !== header.epoch) return other.epoch > header.epoch;
+        return other.generation > header.generation && header.firstLsn >= other.firstLsn && header.firstLsn <= other.lastLsn;
     });
 }
 

@@ -168,7 +168,7 @@ export class Log implements GateKeeper {
 
     private async release(reason: string): Promise<void> {
         this.failure ??= reason;
-        await this.syncer.stop();
+        await Promise.all([this.syncer.stop(), this.owner.quiesce()]);
         this.isClosed = true;
         this.write();
         this.segment.close();
@@ -237,7 +237,7 @@ export class Log implements GateKeeper {
             return;
         }
         batch.failure = isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`;
-        if (isNoSpace(error)) this.parts.space.sawFull();
+        if (isNoSpace(error)) this.sawFull();
         else this.fail(`a write to the log failed (${errorCode(error)})`);
         try {
             this.segment.takeBack();
@@ -263,9 +263,14 @@ export class Log implements GateKeeper {
             this.segment.begin(header, forValue);
             owner.segmentBegun(before, this.activeSegment);
         } catch (error) {
-            if (isNoSpace(error)) this.parts.space.sawFull();
+            if (isNoSpace(error)) this.sawFull();
             throw new Refusal(isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`);
         }
+    }
+
+    private sawFull(): void {
+        this.parts.space.sawFull();
+        this.owner.diskIsFull();
     }
 
     private async syncFile(): Promise<void> {

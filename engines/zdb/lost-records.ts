@@ -8,10 +8,17 @@ export class LostRecords {
     private readonly gaps: { readonly from: number; readonly to: number }[] = [];
     private nextLsn = 1;
     private unexplained = 0;
+    private leftOutTo = 0;
 
     /** Records are missing among those that were read. */
     get hasGaps(): boolean {
         return this.gaps.length > 0;
+    }
+
+    /** A segment that was rewritten stands for its range: what is missing in it was left out. */
+    rewritten(firstLsn: number, lastLsn: number): void {
+        this.reached(firstLsn);
+        this.leftOutTo = lastLsn;
     }
 
     /** The next record that can be read. */
@@ -30,9 +37,10 @@ export class LostRecords {
     }
 
     private reached(lsn: number): void {
-        if (lsn <= this.nextLsn) return;
-        this.gaps.push({ from: this.nextLsn, to: lsn - 1 });
-        this.unexplained += lsn - this.nextLsn;
-        this.nextLsn = lsn;
+        const from = Math.max(this.nextLsn, this.leftOutTo + 1);
+        this.nextLsn = Math.max(this.nextLsn, lsn);
+        if (from >= lsn) return;
+        this.gaps.push({ from, to: lsn - 1 });
+        this.unexplained += lsn - from;
     }
 }

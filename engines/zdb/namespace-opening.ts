@@ -37,7 +37,10 @@ async function readNamespace(parts: NamespaceParts, namespace: Namespace): Promi
     const problems: string[] = [];
     const lost = new LostRecords();
     const read = await readLog(disk, namespace.segments, {
-        segment: (header) => namespace.raiseNextId(header.nextId),
+        segment(header) {
+            if (header.generation > 0) lost.rewritten(header.firstLsn, header.lastLsn);
+            namespace.raiseNextId(header.nextId);
+        },
         record(record, source) {
             lost.saw(record.head);
             const problem = namespace.replay(record, source, lost.hasGaps);
@@ -73,6 +76,8 @@ async function readNamespace(parts: NamespaceParts, namespace: Namespace): Promi
 
 /** Cuts what a stop in the middle of a write left behind. Never called when anything is damaged. */
 function mendEnd({ disk, log }: NamespaceParts, name: string, directory: string, read: ReadLog): void {
+    for (const leftover of read.leftovers) disk.remove(path.join(directory, leftover));
+    if (read.leftovers.length > 0) disk.syncDirectory(directory);
     if (read.unfinished) {
         disk.remove(path.join(directory, read.unfinished));
         disk.syncDirectory(directory);

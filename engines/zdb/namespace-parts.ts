@@ -5,6 +5,7 @@ import type { Namespace } from "./namespace.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Seal } from "./seal.ts";
 import type { Timers } from "./syncer.ts";
+import type { Upkeep } from "./upkeep.ts";
 
 /** What every namespace of a server shares. */
 export interface NamespaceParts {
@@ -19,6 +20,8 @@ export interface NamespaceParts {
     readonly seal: Seal | undefined;
     /** Overrides the size derived from the quota; tests use tiny segments. */
     readonly segmentBytes: number | undefined;
+    /** Rewrites and lists segments in the background; undefined: nobody does. */
+    readonly upkeep: Upkeep | undefined;
     /** One line for the operator, without keys, values or passwords. */
     log(line: string): void;
     /** Replies that waited for a namespace may be sent. */

@@ -2,14 +2,26 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { openStore, readValue, type Store } from "../../test/zdb/store.ts";
+import type { Namespace } from "./namespace.ts";
+import { scanNamespace } from "./namespace-reading.ts";
 import type { Mode } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
+import type { Segment } from "./segments.ts";
+import { buildSidecar } from "./sidecar-building.ts";
+import { Slices } from "./slices.ts";
+
+const EVERYTHING = { entries: 1000, ms: 60_000 };
+
+/** More of them find rarer things: `ZEROFORM_MODEL_RUNS=20000`. */
+const RUNS = Number(process.env.ZEROFORM_MODEL_RUNS ?? 120);
 
 /** What a client may do, and what may happen to the server between two commands. */
 type Step =
     | { readonly do: "set"; readonly key: number; readonly value: string }
     | { readonly do: "delete"; readonly key: number }
-    | { readonly do: "write" }
+    | { readonly do: "write" | "list" }
+    /** Closed segments from here on are rewritten to one. */
+    | { readonly do: "compact"; readonly from: number; readonly count: number }
     | { readonly do: "restart" | "kill" };
 
 const key = fc.nat({ max: 12 });
@@ -22,6 +34,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: 12, arbitrary: fc.record({ do: fc.constant("set" as const), key, value }) },
     { weight: 5, arbitrary: fc.record({ do: fc.constant("delete" as const), key }) },
     { weight: 4, arbitrary: fc.constant({ do: "write" as const }) },
+    { weight: 2, arbitrary: fc.constant({ do: "list" as const }) },
+    {
+        weight: 3,
+        arbitrary: fc.record({ do: fc.constant("compact" as const), from: fc.nat({ max: 6 }), count: fc.integer({ min: 1, max: 4 }) }),
+    },
     { weight: 1, arbitrary: fc.constant({ do: "restart" as const }) },
     { weight: 1, arbitrary: fc.constant({ do: "kill" as const }) },
 );
@@ -54,6 +71,8 @@ class Model {
         const text = this.key(number).toString("latin1");
         if (this.mode === "seq" && !this.values.has(text)) return { error: "Invalid key, only update authorized" };
         if (this.values.get(text) === value) return { outcome: "unchanged", key: text };
+        // In the order of the last write, as a scan lists them.
+        this.values.delete(text);
         this.values.set(text, value);
         this.nextId++;
         return { outcome: "written", key: text };
@@ -83,6 +102,14 @@ async function follow(mode: Mode, steps: readonly Step[]): Promise<void> {
             case "write":
                 store.standard.log.write();
                 break;
+            case "list":
+                for (const segment of store.standard.segments.closed) if (segment.marks) await listed(store.standard, disk, segment);
+                break;
+            case "compact": {
+                const run = store.standard.segments.closed.slice(each.from, each.from + each.count);
+                if (run.length > 0) await store.standard.upkeep.rewrite(run);
+                break;
+            }
             case "restart":
                 await store.namespaces.close();
                 expect(disk.openFiles).toBe(0);
@@ -100,6 +127,10 @@ async function follow(mode: Mode, steps: readonly Step[]): Promise<void> {
     await store.namespaces.close();
 }
 
+function listed({ segments, sidecars }: Namespace, disk: MemoryDisk, segment: Segment): Promise<void> {
+    return buildSidecar(disk, segments, sidecars, segment, new Slices());
+}
+
 function check({ standard, lines }: Store, model: Model): void {
     expect(standard.disturbance).toBeUndefined();
     expect(lines).toEqual([]);
@@ -111,6 +142,11 @@ function check({ standard, lines }: Store, model: Model): void {
         expect(Buffer.from(readValue(standard, Buffer.from(name, "latin1")) ?? "absent", "latin1").toString()).toBe(value);
     }
     expect(standard.liveBytes).toBe(bytes);
+    const forwards = scanNamespace(standard, undefined, 1, EVERYTHING).entries.map(({ key }) => key.toString("latin1"));
+    expect(forwards).toEqual([...model.values.keys()]);
+    const backwards = scanNamespace(standard, undefined, -1, EVERYTHING).entries.map(({ key }) => key.toString("latin1"));
+    expect(backwards).toEqual(forwards.reverse());
+    for (const { garbageBytes, endOffset, liveBytes } of standard.segments.all) expect(garbageBytes + liveBytes).toBeLessThan(endOffset);
     for (let number = 0; number <= 12; number++) {
         const name = model.key(number);
         if (!model.values.has(name.toString("latin1"))) expect(standard.find(name)).toBeUndefined();
@@ -130,8 +166,8 @@ function outcome(run: () => { outcome: string; key: Buffer } | undefined): unkno
 describe.each(["user", "seq"] as const)("a namespace of mode %s", (mode) => {
     test("does what a map does, over small segments, restarts and kills", async () => {
         await fc.assert(
-            fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => follow(mode, steps)),
-            { numRuns: 250 },
+            fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80, size: "max" }), (steps) => follow(mode, steps)),
+            { numRuns: RUNS },
         );
     });
 });

@@ -8,6 +8,7 @@ import { Log } from "./log.ts";
 import type { LogEnd, LogOwner } from "./log-owner.ts";
 import type { RecordSource } from "./log-reader.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
+import { NamespaceUpkeep } from "./namespace-upkeep.ts";
 import { type LiveRecord, type Place, payloadOffset } from "./place.ts";
 import { applyProperty, durabilityOf, type Mode, newProperties, type Properties, type PropertyChange } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
@@ -43,6 +44,7 @@ export class Namespace implements LogOwner {
     readonly properties: Properties;
     readonly segments: Segments;
     readonly sidecars: Sidecars;
+    readonly upkeep: NamespaceUpkeep;
     /** Removed, detached or closed: connections that still hold it must leave. */
     gone = false;
     /** Why clients may not come in although the namespace is there. */
@@ -68,6 +70,7 @@ export class Namespace implements LogOwner {
         this.name = name;
         this.segments = new Segments(parts.disk, parts.files, directory);
         this.sidecars = new Sidecars(parts.disk, parts.files, path.join(parts.indexDirectory, name));
+        this.upkeep = new NamespaceUpkeep(this, parts.disk, parts.space, parts.upkeep);
         this.properties = newProperties("user");
         this.propertyLog = new PropertyLog(parts.seal);
     }
@@ -165,7 +168,9 @@ export class Namespace implements LogOwner {
     /** Whether the live value of a key is the record at this offset. */
     isLive(key: Uint8Array, segment: Segment, offset: number): boolean {
         this.settle();
-        return this.index.has(key, { segment: segment.id, offset });
+        if (this.index.has(key, { segment: segment.id, offset })) return true;
+        const origin = segment.moves?.origin(offset);
+        return origin !== undefined && this.index.has(key, origin);
     }
 
     /** Says where the value of a key is now that its record was copied; false when it is not live there any more. */
@@ -264,6 +269,20 @@ export class Namespace implements LogOwner {
         }
     }
 
+    isLastProperty(name: string, lsn: number): boolean {
+        return this.propertyLog.isLast(name, lsn);
+    }
+
+    /** Nothing works on the files in the background any more. */
+    async quiesce(): Promise<void> {
+        await this.upkeep.stop();
+        this.sidecars.closeAll();
+    }
+
+    diskIsFull(): void {
+        this.upkeep.sawFull();
+    }
+
     /** Rewritten segments lost records that had taken an id: their header says how many there were. */
     raiseNextId(nextId: number): void {
         this.ids.raise(nextId);
@@ -285,6 +304,7 @@ export class Namespace implements LogOwner {
 
     batchWritten(): void {
         this.undo.length = 0;
+        this.upkeep.wrote();
     }
 
     batchFailed(): void {
@@ -300,6 +320,7 @@ export class Namespace implements LogOwner {
 
     segmentBegun(before: number, now: number): void {
         this.parts.segmentBegun(this, before, now);
+        this.upkeep.closedOne();
     }
 
     acknowledged(): void {

@@ -39,6 +39,11 @@ export class PropertyLog {
         this.lsns.set(name, lsn);
     }
 
+    /** Whether the record with this LSN is the last of its name; of names nobody knows it is not known. */
+    isLast(name: string, lsn: number): boolean {
+        return !isPropertyName(name) || this.lsns.get(name) === lsn;
+    }
+
     /** Takes over one record while the log is read; the payload is undefined when it is not what was written. */
     replay(name: string, encoding: number, lsn: number, payload: Buffer | undefined, properties: Properties): Replayed {
         if (!isPropertyName(name)) return { problem: `property ${name} is not known to this version` };

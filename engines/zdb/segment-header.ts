@@ -25,6 +25,8 @@ export interface SegmentHeader {
     readonly salt: number;
     /** Size at which the segment is closed. */
     readonly limitBytes: number;
+    /** Everything in it that was superseded by records up to this LSN was left out when it was rewritten; 0 when not. */
+    readonly cleanLsn: number;
 }
 
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
@@ -41,6 +43,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
     bytes.writeUInt32LE(header.generation, 60);
     bytes.writeUInt32LE(header.salt, 64);
     bytes.writeUInt32LE(header.limitBytes, 68);
+    writeUint64(bytes, header.cleanLsn, 72);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, CHECKSUM_OFFSET)), CHECKSUM_OFFSET);
     return bytes;
 }
@@ -62,11 +65,20 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | { readonly p
         generation: bytes.readUInt32LE(60),
         salt: bytes.readUInt32LE(64),
         limitBytes: bytes.readUInt32LE(68),
+        cleanLsn: readUint64(bytes, 72),
     };
 }
 
 /** File name of a segment. */
 export const segmentName = (number: number): string => `d${number}`;
+
+const UNFINISHED_SUFFIX = ".new";
+
+/** Name of a segment file until it is whole; a start removes it. */
+export const unfinishedName = (number: number): string => segmentName(number) + UNFINISHED_SUFFIX;
+
+export const isUnfinishedFile = (name: string): boolean =>
+    name.endsWith(UNFINISHED_SUFFIX) && segmentNumber(name.slice(0, -UNFINISHED_SUFFIX.length)) !== undefined;
 
 /** Number of a segment file, or undefined for any other name. */
 export function segmentNumber(name: string): number | undefined {

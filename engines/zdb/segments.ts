@@ -3,7 +3,8 @@ import type { Disk } from "./disk.ts";
 import { LsnMarks } from "./lsn-marks.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { type Place, placeBytes } from "./place.ts";
-import { type SegmentHeader, segmentName } from "./segment-header.ts";
+import type { RecordMoves } from "./record-moves.ts";
+import { SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from "./segment-header.ts";
 
 /** One segment file as the running server knows it. */
 export class Segment {
@@ -17,7 +18,9 @@ export class Segment {
     /** Bytes of the records the index points to, heads and keys counted. */
     liveBytes = 0;
     /** Bytes that are not live but had to stay when it was rewritten: tombstones, properties, history. */
-    keptBytes = 0;
+    keptBytes = SEGMENT_HEADER_BYTES;
+    /** Where its records were before it was rewritten, while the index still points there. */
+    moves: RecordMoves | undefined;
     /** Where records begin, while there is no sidecar that tells. */
     marks: LsnMarks | undefined = new LsnMarks();
     /** A record of it could not be read: it is not rewritten until it was repaired. */
@@ -48,6 +51,8 @@ interface OpenSegment {
     /** Reads under way on the thread pool. */
     borrowers: number;
     closes: boolean;
+    /** Its file will not be found by its name any more. */
+    isPinned: boolean;
 }
 
 /** The segment that is appended to. */
@@ -186,13 +191,20 @@ export class Segments {
         };
     }
 
+    /** Keeps the segment readable whatever becomes of the name of its file. */
+    pin(id: number): void {
+        this.fd(id);
+        const open = this.open.get(id);
+        if (open) open.isPinned = true;
+    }
+
     /** Takes over a descriptor. */
     keep(id: number, fd: number): void {
         this.release(id);
-        const open = { fd, borrowers: 0, closes: false };
+        const open = { fd, borrowers: 0, closes: false, isPinned: false };
         this.open.set(id, open);
         this.files.opened(() => {
-            if (this.open.get(id) === open) this.release(id);
+            if (this.open.get(id) === open && !open.isPinned) this.release(id);
         });
     }
 

@@ -30,6 +30,7 @@ import { newStatistics, type Statistics } from "./statistics.ts";
 import { systemTimers, type Timers } from "./syncer.ts";
 import { TlsIdentity } from "./tls-identity.ts";
 import { Turn } from "./turn.ts";
+import { Upkeep } from "./upkeep.ts";
 import { Watches } from "./watches.ts";
 
 /** What a server stands on; tests give clocks and limits of their own. */
@@ -160,7 +161,7 @@ export class Server {
     }
 
     private namespaceParts(): NamespaceParts {
-        const { data, index, durability, sealKeyFile, datasize } = this.options;
+        const { data, index, durability, sealKeyFile, datasize, hook } = this.options;
         const { timers, log } = this.parts;
         return {
             disk: nodeDisk,
@@ -171,6 +172,7 @@ export class Server {
             durability,
             seal: sealKeyFile === undefined ? undefined : readSealKey(sealKeyFile),
             segmentBytes: datasize,
+            upkeep: new Upkeep({ timers, log, compacts: hook === undefined }),
             log,
             acknowledged: () => {
                 for (const connection of this.waiting) this.turn.answered(connection);

@@ -62,6 +62,10 @@ export class MemoryDisk implements Disk {
         return this.at(fd).data.copy(target, offset, position, position + length);
     }
 
+    async readLater(fd: number, target: Buffer, offset: number, length: number, position: number): Promise<number> {
+        return this.read(fd, target, offset, length, position);
+    }
+
     write(fd: number, source: Buffer, offset: number, length: number, position: number): void {
         if (this.failWrites) throw failure("EIO");
         const file = this.at(fd);
@@ -106,6 +110,10 @@ export class MemoryDisk implements Disk {
 
     syncDirectory(): void {
         if (this.failSyncs) throw failure("EIO");
+    }
+
+    async syncDirectoryLater(): Promise<void> {
+        this.syncDirectory();
     }
 
     list(directory: string): string[] {

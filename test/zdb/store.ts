@@ -8,6 +8,7 @@ import { OpenFiles } from "../../engines/zdb/open-files.ts";
 import type { Mode } from "../../engines/zdb/properties.ts";
 import type { Seal } from "../../engines/zdb/seal.ts";
 import { systemTimers, type Timers } from "../../engines/zdb/syncer.ts";
+import type { Upkeep, UpkeepParts } from "../../engines/zdb/upkeep.ts";
 
 export interface StoreOptions {
     readonly disk?: Disk;
@@ -17,6 +18,8 @@ export interface StoreOptions {
     readonly seal?: Seal;
     readonly mode?: Mode;
     readonly openFiles?: number;
+    /** Nothing is rewritten by itself without one. */
+    readonly upkeep?: (parts: UpkeepParts) => Upkeep;
     /** None by default: writing it takes longer than most tests. */
     readonly reserveBytes?: number;
 }
@@ -42,6 +45,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
         durability: options.durability ?? DEFAULT_DURABILITY,
         seal: options.seal,
         segmentBytes: options.segmentBytes,
+        upkeep: options.upkeep?.({ timers, log: (line) => lines.push(line) }),
         log: (line: string) => lines.push(line),
         acknowledged: () => undefined,
         segmentBegun: () => undefined,

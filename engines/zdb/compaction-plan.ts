@@ -1,0 +1,55 @@
+import type { Segment } from "./segments.ts";
+
+/** Most bytes one rewriting reads, in segments of full size. */
+const MOST_INPUT_SEGMENTS = 4;
+/** A rewriting must free this share of what it reads. */
+const WORTHWHILE_SHARE = 0.25;
+/** Segments that are mostly empty are merged when this many fit into one. */
+const WORTHWHILE_MERGE = 4;
+/** What opening, syncing and renaming cost, as if so much were copied: a segment without anything needed is the best there is. */
+const FIXED_COST_BYTES = 64 * 1024;
+
+/** When a log has so much that is not needed that it is rewritten, and when writes wait for that. */
+export interface SpaceUse {
+    readonly totalBytes: number;
+    readonly neededBytes: number;
+    readonly segmentBytes: number;
+}
+
+/** The log may take twice what it needs, and two segments: one of them, and some, is left for what a rewriting and the next batch write. */
+export function mustWait({ totalBytes, neededBytes, segmentBytes }: SpaceUse): boolean {
+    return totalBytes > 2 * neededBytes + 0.875 * segmentBytes;
+}
+
+/** Well before writes would wait. */
+export function isWorthwhile({ totalBytes, neededBytes, segmentBytes }: SpaceUse): boolean {
+    return totalBytes > 1.5 * neededBytes + segmentBytes / 2;
+}
+
+/**
+ * The run of adjacent closed segments whose rewriting frees most for what it copies; undefined when none is worth it. The result
+ * fits into one segment.
+ */
+export function chooseRun(closed: readonly Segment[], segmentBytes: number, mostOutputBytes = segmentBytes): Segment[] | undefined {
+    let best: Segment[] | undefined;
+    let bestScore = 0;
+    for (let first = 0; first < closed.length; first++) {
+        let input = 0;
+        let needed = 0;
+        for (let last = first; last < closed.length; last++) {
+            const segment = closed[last];
+            if (!segment || segment.damaged) break;
+            input += segment.endOffset;
+            needed += segment.endOffset - segment.garbageBytes;
+            if (last > first && (needed > Math.min(segmentBytes, mostOutputBytes) || input > MOST_INPUT_SEGMENTS * segmentBytes)) break;
+            const freed = input - needed;
+            const merged = last - first + 1;
+            if (needed > mostOutputBytes || (freed < input * WORTHWHILE_SHARE && merged < WORTHWHILE_MERGE)) continue;
+            const score = (freed + (merged - 1) * FIXED_COST_BYTES) / (needed + FIXED_COST_BYTES);
+            if (score <= bestScore) continue;
+            bestScore = score;
+            best = closed.slice(first, last + 1);
+        }
+    }
+    return best;
+}

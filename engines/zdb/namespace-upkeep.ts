@@ -1,0 +1,155 @@
+import { CompactionOver, compact, UnreadableRecord } from "./compaction.ts";
+import { chooseRun, isWorthwhile, mustWait, type SpaceUse } from "./compaction-plan.ts";
+import { type Disk, isNoSpace } from "./disk.ts";
+import type { DiskSpace } from "./disk-space.ts";
+import { LogIteration } from "./log-iteration.ts";
+import type { Namespace } from "./namespace.ts";
+import type { Segment } from "./segments.ts";
+import { buildSidecar } from "./sidecar-building.ts";
+import { Slices } from "./slices.ts";
+import type { Upkeep, Upkept } from "./upkeep.ts";
+
+const SEGMENTS_EACH_BATCH = 256;
+
+/** Keeps the log of one namespace small, and its sidecars complete. */
+export class NamespaceUpkeep implements Upkept {
+    private readonly namespace: Namespace;
+    private readonly disk: Disk;
+    private readonly space: DiskSpace;
+    /** undefined: only what is asked for is done. */
+    private readonly server: Upkeep | undefined;
+    private isOver = false;
+    private isCrowded = false;
+    /** Nothing can be done about it before another segment is closed. */
+    private isFutile = false;
+    private batches = 0;
+    private running: Promise<unknown> = Promise.resolve();
+    private waiting: (() => void)[] = [];
+
+    constructor(namespace: Namespace, disk: Disk, space: DiskSpace, server: Upkeep | undefined) {
+        this.server = server;
+        this.namespace = namespace;
+        this.disk = disk;
+        this.space = space;
+    }
+
+    get name(): string {
+        return this.namespace.name;
+    }
+
+    /** The log grew. */
+    wrote(): void {
+        // Adding up thousands of segments takes longer than a small batch.
+        this.batches++;
+        if (this.server && this.batches % Math.ceil(this.namespace.segments.all.length / SEGMENTS_EACH_BATCH) === 0) this.look();
+    }
+
+    /** A segment was closed. */
+    closedOne(): void {
+        this.isFutile = false;
+        this.server?.wants(this);
+    }
+
+    /** The disk is full: what is not needed must go, however little it is. */
+    sawFull(): void {
+        this.isFutile = false;
+        this.server?.wants(this);
+    }
+
+    /** What a write has to wait for before it is tried: room that a rewriting makes. */
+    room(): Promise<void> | undefined {
+        if (!this.isCrowded || this.isOver || this.isFutile) return undefined;
+        this.server?.wants(this);
+        if (!this.server?.helps(this)) return undefined;
+        return new Promise((resolve) => this.waiting.push(resolve));
+    }
+
+    tidy(): Promise<boolean> {
+        const work = this.tidyOnce();
+        this.running = work.catch(() => undefined);
+        return work;
+    }
+
+    untidied(): void {
+        this.isCrowded = mustWait(this.use);
+        for (const goOn of this.waiting.splice(0)) goOn();
+    }
+
+    /** No more of it; resolves when what is under way has ended. */
+    async stop(): Promise<void> {
+        this.isOver = true;
+        this.server?.forget(this);
+        for (const goOn of this.waiting.splice(0)) goOn();
+        await this.running;
+    }
+
+    private get use(): SpaceUse {
+        const { segments } = this.namespace;
+        return { totalBytes: segments.totalBytes, neededBytes: segments.neededBytes, segmentBytes: this.namespace.segmentBytes() };
+    }
+
+    private async tidyOnce(): Promise<boolean> {
+        if (this.isOver || this.namespace.log.failure !== undefined) return false;
+        const { segments } = this.namespace;
+        const unlisted = segments.closed.find(({ marks, damaged }) => marks !== undefined && !damaged);
+        if (mustWait(this.use) && (await this.compactOnce())) return true;
+        if (!unlisted) return this.compactOnce();
+        await buildSidecar(this.disk, segments, this.namespace.sidecars, unlisted, this.slices());
+        return true;
+    }
+
+    private async compactOnce(): Promise<boolean> {
+        if (this.server?.compacts === false) {
+            this.isFutile = true;
+            return false;
+        }
+        if (!isWorthwhile(this.use) && !this.space.refusesValues) return false;
+        const run = chooseRun(this.namespace.segments.closed, this.namespace.segmentBytes(), this.space.freeBytes());
+        this.isFutile = run === undefined;
+        if (!run) return false;
+        await this.rewrite(run);
+        this.untidied();
+        return true;
+    }
+
+    /** Rewrites these adjacent closed segments. */
+    async rewrite(run: readonly Segment[]): Promise<Segment> {
+        const { namespace, disk, space } = this;
+        const { segments, sidecars } = namespace;
+        const isLive = (key: Uint8Array, segment: Segment, offset: number): boolean => namespace.isLive(key, segment, offset);
+        try {
+            return await compact(
+                {
+                    disk,
+                    segments,
+                    sidecars,
+                    iteration: new LogIteration({ disk, segments, sidecars, isLive }),
+                    lastLsn: namespace.log.lastLsn,
+                    segmentBytes: namespace.segmentBytes(),
+                    isLive,
+                    relocate: (key, from, to) => namespace.relocate(key, from, to),
+                    isLastProperty: (name, lsn) => namespace.isLastProperty(name, lsn),
+                    keepsVersion: () => false,
+                    isOver: () => this.isOver,
+                    giveUpReserve: (error) => isNoSpace(error) && space.giveUp(),
+                },
+                run,
+            );
+        } catch (error) {
+            if (error instanceof UnreadableRecord) error.segment.damaged = true;
+            throw error;
+        }
+    }
+
+    private look(): void {
+        const { use } = this;
+        this.isCrowded = mustWait(use);
+        if (isWorthwhile(use) && !this.isFutile) this.server?.wants(this);
+    }
+
+    private slices(): Slices {
+        return new Slices(() => {
+            if (this.isOver) throw new CompactionOver();
+        });
+    }
+}

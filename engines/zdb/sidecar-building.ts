@@ -1,0 +1,29 @@
+import type { Disk } from "./disk.ts";
+import { RecordCursor, SegmentBlocks } from "./record-blocks.ts";
+import type { Segment, Segments } from "./segments.ts";
+import type { Sidecars } from "./sidecars.ts";
+import type { Slices } from "./slices.ts";
+
+/** Writes the sidecar of a closed segment that has none, and forgets its marks. Throws what the disk throws. */
+export async function buildSidecar(disk: Disk, segments: Segments, sidecars: Sidecars, segment: Segment, slices: Slices): Promise<void> {
+    const { salt, number } = segment.header;
+    const writer = sidecars.begin(number);
+    const { fd, giveBack } = segments.borrow(segment.id);
+    try {
+        const blocks = new SegmentBlocks(disk, fd, segment);
+        for (let place = 0; place < blocks.count; place++) {
+            for (const cursor = new RecordCursor(blocks.read(place)); !cursor.isAtEnd; cursor.step()) {
+                const head = cursor.head(salt);
+                if (head) writer.add(cursor.offset, head, cursor.key, salt);
+                await slices.next();
+            }
+        }
+    } catch (error) {
+        writer.abandon();
+        throw error;
+    } finally {
+        giveBack();
+    }
+    await writer.finish(segment);
+    segment.marks = undefined;
+}
