@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { parseStates } from "./systemd.ts";
+import { isStale, parseStates } from "./systemd.ts";
 import { escapePath, mountUnitOf } from "./unit-names.ts";
 
 describe("unit names", () => {
@@ -14,6 +14,23 @@ describe("unit names", () => {
 
     it("of mounts end in .mount", () => {
         expect(mountUnitOf("/var/lib/zeroform/mounts/lab")).toBe("var-lib-zeroform-mounts-lab.mount");
+    });
+});
+
+describe("what systemd has read", () => {
+    const dropIn = "/etc/systemd/system/zeroform-zdb@ab.service.d/zeroform.conf";
+    const loaded = (paths: string, needs = "no") =>
+        `LoadState=loaded\nFragmentPath=/etc/systemd/system/zeroform-zdb@.service\nDropInPaths=${paths}\nNeedDaemonReload=${needs}`;
+
+    it.each([
+        ["as it is", loaded(dropIn), false],
+        ["beside others", loaded(`/etc/systemd/system/service.d/all.conf ${dropIn}`), false],
+        ["without the drop-in, of which it says nothing", loaded(""), true],
+        ["as it was before", loaded(dropIn, "yes"), true],
+        ["from the kernel alone", "LoadState=loaded\nFragmentPath=\nDropInPaths=\nNeedDaemonReload=no", true],
+        ["not at all", "LoadState=not-found\nFragmentPath=\nDropInPaths=\nNeedDaemonReload=no", false],
+    ])("%s", (_how, properties, stale) => {
+        expect(isStale(properties, dropIn)).toBe(stale);
     });
 });
 

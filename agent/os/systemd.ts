@@ -4,7 +4,17 @@ import { controllers, hasOwnViews, missingControllers } from "./confinement.ts";
 import { inTurn } from "./in-turn.ts";
 import { ProgramFailure, run } from "./program.ts";
 import { escapePath } from "./unit-names.ts";
-import { readLimits, removeUnit, type Unit, unitMatches, writeLimits, writeUnit, ZEROFORM_TARGET } from "./units.ts";
+import {
+    dropInOf,
+    limitsOf as limitsFile,
+    readLimits,
+    removeUnit,
+    type Unit,
+    unitMatches,
+    writeLimits,
+    writeUnit,
+    ZEROFORM_TARGET,
+} from "./units.ts";
 import { ensureUser } from "./users.ts";
 import { watchUnits } from "./watch.ts";
 
@@ -64,7 +74,10 @@ export const systemd: Systemd = {
         for (const { user } of units) if (user !== undefined) await ensureUser(user);
         const written = await inTurn(WRITING, async () => {
             const outcomes: Written[] = [];
-            for (const unit of [ZEROFORM_TARGET, ...units]) outcomes.push({ unit, name: unit.name, how: await writeUnit(unit) });
+            for (const unit of [ZEROFORM_TARGET, ...units]) {
+                const dropIn = unit.dropIn === undefined ? undefined : dropInOf(unit);
+                outcomes.push({ unit, name: unit.name, how: await writeUnit(unit), dropIn });
+            }
             return outcomes;
         });
         const unsure = written.filter(({ unit, name, how }) => how !== "as it was" || loaded.get(name) !== textOf(unit));
@@ -88,7 +101,7 @@ export const systemd: Systemd = {
         if (how === "as it was" && loaded.get(key) === text) return;
         loaded.delete(key);
         // A service that runs gets what a reload finds in its drop-ins, as its cgroup is set up anew.
-        await reloadIfStale([{ unit: { name }, name, how }]);
+        await reloadIfStale([{ unit: { name }, name, how, dropIn: limitsFile(name) }]);
         loaded.set(key, text);
     },
     limits: readLimits,
@@ -161,6 +174,8 @@ interface Written {
     readonly unit: Unit;
     readonly name: string;
     readonly how: Awaited<ReturnType<typeof writeUnit>>;
+    /** What systemd has to have read beside its unit file. */
+    readonly dropIn: string | undefined;
 }
 
 /** Units as systemd is known to have them since this process began: asking costs a process and a turn of PID 1. */
@@ -175,13 +190,27 @@ const textOf = (unit: Unit): string => JSON.stringify([unit.text, unit.dropIn, u
 const reloadIfStale = async (written: readonly Written[]): Promise<void> => {
     const isTemplate = ({ name }: Written) => name.includes("@.");
     if (written.some((unit) => isTemplate(unit) && unit.how === "changed")) return reload();
-    const names = written.filter((unit) => !isTemplate(unit)).map(({ name }) => name);
-    const { stdout } = await run("systemctl", ["show", "--property=NeedDaemonReload,LoadState,FragmentPath", ...names]);
-    if (stdout.trim().split("\n\n").some(isStale)) await reload();
+    const units = written.filter((unit) => !isTemplate(unit));
+    const { stdout } = await run("systemctl", ["show", `--property=${ASKED}`, ...units.map(({ name }) => name)]);
+    const answers = stdout.trim().split("\n\n");
+    if (units.some(({ dropIn }, index) => isStale(answers[index] ?? "", dropIn))) await reload();
 };
 
-const isStale = (properties: string): boolean =>
-    properties.includes("NeedDaemonReload=yes") || (properties.includes("LoadState=loaded") && /^FragmentPath=$/m.test(properties));
+const ASKED = "NeedDaemonReload,LoadState,FragmentPath,DropInPaths";
+
+/**
+ * Whether systemd has something else in mind than what is on the disk. It looks for new directories only when the time of the one above has
+ * changed, which does not tell two changes within a few milliseconds apart: then it knows no drop-in and says that it needs no telling.
+ */
+export const isStale = (properties: string, dropIn: string | undefined): boolean => {
+    const read = /^DropInPaths=(.*)$/m.exec(properties)?.[1]?.split(" ") ?? [];
+    const isLoaded = properties.includes("LoadState=loaded");
+    return (
+        properties.includes("NeedDaemonReload=yes") ||
+        (isLoaded && /^FragmentPath=$/m.test(properties)) ||
+        (isLoaded && dropIn !== undefined && !read.includes(dropIn))
+    );
+};
 
 let running: Promise<void> = Promise.resolve();
 let next: Promise<void> | undefined;

@@ -29,9 +29,9 @@ export const ZEROFORM_TARGET: Unit = {
 const TARGETS = ["zeroform.target", "multi-user.target"] as const;
 
 const fileOf = (unit: Unit) => `${UNITS}/${unit.name}`;
-const dropInOf = (unit: Unit) => `${UNITS}/${unit.name}.d/zeroform.conf`;
+export const dropInOf = (unit: Unit) => `${UNITS}/${unit.name}.d/zeroform.conf`;
 /** Apart from the drop-in, as it changes with what others ask of the same service. */
-const limitsOf = (name: string) => `${UNITS}/${name}.d/zeroform-limits.conf`;
+export const limitsOf = (name: string) => `${UNITS}/${name}.d/zeroform-limits.conf`;
 const linkOf = (unit: Unit, target: string) => `${UNITS}/${target}.wants/${unit.name}`;
 /** What the link of an enabled unit points to: for an instance, its template's file. */
 const fragmentOf = (unit: Unit) => `${UNITS}/${unit.text === undefined ? unit.name.replace(/@[^.]*\./, "@.") : unit.name}`;
