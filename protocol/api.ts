@@ -56,6 +56,8 @@ export interface NodeReport {
     readonly tenant: TenantId;
     readonly agentVersion: string;
     readonly facts: MachineFacts;
+    /** Why the next `up` has to look after it; an agent of an older release has none. */
+    readonly reasons?: readonly string[];
 }
 
 /** A resource as the agent sees it after an operation. */

@@ -35,10 +35,25 @@ const noteSeen = ({ store, clock }: Core, { tenant, seenAt }: TenantRow): void =
 export const knownTenantOf = (core: Core, caller: Caller, named: readonly Life[] = []): TenantRow => {
     const tenant = tenantOf(core, caller, named);
     if (tenant) return tenant;
+    const why = core.store.tenants.wasRemoved(caller.tenant)
+        ? "its Node was removed"
+        : "the agent has no record of it: its desired state is older than the stack's";
     throw new ZeroformError({
         code: "TENANT_UNKNOWN",
-        message: `the node has no owner ${caller.tenant} (its Node was removed)`,
+        message: `the node has no owner ${caller.tenant} (${why})`,
         hint: "Run `pulumi refresh`, then `pulumi up`.",
+    });
+};
+
+/** A tenant that somebody names by hand. Throws MACHINE_CHANGED, and TENANT_UNKNOWN. */
+export const namedTenantOf = (core: Core, named: Pick<Caller, "machine" | "tenant">): TenantRow => {
+    requireMachine(core, named);
+    const found = core.store.tenants.get(named.tenant);
+    if (found) return found;
+    throw new ZeroformError({
+        code: "TENANT_UNKNOWN",
+        message: `there is no tenant ${named.tenant} on this node`,
+        hint: "`zeroform tenants <host>` shows who is.",
     });
 };
 

@@ -1,21 +1,13 @@
 import type { DisclosedLife, Params, Result } from "../../protocol/api.ts";
-import { ZeroformError } from "../../protocol/errors.ts";
 import type { LifeRow } from "../store/lives.ts";
-import { requireMachine } from "./caller.ts";
+import { namedTenantOf } from "./caller.ts";
 import type { Call, Core } from "./core.ts";
 import { statusOfTenant } from "./status.ts";
 
 /** All that a tenant wants here, for whoever may do everything here anyway: root with a session. It is written down that it was asked for. */
 export const discloseTenant = async (core: Core, params: Params<"tenant.disclose">, _call: Call): Promise<Result<"tenant.disclose">> => {
-    requireMachine(core, params);
+    const tenant = namedTenantOf(core, params);
     const { store, parts } = core;
-    const tenant = store.tenants.get(params.tenant);
-    if (!tenant)
-        throw new ZeroformError({
-            code: "TENANT_UNKNOWN",
-            message: `there is no tenant ${params.tenant} on this node`,
-            hint: "`zeroform tenants <host>` shows who is.",
-        });
     const own = store.lives.where((row) => row.tenant === tenant.tenant);
     parts.tell(
         "disclosed",

@@ -2,7 +2,7 @@ import type { Params, Result } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { LifeRow } from "../store/lives.ts";
 import type { TenantRow } from "../store/tenants.ts";
-import { requireMachine } from "./caller.ts";
+import { namedTenantOf } from "./caller.ts";
 import type { Call, Core } from "./core.ts";
 import { remaining } from "./nodes.ts";
 import { awaitRemoval, beginRemoval, removalOf, writeRemoval } from "./removal.ts";
@@ -12,15 +12,8 @@ import { awaitRemoval, beginRemoval, removalOf, writeRemoval } from "./removal.t
  * machine that loses power in the middle goes on by itself.
  */
 export const evictTenant = async (core: Core, params: Params<"tenant.evict">, call: Call): Promise<Result<"tenant.evict">> => {
-    requireMachine(core, params);
-    const { store, sessions, clock } = core;
-    const found = store.tenants.get(params.tenant);
-    if (!found)
-        throw new ZeroformError({
-            code: "TENANT_UNKNOWN",
-            message: `there is no tenant ${params.tenant} on this node`,
-            hint: "`zeroform tenants <host>` shows who is.",
-        });
+    const found = namedTenantOf(core, params);
+    const { sessions, clock } = core;
     if (sessions.isWorkedFor(found.tenant, call.session)) throw activeNow(found);
     const going = await core.lock.run(found.urn, async () => {
         // Creates that are being admitted have their row, or find that their Node is gone.

@@ -10,6 +10,7 @@ import type { Call, Core } from "./core.ts";
 import { awaited } from "./create-resource.ts";
 import { leftBehind } from "./leftovers.ts";
 import { awaitRemoval, removalOf, wantRemoved } from "./removal.ts";
+import { isWithoutRecord, NO_RECORD, takeOverNode } from "./without-record.ts";
 
 /** How long a Node's operation waits for the removal of lives that nobody knows, and for another operation on the same Node. */
 const REMOVAL_MS = 2 * 60_000;
@@ -64,6 +65,7 @@ const clearTenants = async (core: Core, call: Call, urn: string): Promise<void> 
 };
 
 export const updateNode = async (core: Core, { caller, urn, settings }: Params<"node.update">, call: Call): Promise<NodeReport> => {
+    if (isWithoutRecord(core, caller)) takeOverNode(core, caller.tenant, urn, settings, call);
     const tenant = knownTenantOf(core, caller);
     const epoch = epochFor(core, call, tenant);
     const changed = core.store.tenants.change(tenant.tenant, { urn, settings: { installPackages: settings.installPackages }, epoch });
@@ -72,7 +74,9 @@ export const updateNode = async (core: Core, { caller, urn, settings }: Params<"
 
 export const readNode = async (core: Core, { caller }: Params<"node.read">): Promise<Result<"node.read">> => {
     const tenant = tenantOf(core, caller);
-    return tenant ? { found: true, ...(await nodeReport(core, tenant)) } : { found: false };
+    if (tenant) return { found: true, ...(await nodeReport(core, tenant)) };
+    if (!isWithoutRecord(core, caller)) return { found: false };
+    return { found: true, ...(await nodeReport(core, caller)), reasons: [NO_RECORD] };
 };
 
 /** Whether a Node of this URN was made on this machine. */
@@ -151,7 +155,7 @@ const closeTenant = async (core: Core, call: Call, tenant: TenantRow, trashMs: n
 
 const livesOf = ({ store }: Core, { tenant }: TenantRow): readonly LifeRow[] => store.lives.where((row) => row.tenant === tenant);
 
-const nodeReport = async (core: Core, { tenant }: TenantRow): Promise<NodeReport> => ({
+const nodeReport = async (core: Core, { tenant }: Pick<TenantRow, "tenant">): Promise<NodeReport> => ({
     machine: core.machine,
     tenant,
     agentVersion: VERSION,

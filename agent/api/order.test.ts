@@ -207,13 +207,13 @@ describe("a caller", () => {
         await expect(session.ask("node.delete", { caller, trashMs: 0 })).rejects.toMatchObject({ code: "MACHINE_CHANGED" });
     });
 
-    it("of an unknown tenant finds nothing, may delete, and may not make", async () => {
+    it("of an unknown tenant finds nothing but itself, may delete, and may not make", async () => {
         await using bench = new Bench();
         const { session, disk } = await made(bench);
         session.tenant = mintTenantId();
         const { caller } = session;
         expect(await session.read(disk.life)).toEqual({ found: false });
-        expect(await session.ask("node.read", { caller })).toEqual({ found: false });
+        expect(await session.ask("node.read", { caller })).toMatchObject({ found: true, reasons: [expect.stringContaining("no record")] });
         expect(await session.remove(disk.life)).toEqual({});
         expect(await session.ask("node.delete", { caller, trashMs: 0 })).toMatchObject({ kept: [], agent: "stays" });
         await expect(session.create("ZMount", "other")).rejects.toMatchObject({ code: "TENANT_UNKNOWN" });

@@ -1,6 +1,6 @@
-import { copyFileSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { Bench } from "../../test/agent/fakes/bench.ts";
+import { Bench, urnOf } from "../../test/agent/fakes/bench.ts";
 
 const KEPT = "what the user wrote";
 
@@ -25,6 +25,71 @@ const forgotten = async (bench: Bench) => {
     Object.assign(next, { tenant: session.tenant, machine: session.machine });
     return { session: next, db, mount };
 };
+
+/** A Node with a disk on it, and a store that was copied before they came. */
+const unheardOf = async (bench: Bench) => {
+    const copy = `${bench.directory}/copy.db`;
+    await bench.agent.stop();
+    copyFileSync(bench.places.storeFile, copy);
+    await bench.restart();
+    const session = bench.session();
+    await session.nodeOf();
+    const disk = await session.create("ZMount", "disk");
+    bench.node.write(disk.life, KEPT);
+    await bench.agent.stop();
+    for (const suffix of ["-wal", "-shm"]) rmSync(bench.places.storeFile + suffix, { force: true });
+    copyFileSync(copy, bench.places.storeFile);
+    await bench.restart();
+    const next = bench.session();
+    Object.assign(next, { tenant: session.tenant, machine: session.machine });
+    return { session: next, disk };
+};
+
+describe("a Node that the agent has no record of", () => {
+    it("is never absent: a read says so, and the update that follows takes it over with what is on it", async () => {
+        await using bench = new Bench();
+        const { session, disk } = await unheardOf(bench);
+        const reasons = [expect.stringMatching(/no record of this Node.*the next `pulumi up` takes it over/)];
+        expect(await session.ask("node.read", { caller: session.caller })).toMatchObject({ found: true, tenant: session.tenant, reasons });
+        expect(await session.read(disk.life)).toMatchObject({ found: true, state: "unfinished" });
+        const told = {
+            code: "TENANT_UNKNOWN",
+            message: expect.stringContaining("no record of it"),
+            hint: expect.stringContaining("pulumi refresh"),
+        };
+        await expect(session.create("ZMount", "other")).rejects.toMatchObject(told);
+
+        await session.ask("node.update", { caller: session.caller, urn: urnOf("Node", "alpha"), settings: { installPackages: true } });
+        expect(await session.update(disk.life, "ZMount", "disk", {})).toMatchObject({ life: disk.life, state: "ready" });
+        expect(bench.node.data(disk.life)).toBe(KEPT);
+        const read = await session.ask("node.read", { caller: session.caller });
+        expect(read).toMatchObject({ found: true });
+        expect(read).not.toHaveProperty("reasons");
+        expect(bench.store.tenants.all()).toMatchObject([{ tenant: session.tenant, name: "alpha", confirmed: true, deleted: false }]);
+        expect(await session.create("ZMount", "other")).toMatchObject({ state: "ready" });
+    });
+
+    it("is absent when it was removed, also after others were, and is not brought back", async () => {
+        await using bench = new Bench();
+        const session = bench.session();
+        await session.nodeOf();
+        await session.ask("node.delete", { caller: session.caller, trashMs: 0 });
+        expect(await session.ask("node.read", { caller: session.caller })).toEqual({ found: false });
+        const update = { caller: session.caller, urn: urnOf("Node", "alpha"), settings: { installPackages: true } };
+        await expect(session.ask("node.update", update)).rejects.toMatchObject({
+            code: "TENANT_UNKNOWN",
+            message: expect.stringContaining("was removed"),
+        });
+        await bench.restart();
+        expect(await session.next().ask("node.read", { caller: session.caller })).toEqual({ found: false });
+    });
+
+    it("can be removed all the same", async () => {
+        await using bench = new Bench();
+        const { session } = await unheardOf(bench);
+        expect(await session.ask("node.delete", { caller: session.caller, trashMs: 0 })).toMatchObject({ kept: [] });
+    });
+});
 
 describe("data that the agent has no record of", () => {
     it("are never absent: a read says so, and the update that follows takes them over", async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Params, ReadReport } from "../../protocol/api.ts";
+import type { Caller, Params, ReadReport, Settings } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
-import type { Life } from "../../protocol/ids.ts";
+import type { Life, TenantId } from "../../protocol/ids.ts";
 import { partsOf } from "../../protocol/urn.ts";
 import type { ResourceKind } from "../store/rows.ts";
 import type { TenantRow } from "../store/tenants.ts";
@@ -14,6 +14,37 @@ export interface WithoutRecord {
     readonly kind: ResourceKind;
     readonly path: string;
 }
+
+/** What is said of a Node whose tenant the store has never heard of. */
+export const NO_RECORD =
+    "the agent has no record of this Node, because its desired state is older than the stack's (was it put back from a copy?); the next `pulumi up` takes it over";
+
+/** A tenant that was not removed and is not there either. */
+export const isWithoutRecord = ({ store, machine }: Core, caller: Pick<Caller, "machine" | "tenant">): boolean =>
+    caller.machine === machine && !store.tenants.get(caller.tenant) && !store.tenants.wasRemoved(caller.tenant);
+
+/** Makes its record again: its engine has it. */
+export const takeOverNode = (core: Core, tenant: TenantId, urn: string, settings: Settings, call: Call): void => {
+    const { store, clock, parts } = core;
+    const { name } = partsOf(urn);
+    store.transaction(() => {
+        store.setLeaving(false);
+        store.tenants.put({
+            tenant,
+            urn,
+            name,
+            settings: { installPackages: settings.installPackages },
+            confirmed: true,
+            deleted: false,
+            session: call.session,
+            operation: randomUUID(),
+            answered: true,
+            epoch: store.sessions.epoch(call.session),
+            createdAt: clock.now(),
+        });
+        parts.tell("changed", `there was no record of Node "${name}" (${tenant}), and it was taken over`);
+    });
+};
 
 /** undefined: there is a record, or nothing that could be lost. */
 export const withoutRecord = async ({ store, parts }: Core, life: Life): Promise<WithoutRecord | undefined> => {

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { ZeroformError } from "../../protocol/errors.ts";
+import type { Life } from "../../protocol/ids.ts";
 import type { Context } from "./driver.ts";
 import { sharesServer, type Zdb } from "./zdb-places.ts";
 import { authorityOf } from "./zdb-properties.ts";
@@ -8,7 +9,7 @@ const FIRST_PORT = 9_900;
 const LAST_PORT = 65_535;
 
 /** What holds an address and port, in words; `undefined`: it is free or our own. */
-type Holder = string | undefined;
+type Holder = { readonly words: string; readonly life?: Life } | undefined;
 
 /** The port that a Zdb gets: its own, its old one, or its server's. Refuses one that somebody else holds. */
 export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Context): Promise<number> => {
@@ -22,14 +23,17 @@ export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Cont
             if (!clash(address, other.spec)) continue;
             const shared = sharesServer(other, wanted) && authorityOf(other.spec) === authorityOf(address);
             if (!shared)
-                return `Zdb "${other.name}" of ${other.tenant === wanted.tenant ? "the same" : "another"} Node (tenant ${other.tenant})`;
+                return {
+                    words: `Zdb "${other.name}" of ${other.tenant === wanted.tenant ? "the same" : "another"} Node (tenant ${other.tenant})`,
+                    life: other.life,
+                };
         }
         const listening = listeners.find((listener) => clash(address, { listen: listener.address, port: listener.port }));
         if (listening === undefined) return undefined;
         const ours = [...own, ...(old === undefined ? [] : [old])].some(
             ({ spec }) => spec.port === listening.port && spec.listen === listening.address,
         );
-        return ours ? undefined : context.os.ports.holder(listening);
+        return ours ? undefined : { words: await context.os.ports.holder(listening) };
     };
 
     const given = wanted.spec.port ?? old?.spec.port;
@@ -38,8 +42,8 @@ export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Cont
     if (holder !== undefined) {
         throw new ZeroformError({
             code: "CONFLICT",
-            message: `${authorityOf({ listen: wanted.spec.listen, port })} is held by ${holder}`,
-            hint: "Write another port or listen address.",
+            message: `${authorityOf({ listen: wanted.spec.listen, port })} is held by ${holder.words}`,
+            hint: `Write another port or listen address${holder.life === undefined ? "" : `, or run \`zeroform remove ${holder.life}\` when no program has that any more`}.`,
         });
     }
     return port;

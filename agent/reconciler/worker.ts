@@ -175,7 +175,7 @@ export class Worker {
     /** A data-bearing resource without its data is not made again behind its owner's back. */
     lost(row: LifeRow, why: string): void {
         const task = this.task(row.life);
-        const reason = `${why}; \`pulumi refresh\` and then \`pulumi up\` make it anew`;
+        const reason = `${why}; \`pulumi refresh\` and then \`pulumi up\` make it anew, and where no program has it any more \`zeroform remove ${row.life}\` ends it`;
         task.gone = true;
         task.seen = undefined;
         task.failure = new ZeroformError({ code: "NOT_READY", message: reason });

@@ -81,6 +81,7 @@ export const migrations: readonly string[] = [
     update trash set keep_ms = purge_at - removed_at;
     alter table trash drop column purge_at;
     `,
+    "create table former_tenants (number integer primary key autoincrement, id text not null unique, checksum blob) strict",
 ];
 
 /** The first version whose rows have checksums. */

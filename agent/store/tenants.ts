@@ -22,6 +22,9 @@ export interface TenantRow {
     readonly seenAt?: number | undefined;
 }
 
+/** Removed tenants that are remembered. */
+const REMEMBERED = 1_000;
+
 export class Tenants {
     readonly #db: Database;
 
@@ -62,8 +65,24 @@ export class Tenants {
         return row && this.put({ ...row, ...changes });
     }
 
+    /** For good: from now on it is known to have gone, which is not the same as not to be known. */
     remove(tenant: TenantId): void {
-        this.#db.transaction(() => this.#db.run("delete from tenants where id = ?", tenant));
+        this.#db.transaction(() => {
+            this.#db.run("delete from tenants where id = ?", tenant);
+            if (this.#isFormer(tenant)) return;
+            const number = this.#db.nextNumber("former_tenants");
+            this.#db.put("former_tenants", { number, id: tenant });
+            this.#db.run("delete from former_tenants where number <= ?", number - REMEMBERED);
+        });
+    }
+
+    /** It was here and its Node was removed. One that is neither this nor here came after this store was copied. */
+    wasRemoved(tenant: TenantId): boolean {
+        return this.get(tenant)?.deleted ?? this.#isFormer(tenant);
+    }
+
+    #isFormer(tenant: TenantId): boolean {
+        return this.#db.row("former_tenants", "where id = ?", tenant) !== undefined;
     }
 }
 

@@ -58,6 +58,18 @@ describe("a Node", () => {
         expect(outputs.connection).toMatchObject({ host: HOST });
     });
 
+    it("that its agent has no record of is kept, and looked after by the next update", async () => {
+        const reasons = ["the agent has no record of this Node"];
+        const { node, calls } = setUp({ "node.read": () => ({ ...found, reasons }), "node.update": () => nodeReport });
+        const inputs = checked("Node");
+        const reading = await node.read(nodeId, outputsOf(inputs));
+        if (!reading.found) throw new Error("it was dropped");
+        expect(reading.inputs).toMatchObject({ __unfinished: reasons[0] });
+        const { outputs } = await node.update(nodeId, reading.outputs, inputs);
+        expect(calls.map(({ method }) => method)).toEqual(["node.read", "node.update"]);
+        expect(outputs).not.toHaveProperty("__unfinished");
+    });
+
     it("asks for another version only when the program does", async () => {
         const { node, links } = setUp({ "node.create": () => nodeReport });
         await node.create(checked("Node", { agentVersion: "0.0.9" }));

@@ -24,8 +24,9 @@ export const nodeOperations = (surroundings: Surroundings): Operations => {
         const reach = reachFrom(complete);
         session.reached(report, reach, text(inputs[URN]) ?? "");
         const nodeOutputs = { ...report.facts, machineId: report.machine, tenant: report.tenant };
-        const outputs = nodeOutputsWith(complete, given, nodeOutputs, await nodes.resolve(reach));
-        return { id: formatNodeId(report.machine, report.tenant), outputs, reasons: [] };
+        const { reasons = [] } = report;
+        const outputs = nodeOutputsWith(complete, given, nodeOutputs, await nodes.resolve(reach), reasons);
+        return { id: formatNodeId(report.machine, report.tenant), outputs, reasons };
     };
 
     return {
@@ -116,10 +117,16 @@ const addressOf = (id: string): NodeAddress => {
     return address;
 };
 
-const nodeOutputsWith = (inputs: Properties, given: readonly string[], nodeOutputs: Properties, destination: Destination): Properties => {
+const nodeOutputsWith = (
+    inputs: Properties,
+    given: readonly string[],
+    nodeOutputs: Properties,
+    destination: Destination,
+    reasons: readonly string[] = [],
+): Properties => {
     const declared = Object.fromEntries(Object.keys(primitiveOf("Node").inputs).map((field) => [field, inputs[field]]));
     const urn = text(inputs[URN]) ?? "";
-    const outputs = compose({ kind: "Node", inputs: declared, given, urn, nodeOutputs, address: destination.address, reasons: [] });
+    const outputs = compose({ kind: "Node", inputs: declared, given, urn, nodeOutputs, address: destination.address, reasons });
     return { ...outputs, hopKeys: inputs.hopKeys ?? [], connection: connectionFor(inputs, destination) };
 };
 

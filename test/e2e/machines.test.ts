@@ -1,6 +1,9 @@
 import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
-import { powerOff, powerOn, reinstall } from "../../dev/hosts/index.ts";
+import { type HostInfo, powerOff, powerOn, reinstall } from "../../dev/hosts/index.ts";
+import { mintSessionId } from "../../protocol/ids.ts";
+import { NodePool } from "../../provider/node/pool.ts";
+import { reach } from "../../schema/on-node.ts";
 import { expectNothingLeft, host, type Machine, machineOf, sh } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
@@ -87,6 +90,8 @@ describe("a machine", () => {
 
     it("whose agent lost its store beside data says so, and touches nothing", async () => {
         const on = await host();
+        await installAgent(on);
+        await sh(on, "systemctl stop zeroform-agent && cp /var/lib/zeroform/store.db /root/older.db && systemctl start zeroform-agent");
         await using stack = await Stack.create();
         await stack.program(program, { machine: machineOf(on), identity: "first" });
         await stack.up();
@@ -104,10 +109,30 @@ describe("a machine", () => {
         );
         expect(await read(await stack.revealed<string>("url"))).toBe("kept");
         await stack.refresh("--expect-no-changes");
+
+        // A copy that is older than the whole stack: nothing is dropped, and the next `up` takes all of it over.
+        const before = await stack.state();
+        await sh(
+            on,
+            "systemctl stop zeroform-agent && rm -f /var/lib/zeroform/store.db* && mv /root/older.db /var/lib/zeroform/store.db && systemctl start zeroform-agent",
+        );
+        await stack.refresh();
+        expect((await stack.state()).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+        expect(await stack.plan()).toEqual({ node: "update", disk: "update", events: "update" });
+        await stack.up();
+        expect(await read(await stack.revealed<string>("url"))).toBe("kept");
+        await stack.refresh("--expect-no-changes");
         await stack.destroy();
         await expectNothingLeft(on);
     });
 });
+
+/** An agent without anything to do yet. */
+const installAgent = async (on: HostInfo): Promise<void> => {
+    const pool = new NodePool({ session: mintSessionId() });
+    await pool.link(reach.parse(machineOf(on)), { agent: "current", signal: AbortSignal.timeout(60_000) });
+    await pool.end();
+};
 
 const connect = (url: string): Redis => {
     const client = new Redis(url, { connectTimeout: 1_000, maxRetriesPerRequest: 100, retryStrategy: () => 200 });
