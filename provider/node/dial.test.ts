@@ -7,6 +7,7 @@ import ssh2 from "ssh2";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { ZeroformError } from "../../protocol/errors.ts";
 import { type Reach, reach } from "../../schema/on-node.ts";
+import { soundKeys } from "../../test/wire/sound-keys.ts";
 import { dial, PATIENCE } from "./dial.ts";
 import { fingerprint } from "./known-hosts.ts";
 import { resolveTarget } from "./target.ts";
@@ -62,7 +63,7 @@ interface SshServer {
 
 /** An SSH server that lets two keys in and does nothing else. */
 const sshServer = async (methods: ssh2.AuthenticationType[] = ["publickey"]): Promise<SshServer> => {
-    const pair = ssh2.utils.generateKeyPairSync("ed25519");
+    const pair = soundKeys();
     const offered: string[] = [];
     const connections = new Set<ssh2.Connection>();
     const server = new ssh2.Server({ hostKeys: [pair.private] }, (connection) => {

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { type Certificate, certificateFrom } from "./certificate.ts";
+import { ALGORITHMS } from "./host-key.ts";
 import { WireReader, wireString, wireUint32 } from "./ssh-wire.ts";
 import type { Transport } from "./transport.ts";
 
@@ -12,14 +13,8 @@ const PASSED_OVER = [2, 4, 7];
 /** Far above an identification line with its greeting, a KEXINIT and a reply. */
 const BYTES_MAX = 256 * 1024;
 
-const CERTIFICATES = [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-].map((type) => `${type}-cert-v01@openssh.com`);
+/** OpenSSH signs no certificate with the old algorithm of RSA keys. */
+const CERTIFICATES = ALGORITHMS.filter((type) => type !== "ssh-rsa").map((type) => `${type}-cert-v01@openssh.com`);
 /** Offered to be complete; nothing is encrypted, as the conversation ends before that. */
 const CIPHERS = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr,chacha20-poly1305@openssh.com";
 const MACS = "hmac-sha2-256-etm@openssh.com,hmac-sha2-256,hmac-sha2-512";

@@ -39,7 +39,7 @@ export const hostKeyAlgorithms = ({ pinned, known, vouched }: Trust): HostKeyAlg
     return [...preferred, ...ALGORITHMS.filter((algorithm) => !preferred.includes(algorithm))];
 };
 
-const ALGORITHMS = [
+export const ALGORITHMS = [
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
     "ecdsa-sha2-nistp384",

@@ -1,11 +1,11 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { AgentSession } from "./agent.ts";
 import { run, start, ZEROFORM } from "./command.ts";
 import { expectNothingLeft, hosts, type Machine, machineOf } from "./hosts.ts";
 import { type Program, Stack, type StateResource } from "./stack.ts";
+import { withClient } from "./with-client.ts";
 
 interface Values {
     readonly one: Machine;
@@ -157,13 +157,4 @@ const lasting = (resource: StateResource): unknown => {
         Record<string, unknown>;
     const deps = Array.isArray(dependencies) ? dependencies.toSorted() : dependencies;
     return JSON.parse(JSON.stringify({ ...rest, deps }, (key, value: unknown) => (key === "ciphertext" ? "sealed" : value)));
-};
-
-const withClient = async <T>(url: string, use: (client: Redis) => Promise<T>): Promise<T> => {
-    const client = new Redis(url);
-    try {
-        return await use(client);
-    } finally {
-        client.disconnect();
-    }
 };

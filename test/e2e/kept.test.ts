@@ -1,10 +1,10 @@
-import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { AgentSession } from "./agent.ts";
 import { zeroform } from "./cli.ts";
 import { run } from "./command.ts";
 import { expectNothingLeft, host, type Machine, machineOf, sh } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
+import { withClient } from "./with-client.ts";
 
 interface Values {
     readonly machine: Machine;
@@ -77,12 +77,3 @@ describe("kept data", () => {
         await expectNothingLeft(on);
     });
 });
-
-const withClient = async <T>(url: string, use: (client: Redis) => Promise<T>): Promise<T> => {
-    const client = new Redis(url);
-    try {
-        return await use(client);
-    } finally {
-        client.disconnect();
-    }
-};
