@@ -1,4 +1,5 @@
 // Programs of the distribution that test hosts, tests and demo use.
+import { existsSync } from "node:fs";
 import { findOnPath, machinePath } from "./places.mjs";
 import { ask, SetupError, say, step } from "./say.mjs";
 
@@ -21,6 +22,9 @@ const PROGRAMS = [
     ["faketime", "faketime"],
 ];
 
+/** What is no program: a file of the Debian package. */
+const FILES = [["/usr/lib/python3/dist-packages/redis/__init__.py", "python3-redis"]];
+
 export async function ensureOsPackages() {
     if (process.platform !== "linux") {
         throw new SetupError(
@@ -28,7 +32,12 @@ export async function ensureOsPackages() {
         );
     }
     const path = `${machinePath()}:/usr/local/sbin:/usr/sbin:/sbin`;
-    const missing = PROGRAMS.filter(([program]) => findOnPath(program, path) === undefined).map(([, name]) => name);
+    const isMissing = {
+        program: ([program]) => findOnPath(program, path) === undefined,
+        file: ([file]) => !existsSync(file),
+    };
+    const absent = () => [...PROGRAMS.filter(isMissing.program), ...FILES.filter(isMissing.file)];
+    const missing = absent().map(([, name]) => name);
     if (missing.length === 0) return;
     const list = missing.join(" ");
     if (findOnPath("apt-get", path) === undefined) {
@@ -42,7 +51,7 @@ export async function ensureOsPackages() {
         );
     }
     await install(missing, path);
-    const still = PROGRAMS.filter(([program]) => findOnPath(program, path) === undefined).map(([program]) => program);
+    const still = absent().map(([what]) => what);
     if (still.length > 0)
         throw new SetupError(
             `apt-get installed ${list}, yet ${still.join(", ")} cannot be found: see its words with \`apt-get install ${list}\`.`,
