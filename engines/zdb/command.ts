@@ -1,5 +1,7 @@
+import type { ColdReads } from "./cold-reads.ts";
 import type { AnswerStream, Connection } from "./connection.ts";
 import type { Hooks } from "./hooks.ts";
+import type { InputBudget } from "./input-budget.ts";
 import { MAX_KEY_BYTES } from "./limits.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
@@ -27,6 +29,8 @@ export interface CommandContext {
     /** `default` is shut and namespaces are behind their own listeners only. */
     readonly closed: boolean;
     readonly indexDirectory: string;
+    /** Memory for what is fetched from the disk for waiting commands. */
+    readonly readBudget: InputBudget;
     /** Everybody is told about private namespaces. */
     readonly showsAll: boolean;
     /** STOP of an administrator ends the server. */
@@ -78,6 +82,11 @@ export function keyArgument(call: Call, place: number): Buffer {
     const key = argument(call, place);
     if (key.length > MAX_KEY_BYTES) throw new Refusal("Invalid key");
     return key;
+}
+
+/** What a command reads from that may be abandoned and carried out anew. */
+export function coldReads({ readBudget: budget }: CommandContext, { segments, disk }: Namespace): ColdReads {
+    return { segments, disk, budget };
 }
 
 /** Holds the answer added since `from` until the namespace's log has acknowledged what it tells. */

@@ -1,5 +1,6 @@
 import { checkCount, checkRead, checkWrite } from "./access.ts";
-import { argument, type Call, type Command, holdUntil, keyArgument, textArgument } from "./command.ts";
+import { untilWarm } from "./cold-reads.ts";
+import { argument, type Call, type Command, coldReads, holdUntil, keyArgument, textArgument } from "./command.ts";
 import type { AnswerStream } from "./connection.ts";
 import { MAX_ARGUMENTS, MAX_KEY_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
@@ -46,7 +47,7 @@ function get(call: Call): undefined {
     checkRead(session, context.closed);
 
     const from = reply.size;
-    const record = session.namespace.find(key);
+    const record = session.namespace.find(key, true);
     if (!record) reply.nil();
     else if (!addValue(call, session.namespace, record)) throw new Refusal(UNREADABLE);
     holdUntil(call, session.namespace, session.namespace.dependency(record), from);
@@ -61,20 +62,26 @@ function mget(call: Call): AnswerStream {
 }
 
 function* values(call: Call, namespace: Namespace): AnswerStream {
-    const { args, reply } = call;
+    const { context, args, reply } = call;
     reply.array(args.length - 1);
     for (const key of args.slice(1)) {
-        const from = reply.size;
-        try {
-            const record = key.length > 0 ? namespace.find(key) : undefined;
-            if (!record) reply.nil();
-            else if (!addValue(call, namespace, record)) reply.error(UNREADABLE);
-            holdUntil(call, namespace, namespace.dependency(record), from);
-        } catch (error) {
-            if (!(error instanceof Refusal)) throw error;
-            reply.error(error.message);
-        }
+        yield* untilWarm(coldReads(context, namespace), reply, () => addValueOrError(call, namespace, key));
         yield;
+    }
+}
+
+/** A value that cannot be read is an error in its place, the others are not lost for it. */
+function addValueOrError(call: Call, namespace: Namespace, key: Buffer): void {
+    const { reply } = call;
+    const from = reply.size;
+    try {
+        const record = key.length > 0 ? namespace.find(key, true) : undefined;
+        if (!record) reply.nil();
+        else if (!addValue(call, namespace, record)) reply.error(UNREADABLE);
+        holdUntil(call, namespace, namespace.dependency(record), from);
+    } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        reply.error(error.message);
     }
 }
 

@@ -1,4 +1,5 @@
-import type { Command, CommandContext } from "./command.ts";
+import { Cold, type FetchedRange, untilWarm } from "./cold-reads.ts";
+import { type Command, type CommandContext, coldReads } from "./command.ts";
 import { AUTH_COMMANDS } from "./commands-auth.ts";
 import { CONTROL_COMMANDS } from "./commands-control.ts";
 import { DATA_COMMANDS } from "./commands-data.ts";
@@ -9,6 +10,9 @@ import { SERVER_COMMANDS } from "./commands-server.ts";
 import type { AnswerStream, Connection } from "./connection.ts";
 import { errorCode, UNKNOWN_ERROR } from "./disk.ts";
 import { Refusal } from "./refusal.ts";
+
+/** What is left of an answer: nothing, what comes later, or piece by piece. */
+type Answer = undefined | Promise<void> | AnswerStream;
 
 interface NamedCommand extends Command {
     readonly name: string;
@@ -25,50 +29,72 @@ const COMMANDS: ReadonlyMap<string, NamedCommand> = new Map(
         ...CONTROL_COMMANDS,
     }).map(([name, command]) => [name, { ...command, name }]),
 );
+const NOTHING: readonly FetchedRange[] = [];
 const LONGEST_NAME = Math.max(...[...COMMANDS.keys()].map((name) => name.length));
 
 /** Commands of which WAIT knows. HELLO is there to be refused only. */
 export const isCommand = (name: string): boolean => name !== "HELLO" && COMMANDS.has(name);
 
 /** Carries out one request: finds the command, makes the checks all commands share, and runs it. */
-export function execute(
-    context: CommandContext,
-    connection: Connection,
-    args: readonly Buffer[],
-): undefined | Promise<void> | AnswerStream {
-    const { session } = connection;
-    const { statistics } = context;
-    statistics.executed++;
+export function execute(context: CommandContext, connection: Connection, args: readonly Buffer[]): Answer {
+    context.statistics.executed++;
+    const { segments } = connection.session.namespace;
+    const before = connection.replies.size;
+    segments.lent = NOTHING;
     try {
-        if (session.namespace.gone) {
-            throw new Refusal("Your active namespace is not available anymore (probably removed).", { closes: true });
-        }
-        const command = find(args[0]);
-        const answer = runWatched(context, connection, command, args);
-        return answer instanceof Promise ? answer.catch((error: unknown) => countAndThrow(context, connection, args[0], error)) : answer;
+        return attempt(context, connection, args);
     } catch (error) {
-        return countAndThrow(context, connection, args[0], error);
+        if (!(error instanceof Cold)) return countAndThrow(context, connection, args[0], error);
+        connection.replies.rewind(before);
+        return executeAgain(context, connection, args, error);
+    } finally {
+        segments.lent = undefined;
     }
 }
 
+/** The rest of a command that was abandoned because bytes it needs are not in memory: waits for them, and starts anew. */
+function* executeAgain(context: CommandContext, connection: Connection, args: readonly Buffer[], missing: Cold): AnswerStream {
+    const { replies, session } = connection;
+    let answer: Answer;
+    let before = 0;
+    const run = (): Answer => {
+        before = replies.size;
+        return attempt(context, connection, args);
+    };
+    try {
+        answer = yield* untilWarm(coldReads(context, session.namespace), replies, run, missing);
+    } catch (error) {
+        replies.rewind(before);
+        countAndThrow(context, connection, args[0], error);
+    }
+    if (answer instanceof Promise) yield answer;
+    else if (answer) yield* answer;
+}
+
+function attempt(context: CommandContext, connection: Connection, args: readonly Buffer[]): Answer {
+    if (connection.session.namespace.gone) {
+        throw new Refusal("Your active namespace is not available anymore (probably removed).", { closes: true });
+    }
+    const answer = runWatched(context, connection, find(args[0]), args);
+    return answer instanceof Promise ? answer.catch((error: unknown) => countAndThrow(context, connection, args[0], error)) : answer;
+}
+
 /** Whoever waits for the command is told when it is done, whether it succeeded or not. */
-function runWatched(
-    context: CommandContext,
-    connection: Connection,
-    command: NamedCommand,
-    args: readonly Buffer[],
-): undefined | Promise<void> | AnswerStream {
+function runWatched(context: CommandContext, connection: Connection, command: NamedCommand, args: readonly Buffer[]): Answer {
     const { session, replies: reply } = connection;
-    let later: Promise<void> | undefined;
+    let isDone = true;
     try {
         if (command.admin && !session.admin) throw new Refusal("Permission denied");
         checkArguments(command, args);
         const answer = command.run({ context, connection, session, args, reply });
         if (!(answer instanceof Promise)) return answer;
-        later = answer.finally(() => context.watches.ran(command.name, connection));
-        return later;
+        isDone = false;
+        return answer.finally(() => context.watches.ran(command.name, connection));
+    } catch (error) {
+        isDone = !(error instanceof Cold);
+        throw error;
     } finally {
-        if (!later) context.watches.ran(command.name, connection);
+        if (isDone) context.watches.ran(command.name, connection);
     }
 }
 

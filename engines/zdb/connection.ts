@@ -17,8 +17,8 @@ import type { Turn } from "./turn.ts";
 
 const LINGER_MS = 1000;
 
-/** The rest of an answer that is made piece by piece, as the client takes it. */
-export type AnswerStream = Iterator<void, void>;
+/** The rest of an answer that is made piece by piece, as the client takes it; a promise is waited for before the next piece. */
+export type AnswerStream = Generator<Promise<void> | undefined, void>;
 
 /** What a connection needs of its server. */
 export interface ConnectionHost {
@@ -143,6 +143,9 @@ export class Connection implements AnswerHolder {
     destroy(): void {
         if (this.isDestroyed) return;
         this.isDestroyed = true;
+        const { stream } = this;
+        // It may be running now; what it holds is given back when it is ended.
+        if (stream) queueMicrotask(() => stream.return());
         this.cancelLinger?.();
         this.releaseClaim();
         this.socket.destroy();
@@ -225,11 +228,20 @@ export class Connection implements AnswerHolder {
     }
 
     private step(stream: AnswerStream): void {
-        if (stream.next().done) {
-            this.stream = undefined;
-            if (this.asides.length > 0) this.addAsides();
+        try {
+            const { done, value } = stream.next();
+            if (done) this.endStream();
+            else if (value) this.await(value);
+        } catch (error) {
+            this.endStream();
+            this.refuse(error);
         }
         this.host.turn.answered(this);
+    }
+
+    private endStream(): void {
+        this.stream = undefined;
+        if (this.asides.length > 0) this.addAsides();
     }
 
     /** Nothing else is executed for this client meanwhile; others are. */

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { readNow } from "./seam-read.ts";
 
 /**
  * The file operations the log stands on, and nothing else: tests put a disk behind it that runs full or fails.
@@ -13,7 +14,12 @@ export interface Disk {
     close(fd: number): void;
     /** Bytes read; fewer than asked only at the end of the file. */
     read(fd: number, target: Buffer, offset: number, length: number, position: number): number;
-    /** The same on the thread pool. */
+    /**
+     * Bytes read that need not be waited for, fewer than asked when the rest must be or the file ends; WOULD_WAIT when there is none,
+     * UNSUPPORTED when that is not known.
+     */
+    readNow(fd: number, target: Buffer, offset: number, length: number, position: number): number;
+    /** Like `read`, on the thread pool. */
     readLater(fd: number, target: Buffer, offset: number, length: number, position: number): Promise<number>;
     /** Writes all of it or throws; a part may then be in the file. */
     write(fd: number, source: Buffer, offset: number, length: number, position: number): void;
@@ -51,6 +57,8 @@ export const nodeDisk: Disk = {
         }
         return done;
     },
+
+    readNow,
 
     async readLater(fd, target, offset, length, position) {
         let done = 0;

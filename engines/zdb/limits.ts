@@ -35,6 +35,15 @@ export const OUTPUT_KEEP_BYTES = 64 * KIB;
 /** Clients of one server, all listeners together. */
 export const MAX_CONNECTIONS = 4096;
 
+/** Memory for values that had to be fetched from the disk, for all connections together. */
+export const READ_BUDGET_BYTES = 128 * MIB;
+/** More than this is not read, and no checksum is made over more, without the event loop having its turn. */
+export const READ_STEP_BYTES = 1 * MIB;
+/** Where the system cannot tell whether a read would wait: the newest bytes of a log are taken to be in memory. */
+export const SURELY_WARM_BYTES = 16 * MIB;
+/** A record up to this size is read at once, head, key and payload. */
+export const WHOLE_READ_BYTES = 64 * KIB;
+
 /** Longest namespace name, property name, and property value, as the protocol says. */
 export const MAX_NAMESPACE_NAME_BYTES = 128;
 export const MAX_PROPERTY_NAME_BYTES = 256;

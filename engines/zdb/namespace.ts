@@ -1,4 +1,5 @@
 import * as path from "node:path";
+import { Cold } from "./cold-reads.ts";
 import type { Disk } from "./disk.ts";
 import { formatDurability } from "./durability.ts";
 import { IdIndex } from "./id-index.ts";
@@ -12,8 +13,8 @@ import { NamespaceUpkeep } from "./namespace-upkeep.ts";
 import { type LiveRecord, type Place, payloadOffset } from "./place.ts";
 import { applyProperty, durabilityOf, type Mode, newProperties, type Properties, type PropertyChange } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
-import { payloadChecksum, RECORD_KINDS, type RecordHead, unixSeconds } from "./record.ts";
-import { headAt, readPayload, Unreadable } from "./record-reader.ts";
+import { payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
+import { readPayload, recordAt, Unreadable } from "./record-reader.ts";
 import { Refusal } from "./refusal.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
 import { type Segment, Segments } from "./segments.ts";
@@ -119,10 +120,13 @@ export class Namespace implements LogOwner {
         return [...closed, ...readOnly].join(", ") || undefined;
     }
 
-    /** The live value of a key, as its record in the log has it. Throws a Refusal when that cannot be read. */
-    find(key: Uint8Array): LiveRecord | undefined {
+    /**
+     * The live value of a key, as its record in the log has it; `whole` when the payload is going to be read next. Throws a Refusal when
+     * it cannot be read, and Cold.
+     */
+    find(key: Uint8Array, whole = false): LiveRecord | undefined {
         try {
-            return this.lookUp(key);
+            return this.lookUp(key, whole);
         } catch (error) {
             if (!(error instanceof Unreadable)) throw error;
             this.sawReadError();
@@ -135,7 +139,7 @@ export class Namespace implements LogOwner {
         return record ? record.head.lsn : this.lastTombstoneLsn;
     }
 
-    /** Reads a value; false when it is unreadable or damaged. */
+    /** Reads a value; false when it is unreadable or damaged. Throws Cold. */
     readInto(record: LiveRecord, target: Buffer, at: number): boolean {
         if (!this.gone && readPayload(this.segments, record, target, at)) return true;
         this.sawReadError();
@@ -182,11 +186,12 @@ export class Namespace implements LogOwner {
         return true;
     }
 
-    /** Fills `target` from a segment; false when it cannot be read. */
+    /** Fills `target` from a segment; false when it cannot be read. Throws Cold. */
     readAt(segment: Segment, offset: number, target: Buffer): boolean {
         try {
             return this.segments.read(segment.id, offset, target, 0, target.length);
-        } catch {
+        } catch (error) {
+            if (error instanceof Cold) throw error;
             return false;
         }
     }
@@ -333,13 +338,13 @@ export class Namespace implements LogOwner {
         this.parts.log(`namespace ${this.name} is read-only: ${reason}`);
     }
 
-    private lookUp(key: Uint8Array): LiveRecord | undefined {
-        let head: RecordHead | undefined;
-        const place = this.index.find(key, (candidate) => {
-            head = headAt(this.segments, candidate, key);
-            return head !== undefined;
+    private lookUp(key: Uint8Array, whole = false): LiveRecord | undefined {
+        let record: LiveRecord | undefined;
+        this.index.find(key, (place) => {
+            record = recordAt(this.segments, place, key, whole);
+            return record !== undefined;
         });
-        return place && head && { place, head };
+        return record;
     }
 
     private sawReadError(): void {

@@ -19,6 +19,8 @@ export interface Place extends Spot {
 export interface LiveRecord {
     readonly place: Place;
     readonly head: RecordHead;
+    /** When it was brought along; good until the next read. Not verified. */
+    readonly payload: Buffer | undefined;
 }
 
 export const samePlace = (a: Place, b: Place): boolean => a.segment === b.segment && a.offset === b.offset;

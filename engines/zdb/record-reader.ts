@@ -1,32 +1,51 @@
-import { MAX_KEY_BYTES } from "./limits.ts";
-import { type LiveRecord, type Place, payloadOffset } from "./place.ts";
-import { payloadChecksum, RECORD_HEAD_BYTES, type RecordHead, readHead } from "./record.ts";
+import { Cold } from "./cold-reads.ts";
+import { MAX_KEY_BYTES, WHOLE_READ_BYTES } from "./limits.ts";
+import { type LiveRecord, type Place, payloadOffset, placeBytes } from "./place.ts";
+import { payloadChecksum, RECORD_HEAD_BYTES, readHead } from "./record.ts";
 import type { Segments } from "./segments.ts";
 
 /** The log does not have there what was written, or the disk does not give it. */
 export class Unreadable extends Error {}
 
-const scratch = Buffer.allocUnsafeSlow(RECORD_HEAD_BYTES + MAX_KEY_BYTES);
+const LONGEST_HEAD_BYTES = RECORD_HEAD_BYTES + MAX_KEY_BYTES;
+const scratch = Buffer.allocUnsafeSlow(Math.max(WHOLE_READ_BYTES, LONGEST_HEAD_BYTES));
 
-/** The head of the record at a place if it is of this key, undefined if it is of another; verified. Throws Unreadable. */
-export function headAt(segments: Segments, place: Place, key: Uint8Array): RecordHead | undefined {
-    const length = RECORD_HEAD_BYTES + place.keyLength;
-    if (!tryRead(segments, place.segment, place.offset, scratch, 0, length)) throw new Unreadable();
-    const head = readHead(scratch, 0, length, segments.get(place.segment)?.header.salt ?? 0);
+/**
+ * The record at a place if it is of this key, undefined if it is of another; head and key are verified. `whole` brings the payload of a
+ * small one along, not verified yet. Throws Unreadable, and Cold.
+ */
+export function recordAt(segments: Segments, place: Place, key: Uint8Array, whole: boolean): LiveRecord | undefined {
+    const headBytes = RECORD_HEAD_BYTES + place.keyLength;
+    const bytes = placeBytes(place);
+    const isWhole = whole && bytes <= scratch.length;
+    if (!tryRead(segments, place.segment, place.offset, scratch, 0, isWhole ? bytes : headBytes)) throw new Unreadable();
+    const head = readHead(scratch, 0, headBytes, segments.get(place.segment)?.header.salt ?? 0);
     if (head?.keyLength !== place.keyLength || head.payloadLength !== place.length) throw new Unreadable();
-    return scratch.compare(key, 0, key.length, RECORD_HEAD_BYTES, length) === 0 ? head : undefined;
+    if (scratch.compare(key, 0, key.length, RECORD_HEAD_BYTES, headBytes) !== 0) return undefined;
+    return { place, head, payload: isWhole ? scratch.subarray(headBytes, bytes) : undefined };
 }
 
-/** Reads the payload of a record into `target`; false when it cannot be read or is not what was written. */
-export function readPayload(segments: Segments, { place, head }: LiveRecord, target: Buffer, at: number): boolean {
-    if (!tryRead(segments, place.segment, payloadOffset(place), target, at, place.length)) return false;
-    return payloadChecksum(target.subarray(at, at + place.length)) === head.payloadChecksum;
+/** Reads the payload of a record into `target`; false when it cannot be read or is not what was written. Throws Cold. */
+export function readPayload(segments: Segments, { place, head, payload }: LiveRecord, target: Buffer, at: number): boolean {
+    if (payload) {
+        payload.copy(target, at);
+        return payloadChecksum(payload) === head.payloadChecksum;
+    }
+    const { segment, length } = place;
+    const fetched = segments.fetched(segment, payloadOffset(place), length);
+    if (fetched) {
+        fetched.bytes?.copy(target, at);
+        return fetched.bytes !== undefined && fetched.checksum === head.payloadChecksum;
+    }
+    if (!tryRead(segments, segment, payloadOffset(place), target, at, length)) return false;
+    return payloadChecksum(target.subarray(at, at + length)) === head.payloadChecksum;
 }
 
 function tryRead(segments: Segments, id: number, offset: number, target: Buffer, at: number, length: number): boolean {
     try {
         return segments.read(id, offset, target, at, length);
-    } catch {
+    } catch (error) {
+        if (error instanceof Cold) throw error;
         return false;
     }
 }

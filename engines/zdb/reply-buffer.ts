@@ -80,6 +80,7 @@ export class ReplyBuffer {
     /** Takes back everything from `size` on: a command that failed half-way answers with its error only. */
     rewind(size: number): void {
         this.length = size;
+        if (this.gated.length > 0) this.gated = this.gated.filter(({ to }) => to <= size);
     }
 
     /** Holds what was added since `from` until the gate opens. */

@@ -1,9 +1,12 @@
 import * as path from "node:path";
+import { Cold, type FetchedRange } from "./cold-reads.ts";
 import type { Disk } from "./disk.ts";
+import { READ_STEP_BYTES, SURELY_WARM_BYTES } from "./limits.ts";
 import { LsnMarks } from "./lsn-marks.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { type Place, placeBytes } from "./place.ts";
 import type { RecordMoves } from "./record-moves.ts";
+import { UNSUPPORTED } from "./seam-read.ts";
 import { SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from "./segment-header.ts";
 
 /** One segment file as the running server knows it. */
@@ -68,6 +71,11 @@ export class Segments {
     appended: AppendedSegment | undefined;
     /** Records that are going to be appended to it, while they are in memory only. */
     unwritten: Buffer | undefined;
+    /**
+     * Set while a command is carried out that can be abandoned: what was fetched for it. Whatever else is not in memory throws Cold then;
+     * without it, reads wait for the disk.
+     */
+    lent: readonly FetchedRange[] | undefined;
 
     private readonly disk: Disk;
     private readonly files: OpenFiles;
@@ -155,14 +163,33 @@ export class Segments {
         if (segment) segment.liveBytes += times * placeBytes(place);
     }
 
-    /** Copies bytes of a segment, written or not, to `target`; false when it ends before them. Throws what the disk throws. */
+    /**
+     * Copies bytes of a segment, written or not, to `target`; false when it ends before them or they could not be fetched. Throws what
+     * the disk throws, and Cold.
+     */
     read(id: number, offset: number, target: Buffer, at: number, length: number): boolean {
         if (length === 0) return true;
-        const { appended, unwritten } = this;
-        if (appended?.segment.id !== id) return this.disk.read(this.fd(id), target, at, length, offset) === length;
-        const from = offset - appended.segment.endOffset;
-        if (from < 0) return this.disk.read(appended.fd, target, at, length, offset) === length;
-        return unwritten?.copy(target, at, from, from + length) === length;
+        const { appended, lent } = this;
+        const isAppended = appended?.segment.id === id;
+        const unwrittenFrom = isAppended ? offset - appended.segment.endOffset : -1;
+        if (unwrittenFrom >= 0) return this.unwritten?.copy(target, at, unwrittenFrom, unwrittenFrom + length) === length;
+
+        const fd = isAppended ? appended.fd : this.fd(id);
+        if (!lent) return this.disk.read(fd, target, at, length, offset) === length;
+        const range = lent.find((each) => each.segment === id && each.offset <= offset && offset + length <= each.offset + each.length);
+        if (range) return range.bytes?.copy(target, at, offset - range.offset, offset - range.offset + length) === length;
+        if (length <= READ_STEP_BYTES) {
+            const count = this.disk.readNow(fd, target, at, length, offset);
+            if (count === length) return true;
+            const isSurelyWarm = count === UNSUPPORTED && -unwrittenFrom <= SURELY_WARM_BYTES && isAppended;
+            if (isSurelyWarm) return this.disk.read(fd, target, at, length, offset) === length;
+        }
+        throw new Cold({ segment: id, offset, length });
+    }
+
+    /** Exactly these bytes, when they were fetched. */
+    fetched(id: number, offset: number, length: number): FetchedRange | undefined {
+        return this.lent?.find((each) => each.segment === id && each.offset === offset && each.length === length);
     }
 
     /** A descriptor for reading, good until the next call into the table. Throws what the disk throws. */

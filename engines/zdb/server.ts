@@ -6,11 +6,11 @@ import { isReachable, keepsTerms } from "./access.ts";
 import type { CommandContext } from "./command.ts";
 import { execute, isCommand } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
-import { errorCode, nodeDisk } from "./disk.ts";
+import { type Disk, errorCode, nodeDisk } from "./disk.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { Hooks, NO_DIRTY_IDS } from "./hooks.ts";
 import { InputBudget } from "./input-budget.ts";
-import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS, OUTPUT_BUDGET_BYTES } from "./limits.ts";
+import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS, OUTPUT_BUDGET_BYTES, READ_BUDGET_BYTES } from "./limits.ts";
 import { formatAddress, type ListenAddress } from "./listen-address.ts";
 import { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
@@ -35,6 +35,7 @@ import { Watches } from "./watches.ts";
 
 /** What a server stands on; tests give clocks and limits of their own. */
 export interface ServerParts {
+    readonly disk: Disk;
     readonly timers: Timers;
     readonly maxConnections: number;
     readonly outputBudgetBytes: number;
@@ -43,6 +44,7 @@ export interface ServerParts {
 }
 
 export const systemParts: Omit<ServerParts, "log"> = {
+    disk: nodeDisk,
     timers: systemTimers,
     maxConnections: MAX_CONNECTIONS,
     outputBudgetBytes: OUTPUT_BUDGET_BYTES,
@@ -162,12 +164,12 @@ export class Server {
 
     private namespaceParts(): NamespaceParts {
         const { data, index, durability, sealKeyFile, datasize, hook } = this.options;
-        const { timers, log } = this.parts;
+        const { disk, timers, log } = this.parts;
         return {
-            disk: nodeDisk,
+            disk,
             timers,
             indexDirectory: path.resolve(this.options.index),
-            space: new DiskSpace(nodeDisk, data, () => timers.nowMs()),
+            space: new DiskSpace(disk, data, () => timers.nowMs()),
             files: new OpenFiles(),
             durability,
             seal: sealKeyFile === undefined ? undefined : readSealKey(sealKeyFile),
@@ -188,6 +190,7 @@ export class Server {
 
     private commandContext(version: string): CommandContext {
         return {
+            readBudget: new InputBudget(READ_BUDGET_BYTES),
             namespaces: this.namespaces,
             listeners: this.listeners,
             turn: this.turn,

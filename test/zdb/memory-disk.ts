@@ -1,5 +1,6 @@
 import * as path from "node:path";
 import type { Disk } from "../../engines/zdb/disk.ts";
+import { WOULD_WAIT } from "../../engines/zdb/seam-read.ts";
 
 interface MemoryFile {
     data: Buffer;
@@ -13,6 +14,8 @@ export class MemoryDisk implements Disk {
     capacity = Number.POSITIVE_INFINITY;
     failWrites = false;
     failSyncs = false;
+    /** Nothing is in memory that a read would not have to wait for. */
+    isCold = false;
     /** Files that cannot be opened. */
     readonly unreadable = new Set<string>();
     /** Syncs wait until `releaseSyncs`. */
@@ -60,6 +63,10 @@ export class MemoryDisk implements Disk {
 
     read(fd: number, target: Buffer, offset: number, length: number, position: number): number {
         return this.at(fd).data.copy(target, offset, position, position + length);
+    }
+
+    readNow(fd: number, target: Buffer, offset: number, length: number, position: number): number {
+        return this.isCold ? WOULD_WAIT : this.read(fd, target, offset, length, position);
     }
 
     async readLater(fd: number, target: Buffer, offset: number, length: number, position: number): Promise<number> {
