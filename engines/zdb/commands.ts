@@ -32,6 +32,9 @@ const COMMANDS: ReadonlyMap<string, NamedCommand> = new Map(
 const NOTHING: readonly FetchedRange[] = [];
 const LONGEST_NAME = Math.max(...[...COMMANDS.keys()].map((name) => name.length));
 
+/** Upper case. */
+export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys()];
+
 /** Commands of which WAIT knows. HELLO is there to be refused only. */
 export const isCommand = (name: string): boolean => name !== "HELLO" && COMMANDS.has(name);
 

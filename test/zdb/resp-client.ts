@@ -100,6 +100,28 @@ export class RespClient {
     }
 }
 
+/** Counts the replies of a stream, and notices when it is none. */
+export class RespReader {
+    count = 0;
+    private rest = Buffer.alloc(0);
+
+    /** Nothing is left over of a reply that has begun. */
+    get isWhole(): boolean {
+        return this.rest.length === 0;
+    }
+
+    push(chunk: Buffer): void {
+        const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+        let at = 0;
+        for (let parsed = parseReply(bytes, at); at < bytes.length && !("needs" in parsed); parsed = parseReply(bytes, at)) {
+            at = parsed.end;
+            this.count++;
+            if (at === bytes.length) break;
+        }
+        this.rest = Buffer.from(bytes.subarray(at));
+    }
+}
+
 export function encodeRequest(args: readonly (string | Buffer)[]): Buffer {
     const parts = args.flatMap((argument) => {
         const bytes = typeof argument === "string" ? Buffer.from(argument, "latin1") : argument;

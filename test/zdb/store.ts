@@ -11,6 +11,8 @@ import { systemTimers, type Timers } from "../../engines/zdb/syncer.ts";
 import type { Upkeep, UpkeepParts } from "../../engines/zdb/upkeep.ts";
 
 export interface StoreOptions {
+    /** Replies that waited for a log may be sent. */
+    readonly acknowledged?: () => void;
     readonly disk?: Disk;
     readonly timers?: Timers;
     readonly durability?: Durability;
@@ -47,7 +49,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
         segmentBytes: options.segmentBytes,
         upkeep: options.upkeep?.({ timers, log: (line) => lines.push(line) }),
         log: (line: string) => lines.push(line),
-        acknowledged: () => undefined,
+        acknowledged: options.acknowledged ?? (() => undefined),
         segmentBegun: () => undefined,
         arrived: () => undefined,
     };
