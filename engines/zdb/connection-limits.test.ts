@@ -192,6 +192,8 @@ describe("clients beyond the limit", () => {
             path.join(directory, "index"),
             "--listen",
             `127.0.0.1:${port}`,
+            "--admin-socket",
+            path.join(directory, "admin.sock"),
         ]);
         if (parsed.action !== "serve") throw new Error("no options");
         const server = new Server(parsed.options, "test", { ...systemParts, maxConnections: 2, log: () => undefined });
@@ -203,6 +205,10 @@ describe("clients beyond the limit", () => {
         const third = await connect(where);
         expect(await third.reply()).toEqual({ error: "Too many connections" });
         await third.closed;
+        const admin = await connect({ path: path.join(directory, "admin.sock") });
+        expect(await admin.call("PING")).toEqual({ status: "PONG" });
+        admin.close();
+        await admin.closed;
         for (const client of [first, second]) expect(await client.call("PING")).toEqual({ status: "PONG" });
 
         first.close();

@@ -15,7 +15,7 @@ export const MAX_REQUEST_BYTES = 16 * MIB;
 export const MAX_HEADER_LINE_BYTES = 8 * KIB;
 
 /** A request larger than this needs room in the input budget before it is read on. */
-export const FREE_REQUEST_BYTES = 64 * KIB;
+export const FREE_REQUEST_BYTES = 16 * KIB;
 /** Memory for large requests that are still arriving, for all connections together. */
 export const INPUT_BUDGET_BYTES = 128 * MIB;
 /** A request that holds input budget must have arrived after this base time plus its size at `MIN_INPUT_BYTES_PER_SECOND`. */

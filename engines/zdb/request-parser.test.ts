@@ -128,7 +128,7 @@ describe("memory asked for", () => {
             parser.next();
             return parser.claimedBytes;
         };
-        expect(claimed("*2\r\n$3\r\nGET\r\n$60000\r\n")).toBe(0);
+        expect(claimed("*2\r\n$3\r\nGET\r\n$16000\r\n")).toBe(0);
         expect(claimed("*2\r\n$3\r\nGET\r\n$1000000\r\nabc")).toBeGreaterThan(1_000_000);
         expect(claimed("*2\r\n$3\r\nGET\r\n$1000000\r\nabc")).toBeLessThan(1_000_100);
         expect(claimed("*3\r\n$3\r\nSET\r\n$1000000\r\nabc")).toBe(MAX_REQUEST_BYTES);

@@ -237,7 +237,8 @@ export class Server {
     }
 
     private accept(socket: net.Socket, entrance: Entrance): void {
-        if (this.connections.size >= this.parts.maxConnections) {
+        // Whoever supervises the server must not take it for dead.
+        if (this.connections.size >= this.parts.maxConnections && entrance.kind !== "admin") {
             socket.on("error", () => undefined);
             socket.end("-Too many connections\r\n");
             socket.destroySoon();
