@@ -10,6 +10,7 @@ import { SERVER_COMMANDS } from "./commands-server.ts";
 import type { AnswerStream, Connection } from "./connection.ts";
 import { errorCode, UNKNOWN_ERROR } from "./disk.ts";
 import { Refusal } from "./refusal.ts";
+import { NoRoom } from "./reply-buffer.ts";
 
 /** What is left of an answer: nothing, what comes later, or piece by piece. */
 type Answer = undefined | Promise<void> | AnswerStream;
@@ -47,6 +48,7 @@ export function execute(context: CommandContext, connection: Connection, args: r
     try {
         return attempt(context, connection, args);
     } catch (error) {
+        if (error instanceof NoRoom) throw error;
         if (!(error instanceof Cold)) return countAndThrow(context, connection, args[0], error);
         connection.replies.rewind(before);
         return executeAgain(context, connection, args, error);
@@ -94,7 +96,7 @@ function runWatched(context: CommandContext, connection: Connection, command: Na
         isDone = false;
         return answer.finally(() => context.watches.ran(command.name, connection));
     } catch (error) {
-        isDone = !(error instanceof Cold);
+        isDone = !(error instanceof Cold || error instanceof NoRoom);
         throw error;
     } finally {
         if (isDone) context.watches.ran(command.name, connection);

@@ -19,7 +19,8 @@ import type { Entrance } from "./session.ts";
 import { Turn } from "./turn.ts";
 
 const REQUEST = "*1\r\n$3\r\nGET\r\n";
-const ANSWER_BYTES = 1000;
+/** More than what counts as small. */
+const ANSWER_BYTES = 20_000;
 
 /** The client's end of a connection: takes an answer when the test says so. */
 class Peer extends Duplex {
@@ -48,7 +49,7 @@ async function settled(): Promise<void> {
     for (let turn = 0; turn < 5; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** Connections that answer each request with 1000 bytes, and together may hold `budget` bytes of answers. */
+/** Connections that answer each request with as many bytes, a PING with a word, and together may hold `budget` bytes of answers. */
 async function setting(budget: number) {
     const { standard } = await openStore("/data", { disk: new MemoryDisk("/data") });
     const timers = new ManualTimers();
@@ -58,8 +59,9 @@ async function setting(budget: number) {
         timers,
         inputBudget,
         outputBudget: new OutputBudget(budget, timers),
-        execute: (connection) => {
-            connection.replies.bulk(Buffer.alloc(ANSWER_BYTES));
+        execute: (connection, [name]) => {
+            if (String(name) === "PING") connection.replies.status("PONG");
+            else connection.replies.bulk(Buffer.alloc(ANSWER_BYTES));
             return undefined;
         },
         received: () => undefined,
@@ -144,6 +146,33 @@ describe("memory for answers that nobody takes", () => {
         await settled();
         expect(timers.pending).toBe(0);
         expect(third.isPaused()).toBe(false);
+    });
+
+    test("still allows small answers to who has taken all before, one at a time", async () => {
+        const { open } = await setting(ANSWER_BYTES);
+        const [deaf, client] = [open(), open()];
+        deaf.push(REQUEST);
+        await settled();
+        const ping = "*1\r\n$4\r\nPING\r\n";
+        client.push(`${ping}${ping}${REQUEST}${ping}`);
+        await settled();
+        expect(client.offered).toBe(1);
+        client.takeAnswer();
+        await settled();
+        expect(client.offered).toBe(2);
+        client.takeAnswer();
+        await settled();
+        // The large answer has to wait, and what comes after it.
+        expect(client.offered).toBe(2);
+        deaf.takeAnswer();
+        await settled();
+        expect(client.offered).toBe(3);
+        client.takeAnswer();
+        await settled();
+        client.takeAnswer();
+        await settled();
+        expect(client.offered).toBeGreaterThanOrEqual(3);
+        expect(client.isPaused()).toBe(false);
     });
 
     test("is taken from clients that took nothing for long once it is spent, not before", async () => {

@@ -6,10 +6,11 @@ import {
     MIN_OUTPUT_BYTES_PER_SECOND,
     OUTPUT_GRACE_MS,
     OUTPUT_HIGH_WATER_BYTES,
+    SMALL_ANSWER_BYTES,
 } from "./limits.ts";
 import type { AnswerHolder, OutputBudget } from "./output-budget.ts";
 import { Refusal } from "./refusal.ts";
-import { ReplyBuffer } from "./reply-buffer.ts";
+import { NoRoom, ReplyBuffer } from "./reply-buffer.ts";
 import { RequestParser } from "./request-parser.ts";
 import type { Session } from "./session.ts";
 import type { Timers } from "./syncer.ts";
@@ -44,6 +45,8 @@ export class Connection implements AnswerHolder {
     private readonly host: ConnectionHost;
     private readonly parser = new RequestParser();
     private stream: AnswerStream | undefined;
+    /** A request whose answer is too large for the room there is. */
+    private deferred: Buffer[] | undefined;
     /** Answers that wait for the end of a piecewise one. */
     private asides: ((replies: ReplyBuffer) => void)[] = [];
     private isBusy = false;
@@ -168,6 +171,10 @@ export class Connection implements AnswerHolder {
         if (this.isDestroyed) return;
         this.lastTakenMs = this.host.timers.nowMs();
         this.host.outputBudget.hold(this, this.backlog);
+        if (!this.awaitsRoom || this.deferred || this.stream || this.backlog > 0) return;
+        // It has taken all there was: a small answer it may have.
+        this.host.outputBudget.stopWaiting(this);
+        this.goOn();
     }
 
     private run(): void {
@@ -177,7 +184,8 @@ export class Connection implements AnswerHolder {
                 this.step(this.stream);
                 continue;
             }
-            const request = this.nextRequest();
+            const request = this.deferred ?? this.nextRequest();
+            this.deferred = undefined;
             this.isIdle = request === undefined;
             if (!request) break;
             this.releaseClaim();
@@ -191,13 +199,22 @@ export class Connection implements AnswerHolder {
         if (this.isFinished) this.host.turn.answered(this);
     }
 
-    /** The administrator gets through, so that whoever supervises the server does not take it for dead. */
+    /** Who has taken everything so far may ask for small answers, so that clients who take none do not keep it from being served. */
     private mustAwaitRoom(): boolean {
         if (this.awaitsRoom) return true;
-        if (!this.host.outputBudget.isSpent || this.session.entrance.kind === "admin") return false;
+        if (!this.lacksRoom || (this.backlog === 0 && !this.stream)) return false;
+        this.awaitRoom();
+        return true;
+    }
+
+    /** The administrator gets through, so that whoever supervises the server does not take it for dead. */
+    private get lacksRoom(): boolean {
+        return this.host.outputBudget.isSpent && this.session.entrance.kind !== "admin";
+    }
+
+    private awaitRoom(): void {
         this.awaitsRoom = true;
         this.host.outputBudget.wait(this);
-        return true;
     }
 
     /** Answers not taken by the client yet. */
@@ -217,14 +234,19 @@ export class Connection implements AnswerHolder {
     private execute(request: Buffer[]): void {
         this.host.turn.answered(this);
         const before = this.replies.size;
+        this.replies.allowance = this.lacksRoom ? SMALL_ANSWER_BYTES : Number.POSITIVE_INFINITY;
         try {
             const rest = this.host.execute(this, request);
             if (rest instanceof Promise) this.await(rest);
             else this.stream = rest;
         } catch (error) {
             this.replies.rewind(before);
-            this.refuse(error);
+            if (error instanceof NoRoom) this.deferred = request;
+            else this.refuse(error);
+        } finally {
+            this.replies.allowance = Number.POSITIVE_INFINITY;
         }
+        if (this.deferred) this.awaitRoom();
     }
 
     private step(stream: AnswerStream): void {

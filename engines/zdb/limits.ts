@@ -26,6 +26,8 @@ export const MIN_INPUT_BYTES_PER_SECOND = 256 * KIB;
 export const OUTPUT_HIGH_WATER_BYTES = 1 * MIB;
 /** Memory for answers not yet taken, for all connections together; only the administrator's socket goes on beyond it. */
 export const OUTPUT_BUDGET_BYTES = 128 * MIB;
+/** An answer up to this size is given even then to a client that has taken all before it. */
+export const SMALL_ANSWER_BYTES = 16 * KIB;
 /** While others wait for that memory: a client must have taken answers after this base time plus their size at this rate. */
 export const OUTPUT_GRACE_MS = 30_000;
 export const MIN_OUTPUT_BYTES_PER_SECOND = 256 * KIB;

@@ -46,10 +46,14 @@ export class OutputBudget {
         this.cancelCheck ??= this.timers.after(OUTPUT_CHECK_MS, () => this.check());
     }
 
-    leave(holder: AnswerHolder): void {
+    stopWaiting(holder: AnswerHolder): void {
         this.waiting.delete(holder);
-        this.hold(holder, 0);
         if (this.waiting.size === 0) this.stopChecking();
+    }
+
+    leave(holder: AnswerHolder): void {
+        this.stopWaiting(holder);
+        this.hold(holder, 0);
     }
 
     private wake(): void {

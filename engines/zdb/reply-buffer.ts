@@ -15,12 +15,17 @@ interface GatedReply {
     readonly gate: Gate;
 }
 
+/** The answer is larger than what there is room for now. Thrown before anything was changed: only values are that large. */
+export class NoRoom extends Error {}
+
 /** The replies of one connection on their way out, in order, in one buffer. */
 export class ReplyBuffer {
     private bytes: Buffer = EMPTY;
     private length = 0;
     private lent: Buffer = EMPTY;
     private gated: GatedReply[] = [];
+    /** A bulk that would make more than this throws NoRoom. */
+    allowance = Number.POSITIVE_INFINITY;
 
     get size(): number {
         return this.length;
@@ -134,6 +139,7 @@ export class ReplyBuffer {
     }
 
     private beginBulk(length: number): number {
+        if (this.length + length > this.allowance) throw new NoRoom();
         this.makeRoom(length + HEADER_BYTES);
         this.line(`$${length}`);
         return this.length;

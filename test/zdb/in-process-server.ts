@@ -5,7 +5,7 @@ import { execute, isCommand } from "../../engines/zdb/commands.ts";
 import { Connection, type ConnectionHost } from "../../engines/zdb/connection.ts";
 import { Hooks } from "../../engines/zdb/hooks.ts";
 import { InputBudget } from "../../engines/zdb/input-budget.ts";
-import { INPUT_BUDGET_BYTES, OUTPUT_BUDGET_BYTES } from "../../engines/zdb/limits.ts";
+import { INPUT_BUDGET_BYTES, OUTPUT_BUDGET_BYTES, READ_BUDGET_BYTES } from "../../engines/zdb/limits.ts";
 import { Listeners } from "../../engines/zdb/listeners.ts";
 import { OutputBudget } from "../../engines/zdb/output-budget.ts";
 import type { Session } from "../../engines/zdb/session.ts";
@@ -97,6 +97,7 @@ export async function inProcessServer(segmentBytes: number): Promise<InProcessSe
     const log = (): void => undefined;
     const context: CommandContext = {
         namespaces: store.namespaces,
+        readBudget: new InputBudget(READ_BUDGET_BYTES),
         listeners: new Listeners({ timers, tls: undefined, log, accept: () => undefined }),
         turn,
         timers,
