@@ -9,6 +9,7 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import { AGENT_UNIT, AGENTS, CURRENT, LAUNCHER, ROOT, RUNTIMES, SOCKET } from "../../protocol/layout.ts";
 import { PROTOCOLS_UNDERSTOOD } from "../../protocol/version.ts";
 import { WITHOUT_PRIVILEGES } from "./confinement.ts";
+import { fallOf } from "./falls.ts";
 import { files, syncDirectory } from "./files.ts";
 import { ownDirectory, ownHash, removeUnused } from "./installation.ts";
 import { systemd } from "./systemd.ts";
@@ -53,6 +54,8 @@ ${WITHOUT_PRIVILEGES}`,
 /** From start to answer an agent takes a fraction of a second; a slow disk and a large store some more. */
 const LONGEST_START_MS = 60_000;
 const LOOK_MS = 50;
+/** Asking systemd costs a process. */
+const LOOKS_A_QUESTION = 10;
 
 /** Makes this bundle the agent of the machine and waits until it answers. Can be repeated, and cut off, anywhere. */
 export const install = async (say: (doing: string) => void): Promise<void> => {
@@ -95,9 +98,14 @@ const writeLauncher = (directory: string): Promise<void> =>
 
 const untilAnswering = async (): Promise<void> => {
     const until = performance.now() + LONGEST_START_MS;
-    for (;;) {
+    let fallen = Number.POSITIVE_INFINITY;
+    for (let look = 1; ; look++) {
         const heard = await greeting();
         if (heard?.agentHash === ownHash()) return;
+        const fall = look % LOOKS_A_QUESTION === 0 ? await fallOf(AGENT.name) : undefined;
+        if (fall && fall.times > fallen)
+            throw new ZeroformError({ code: "AGENT_BROKEN", message: `the agent ends as soon as it has started: ${fall.said}` });
+        fallen = Math.min(fallen, fall?.times ?? Number.POSITIVE_INFINITY);
         if (performance.now() > until)
             throw new ZeroformError({
                 code: "AGENT_BROKEN",

@@ -45,11 +45,11 @@ const release = releaseWith(file);
 const work = { signal: new AbortController().signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined };
 
 /** A machine that ends each step as it is told; where it is told several endings, one after the other. */
-const machine = (endings: Readonly<Record<string, Partial<Ended> | Partial<Ended>[]>>): Connection => {
+const machine = (endings: Readonly<Record<string, Partial<Ended> | Partial<Ended>[]>>, said: readonly string[] = []): Connection => {
     const run = async (_command: string, { doing, input, onStdoutLine }: RunOptions): Promise<Ended> => {
         const told = endings[doing];
         const ending = { code: 0, stdout: "", stderr: "", ...(Array.isArray(told) ? told.shift() : told) };
-        if (doing === "preparing the machine" && ending.code === 0) onStdoutLine?.("zeroform-locked");
+        if (doing === "preparing the machine" && ending.code === 0) for (const line of [...said, "zeroform-locked"]) onStdoutLine?.(line);
         if (doing.startsWith("uploading")) onStdoutLine?.("at 0");
         if (input && ending.code === 0) for await (const _ of input);
         return ending;
@@ -66,9 +66,26 @@ it.each<[string, Readonly<Record<string, Partial<Ended>>>, string, RegExp]>([
         "AGENT_BROKEN",
         /check the disk.*of that machine and of this one/,
     ],
+    ["that breaks a step off because it shuts down", { "uploading the runtime": { code: 143 } }, "SSH_LOST", /journalctl -k/],
+    ["that breaks a step off without a status", { "installing the agent": { code: undefined } }, "SSH_LOST", /journalctl -k/],
     ["on which a step fails", { "installing the agent": { code: 1, stderr: "no" } }, "AGENT_BROKEN", /journalctl -u zeroform-agent/],
 ])("a machine %s says what to do", async (_, endings, code, hint) => {
     await expect(bootstrap(machine(endings), report, release, work)).rejects.toMatchObject({ code, hint: expect.stringMatching(hint) });
+});
+
+it("what was uploaded before a connection broke is not counted against the room a second time", async () => {
+    const mib = 2 ** 20;
+    const large = {
+        ...release,
+        runtime: async () => ({ ...artifact, bytes: 100 * mib }),
+        agent: async () => ({ ...artifact, bytes: mib }),
+    };
+    // 101 MiB, 60 for the packed one and some for the agent's work.
+    const free = { ...report, freeBytes: 150 * mib };
+    const attempt = (said: readonly string[]) => bootstrap(machine({}, said), free, large as unknown as Release, work);
+    await expect(attempt([])).rejects.toMatchObject({ code: "DISK_FULL" });
+    const begun = `begun ${50 * mib} /var/lib/zeroform/runtimes/00/.part.7`;
+    await attempt([begun, begun]);
 });
 
 it("a file that arrives damaged once is packed afresh and sent again", async () => {

@@ -28,7 +28,7 @@ export const bootstrap = async (connection: Connection, report: ProbeReport, rel
         const missing = uploads.filter(({ path }) => !lock.present.includes(path));
         const isDoneByAnother = lock.waited && missing.length === 0 && agentDirectory(lock.current) === agentDirectoryOf(uploads);
         if (isDoneByAnother) return;
-        refuseWithoutRoom(missing, report, node);
+        refuseWithoutRoom(missing, lock.begunBytes, report, node);
         for (const file of missing) {
             await upload(connection, file, work);
             lock.assertHeld();
@@ -80,10 +80,10 @@ const agentDirectoryOf = (uploads: readonly Upload[]): string => (uploads.at(-1)
 /** Of a runtime, packed: 51 of 96 MiB. */
 const PACKED_SHARE = 0.6;
 
-const refuseWithoutRoom = (missing: readonly Upload[], { freeBytes }: ProbeReport, node: string) => {
+const refuseWithoutRoom = (missing: readonly Upload[], begunBytes: number, { freeBytes }: ProbeReport, node: string) => {
     const sizes = missing.map(({ bytes }) => bytes);
     // Each file lies there packed as well until it is unpacked.
-    const needed = sizes.reduce((sum, bytes) => sum + bytes, FREE_MARGIN_BYTES + Math.max(0, ...sizes) * PACKED_SHARE);
+    const needed = sizes.reduce((sum, bytes) => sum + bytes, FREE_MARGIN_BYTES + Math.max(0, ...sizes) * PACKED_SHARE) - begunBytes;
     if (missing.length === 0 || freeBytes === undefined || freeBytes >= needed) return;
     throw diskFull(node, `has ${Math.floor(freeBytes / MIB)} MiB free for ${ROOT}, and the agent needs ${Math.ceil(needed / MIB)} MiB`);
 };

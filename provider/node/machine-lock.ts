@@ -12,6 +12,8 @@ export interface MachineLock {
     readonly waited: boolean;
     /** Paths of files that are there with the right content. */
     readonly present: readonly string[];
+    /** What lies there packed of files that were begun: room that is not needed again. */
+    readonly begunBytes: number;
     /** Content hash of the agent in use, or empty. */
     readonly current: string;
     /** Throws when the machine has taken it back, since nothing was heard of this process for too long. */
@@ -33,6 +35,7 @@ const LOCK: Script = `
     while [ $# -gt 1 ]; do
         s=$(sha256sum "$1" 2>/dev/null);
         if [ "\${s%% *}" = "$2" ] && [ -s "$1" ]; then echo "present $1"; fi;
+        for f in "$(dirname "$1")"/.part.*; do if [ -f "$f" ]; then echo "begun $(stat -c %s "$f") $f"; fi; done;
         shift 2;
     done;
     echo "current $(basename "$(readlink -f ${CURRENT})")";
@@ -76,6 +79,8 @@ export const lockMachine = async (
     return {
         waited: said.includes("waiting"),
         present: values("present"),
+        // Two files of one directory name it twice.
+        begunBytes: [...new Set(values("begun"))].reduce((sum, line) => sum + Number.parseInt(line, 10), 0),
         current: values("current")[0] ?? "",
         assertHeld: () => {
             if (isOver) throw taken(node);

@@ -44,8 +44,18 @@ describe("a probe", () => {
             missingTools: [],
             hasTraces: true,
             machine: "mabcdefghjkmnpqrs",
-            agent: { hash: "4fe6fcf6", version: "0.1.0", unit: "failed", log: ["first line", "last line"] },
+            agent: { hash: "4fe6fcf6", version: "0.1.0", unit: "failed", falling: undefined, log: ["first line", "last line"] },
         });
+    });
+
+    it.each([
+        ["SubState=auto-restart Result=exit-code NRestarts=3", { times: 3, said: "the disk is read-only" }],
+        ["SubState=running Result=success NRestarts=3", undefined],
+        ["SubState=auto-restart Result=signal NRestarts=1", undefined],
+        ["", undefined],
+    ])("tells an agent that falls again and again from one that may be well in a moment: %s", (service, falling) => {
+        const report = parseProbe(RECORDED.replace("unit failed", `unit activating\nservice ${service}\nsaid the disk is read-only`));
+        expect(report?.agent).toMatchObject({ unit: "activating", falling });
     });
 
     it("that is cut short is none", () => expect(parseProbe(RECORDED.replace("end\n", ""))).toBeUndefined());

@@ -37,6 +37,8 @@ export interface InstalledAgent {
     readonly version: string | undefined;
     /** State of its unit: `active`, `activating`, `failed`, `inactive` ... */
     readonly unit: string;
+    /** It has ended with an error of its own and is started again and again: how often by now, and what it said last. */
+    readonly falling: { readonly times: number; readonly said: string } | undefined;
     /** The last lines of its log. */
     readonly log: readonly string[];
 }
@@ -73,6 +75,8 @@ export const PROBE: Script = `
         echo "agent $(basename "$(readlink -f ${CURRENT})")";
         echo "version $(sed -n "s/^${VERSION_COMMENT}//p" ${LAUNCHER})";
         echo "unit $(systemctl is-active ${AGENT_UNIT})";
+        echo "service $(echo $(systemctl show -p SubState -p Result -p NRestarts ${AGENT_UNIT}))";
+        echo "said $(journalctl -q _SYSTEMD_UNIT=${AGENT_UNIT} -n 1 -o cat --no-pager 2>/dev/null)";
         journalctl -q -u ${AGENT_UNIT} -n 5 -o cat --no-pager 2>/dev/null | sed "s/^/log /";
     fi;
     echo ${END}`;
@@ -122,8 +126,21 @@ export const parseProbe = (text: string): ProbeReport | undefined => {
         agent:
             one("agent") === ""
                 ? undefined
-                : { hash: one("agent"), version: one("version") || undefined, unit: one("unit"), log: all("log") },
+                : {
+                      hash: one("agent"),
+                      version: one("version") || undefined,
+                      unit: one("unit"),
+                      falling: fallingIn(one("service"), one("said")),
+                      log: all("log"),
+                  },
     };
+};
+
+/** One that was killed may start yet; one that ended with a status has said why. */
+const fallingIn = (service: string, said: string): InstalledAgent["falling"] => {
+    const times = /NRestarts=(\d+)/.exec(service)?.[1];
+    if (times === undefined || !service.includes("SubState=auto-restart") || !service.includes("Result=exit-code")) return undefined;
+    return { times: Number(times), said };
 };
 
 /** Where the agent of a content hash lies. */

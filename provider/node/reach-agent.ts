@@ -70,14 +70,16 @@ const isWorthWaiting = (agent: InstalledAgent | undefined, { agent: wanted }: Wa
 
 const isNewer = (agent: InstalledAgent | undefined): boolean => agent?.version !== undefined && compareVersions(agent.version, VERSION) > 0;
 
-/** Waits for an installed agent to answer. Its unit having failed for good ends the wait. */
+/** Waits for an installed agent to answer. Its unit having failed for good ends the wait, and so does its falling once more meanwhile. */
 const starting = async (connection: Connection, asking: Parameters<typeof askAgent>[1], node: string, work: Work): Promise<Answer> => {
     const start = performance.now();
+    let fallen = Number.POSITIVE_INFINITY;
     for (;;) {
         const next = await askAgent(connection, { ...asking, tryWriting: false });
         if (next.kind === "agent") return next;
         const { agent } = next.report;
-        if (agent === undefined || agent.unit === "failed") return next;
+        if (agent === undefined || agent.unit === "failed" || (agent.falling?.times ?? 0) > fallen) return next;
+        fallen = Math.min(fallen, agent.falling?.times ?? Number.POSITIVE_INFINITY);
         if (performance.now() - start > (agent.unit === "inactive" ? STOPPED_MS : STARTING_MS)) return next;
         work.progress(`waiting for the agent on ${node} (${agent.unit})`);
         await sleep(LOOK_AGAIN_MS, undefined, { signal: work.signal });
@@ -144,10 +146,12 @@ const missing = (node: string, { hasTraces }: ProbeReport) =>
               hint: "Creating its Node installs it.",
           });
 
-const silentAgent = (node: string, { unit, log }: InstalledAgent) =>
+const silentAgent = (node: string, { unit, falling, log }: InstalledAgent) =>
     new ZeroformError({
         code: "AGENT_BROKEN",
         node,
-        message: `the agent on ${node} does not answer (${AGENT_UNIT} is ${unit || "unknown"})${log.length > 0 ? `: ${log.join(" / ")}` : ""}`,
+        message: falling?.said
+            ? `the agent on ${node} ends as soon as it has started: ${falling.said}`
+            : `the agent on ${node} does not answer (${AGENT_UNIT} is ${unit || "unknown"})${log.length > 0 ? `: ${log.join(" / ")}` : ""}`,
         hint: `Look at: journalctl -u ${AGENT_UNIT}`,
     });

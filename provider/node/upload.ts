@@ -46,7 +46,7 @@ const RECEIVE: Script = `
     s=$(stat -c %s "$t"); if [ "$s" -gt "$4" ]; then : >"$t"; s=0; fi;
     echo "at $s";
     while read -r n && [ "$n" -gt 0 ]; do
-        head -c "$n" >>"$t" || { rm -f "$t"; exit 1; };
+        head -c "$n" >>"$t" || { s=$?; [ "$s" -gt 128 ] || rm -f "$t"; exit "$s"; };
         echo "at $(stat -c %s "$t")";
     done;
     [ "$n" = 0 ] || exit 1;

@@ -54,13 +54,16 @@ describe("a link of 1 Mbit/s with a round trip of 200 ms", () => {
         expect(said.some((line) => /^uploading agent \d+ of 3 MiB \(\d+ s left\)$/.test(line))).toBe(true);
     });
 
-    it("loses its connection in the middle of an upload and goes on where it was", async () => {
+    it("loses its connection, and what the node runs for it, in the middle of an upload and goes on where it was", async () => {
         const { relay, given } = await slowly();
         await using _ = relay;
         const bytes = 1.2 * MIB;
         const pool = on.pool({ agentBundle: await heavy({ build: 3 }, bytes) });
         const before = (await pool.link(given, want("present"))).welcome.agentHash;
         const upgrade = pool.link(given, want());
+        await expect.poll(() => relay.sent, { timeout: 30_000 }).toBeGreaterThan(bytes / 4);
+        // A machine that shuts down in order ends commands before connections.
+        expect((await exec(on.host, ["sh", "-c", "kill -TERM $(pgrep -f '/[.]part[.]')"])).code).toBe(0);
         await expect.poll(() => relay.sent, { timeout: 30_000 }).toBeGreaterThan(bytes / 2);
         relay.cut();
         expect((await upgrade).welcome.agentHash).not.toBe(before);

@@ -12,6 +12,8 @@ const DAY_S = 86_400;
 const HOUR_MS = 3_600_000;
 /** Beats stay away for so long before a caller counts as gone, and then it has a moment to come back. */
 const NOTICED_WITHIN_MS = 60_000;
+/** What one that may only be slow is given. */
+const SLOW_START_MS = 30_000;
 
 let rig: AgentRig;
 let channel: Channel;
@@ -26,6 +28,10 @@ beforeAll(async () => {
 afterAll(async () => {
     await rig?.stop();
 });
+
+/** The way of a provider to the host. */
+const linkTo = (pool: NodePool, port: number, host: string) =>
+    pool.link(reach.parse({ ...machineOf(rig.host), host, port }), { agent: "present", signal: AbortSignal.timeout(60_000) });
 
 describe.concurrent("an agent", () => {
     it("keeps trash for its time, whatever the clock of its machine is set to", async () => {
@@ -52,10 +58,7 @@ describe.concurrent("an agent", () => {
     it("lets the next run go on within a minute after the last one's machine vanished without a word", async () => {
         await using relay = await SlowRelay.to(rig.host.address, rig.host.port, {});
         const pool = new NodePool({ session: mintSessionId() });
-        const laptop = await pool.link(reach.parse({ ...machineOf(rig.host), host: "127.0.0.1", port: relay.port }), {
-            agent: "present",
-            signal: AbortSignal.timeout(60_000),
-        });
+        const laptop = await linkTo(pool, relay.port, "127.0.0.1");
         const { tenant } = channel;
         const next = await rig.channel();
         next.tenant = tenant;
@@ -82,6 +85,23 @@ describe.concurrent("an agent", () => {
         expect(outcome).toMatchObject({ state: "ready" });
         const { resources } = await next.ask("status", {});
         expect(resources.map((each) => each.life)).not.toContain(life);
+        await pool.end();
+    });
+});
+
+describe("an agent that cannot start", () => {
+    it("is not waited for as one that starts slowly, and its own words say why", async () => {
+        const pool = new NodePool({ session: mintSessionId() });
+        await rig.sh("chattr +i /var/lib/zeroform/store.db; systemctl kill --signal=KILL zeroform-agent.service");
+        try {
+            const since = performance.now();
+            const said = await linkTo(pool, rig.host.port, rig.host.address).catch((failure: Error) => failure.message);
+            expect(said).toMatch(/ends as soon as it has started: the agent cannot write its desired state: .*read-only/);
+            expect(performance.now() - since).toBeLessThan(SLOW_START_MS / 2);
+        } finally {
+            await rig.sh("chattr -i /var/lib/zeroform/store.db");
+        }
+        expect((await linkTo(pool, rig.host.port, rig.host.address)).welcome.store).toBe("ok");
         await pool.end();
     });
 });

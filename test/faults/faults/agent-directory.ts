@@ -56,8 +56,7 @@ export const directoryReadOnly: Fault = {
         const { random, sh, clear, operate, wanted } = scene;
         clear(() => makeWritable(scene));
         await sh(`cd ${ROOT} && chattr +i store.db store.db-wal store.db-shm machine.json services . 2>/dev/null || true`);
-        // An agent that cannot start is waited for half a minute, since it may only be slow.
-        if (random.chance(0.2)) await sh("systemctl kill --signal=KILL zeroform-agent.service || true");
+        if (random.chance(0.5)) await sh("systemctl kill --signal=KILL zeroform-agent.service || true");
         await operate({ ...wanted, patience: "4s" });
     },
     remedies: [{ said: /writ(able|e|ten)|read-only/i, apply: (scene) => makeWritable(scene) }],
