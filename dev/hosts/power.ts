@@ -6,6 +6,7 @@ import { DevError } from "../dev-error.ts";
 import { FIRST, LAUNCHER, SECOND } from "./boot-script.ts";
 import { initPid, killCgroup, makeCgroup } from "./cgroup.ts";
 import { type CommandOptions, type CommandResult, run } from "./command.ts";
+import { shortageOfWatches } from "./inotify.ts";
 import { detachLoops, loopsOn } from "./loops.ts";
 import { addressOf, connect, disconnect, gatewayOf } from "./network.ts";
 import { BASE, type HostPlaces, type SetPlaces } from "./places.ts";
@@ -93,7 +94,9 @@ async function untilRunning(place: HostPlaces, pid: number): Promise<void> {
     const state = await until(
         async () => {
             if ((await initPid(place)) === undefined)
-                throw new DevError(`The test host ${place.name} died while it started${await lastWords(place)}.`);
+                throw new DevError(
+                    `The test host ${place.name} died while it started${await lastWords(place)}${await shortageOfWatches()}.`,
+                );
             // Before that it is a shell that still sees the machine's own root, and the answer would be the machine's.
             if (!(await isSystemd(pid))) return undefined;
             const answer = await enter(pid, ["systemctl", "is-system-running", "--wait"], { timeoutMs: BOOT_WAIT_MS });
@@ -129,7 +132,7 @@ async function until<T>(probe: () => Promise<T | undefined>, what: string, place
         if (found !== undefined) return found;
         if (Date.now() > deadline) {
             throw new DevError(
-                `Waited ${BOOT_WAIT_MS / 1000} s in vain for the test host ${place.name}: for ${what}${await lastWords(place)}.`,
+                `Waited ${BOOT_WAIT_MS / 1000} s in vain for the test host ${place.name}: for ${what}${await lastWords(place)}${await shortageOfWatches()}.`,
             );
         }
         await sleep(POLL_MS);

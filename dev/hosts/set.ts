@@ -3,6 +3,7 @@ import { DevError } from "../dev-error.ts";
 import { cgroupNumbers } from "./cgroup.ts";
 import { must } from "./command.ts";
 import { DEFAULT_PREFIX, describe, type HostInfo, madeNumbers, writeSshFiles } from "./info.ts";
+import { makeRoomForWatches } from "./inotify.ts";
 import { erase, install } from "./installation.ts";
 import { withLock } from "./lock.ts";
 import { requireMachine } from "./machine.ts";
@@ -34,6 +35,7 @@ export async function up(options: UpOptions = {}): Promise<HostInfo[]> {
     if (!(diskBytes >= DISK_BYTES_MIN))
         throw new DevError(`A test host's disk has at least ${DISK_BYTES_MIN / 1024 ** 2} MiB, not ${diskBytes} bytes.`);
     return await withLock(set.lock, "exclusive", async () => {
+        await makeRoomForWatches(count);
         const network = await ensureSet(set);
         const places = Array.from({ length: count }, (_, index) => hostPlaces(set, index + 1, root));
         await settled(
