@@ -65,25 +65,24 @@ function addEntry({ reply }: Call, { key, length, timestamp }: ScanEntry): void 
 /** `KSCAN <prefix>`: all keys that begin with it, in one answer. */
 async function kscan(call: Call): Promise<void> {
     const { context, session, reply } = call;
-    const { namespace } = session;
     checkRead(session, context.closed);
-    if (namespace.properties.mode !== "user") throw new Refusal("Index running mode doesn't support this feature");
-    const keys = await keysWithPrefix(namespace, argument(call, 1));
+    if (session.namespace.properties.mode !== "user") throw new Refusal("Index running mode doesn't support this feature");
+    const keys = await keysWithPrefix(call, argument(call, 1));
     if (keys.length === 0) throw new Refusal("No keys match");
     const from = reply.size;
     reply.array(2);
     reply.text("0");
     reply.array(keys.length);
     for (const key of keys) reply.bulk(key);
-    holdUntil(call, namespace, namespace.log.lastLsn, from);
+    holdUntil(call, session.namespace, session.namespace.log.lastLsn, from);
 }
 
-async function keysWithPrefix(namespace: Namespace, prefix: Buffer): Promise<Buffer[]> {
+async function keysWithPrefix({ session }: Call, prefix: Buffer): Promise<Buffer[]> {
     const keys: Buffer[] = [];
     let bytes = 0;
     let cursor: Cursor | undefined;
     for (;;) {
-        const part = slice(namespace, cursor, 1);
+        const part = slice(session.namespace, cursor, 1);
         for (const { key } of part.entries) {
             if (!key.subarray(0, prefix.length).equals(prefix)) continue;
             // A copy, since the key is a part of a whole block of the log.

@@ -1,8 +1,9 @@
-import { isVisible } from "./access.ts";
+import { checkWrite, isVisible } from "./access.ts";
 import { argument, type Call, type Command, textArgument } from "./command.ts";
 import type { HookEvent } from "./hooks.ts";
 import { MAX_LISTEN_VALUE_BYTES, MAX_NAMESPACE_NAME_BYTES, MAX_PROPERTY_NAME_BYTES, MAX_PROPERTY_VALUE_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
+import { emptyLog } from "./namespace-emptying.ts";
 import { namespaceInfo, unavailableInfo } from "./namespace-info.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import { propertyChange } from "./properties.ts";
@@ -20,6 +21,8 @@ export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
     NSSET: { admin: true, argc: [4, 4], refusesEmpty: true, run: setProperty },
     NSINFO: { argc: [2, 2], refusesEmpty: true, run: info },
     NSLIST: { run: list },
+    RELOAD: { admin: true, argc: [2, 2], refusesEmpty: true, run: reload },
+    FLUSH: { run: flush },
     NSJUMP: { admin: true, run: jump },
     NSDETACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: detach },
     NSATTACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: attach },
@@ -89,6 +92,24 @@ function list({ context, session, reply }: Call): undefined {
     const names = [...visible, ...(session.admin ? namespaces.unavailable() : [])].map(({ name }) => name);
     reply.array(names.length);
     for (const name of names) reply.text(name);
+}
+
+/** Reads a namespace anew from its files. Its clients wait, nobody else. */
+async function reload(call: Call): Promise<void> {
+    const name = nameArgument(call);
+    await call.context.namespaces.renew(name);
+    tell(call, "namespace-reloaded", name);
+    call.reply.ok();
+}
+
+/** Drops everything but the properties; the history begins anew. */
+async function flush({ context, session, reply }: Call): Promise<void> {
+    const { name, properties } = session.namespace;
+    if (properties.public || properties.password === "") throw new Refusal("Flushing public namespace denied");
+    checkWrite(session, context.closed);
+    if (properties.worm) throw new Refusal("Cannot flush a namespace that is in worm mode");
+    await context.namespaces.renew(name, emptyLog);
+    reply.ok();
 }
 
 /** Ends the segment of the client's namespace, so that it can be copied away. */

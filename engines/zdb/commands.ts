@@ -76,10 +76,20 @@ function* executeAgain(context: CommandContext, connection: Connection, args: re
     else if (answer) yield* answer;
 }
 
+/** The namespace is closed for a moment: goes on in the one that takes its place. */
+function* afterwards(renewal: Promise<void>, context: CommandContext, connection: Connection, args: readonly Buffer[]): AnswerStream {
+    yield renewal;
+    const answer = execute(context, connection, args);
+    if (answer instanceof Promise) yield answer;
+    else if (answer) yield* answer;
+}
+
 function attempt(context: CommandContext, connection: Connection, args: readonly Buffer[]): Answer {
     if (connection.session.namespace.gone) {
         throw new Refusal("Your active namespace is not available anymore (probably removed).", { closes: true });
     }
+    const { renewal } = connection.session.namespace;
+    if (renewal) return afterwards(renewal, context, connection, args);
     const answer = runWatched(context, connection, find(args[0]), args);
     return answer instanceof Promise ? answer.catch((error: unknown) => countAndThrow(context, connection, args[0], error)) : answer;
 }

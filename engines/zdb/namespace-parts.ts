@@ -28,6 +28,8 @@ export interface NamespaceParts {
     acknowledged(): void;
     /** A namespace appends to another segment. */
     segmentBegun(namespace: Namespace, before: number, now: number): void;
+    /** A namespace was opened anew: its clients belong to the new one. */
+    renewed(before: Namespace, now: Namespace): void;
     /** A namespace that could not be opened before is there now: its listeners are wanted. */
     arrived(): void;
 }

@@ -48,6 +48,8 @@ export class Namespace implements LogOwner {
     readonly upkeep: NamespaceUpkeep;
     /** Removed, detached or closed: connections that still hold it must leave. */
     gone = false;
+    /** It is closed and opened anew; its clients wait until this resolves, and are in the new one then. */
+    renewal: Promise<void> | undefined;
     /** Why clients may not come in although the namespace is there. */
     closedReason: string | undefined;
     liveBytes = 0;

@@ -95,6 +95,19 @@ export class Namespaces {
         });
     }
 
+    /**
+     * Opens a namespace anew from its files, which `change` may change while they are closed. Its clients wait, and are moved to the new one.
+     */
+    async renew(name: string, change: (parts: NamespaceParts, namespace: Namespace) => void = () => undefined): Promise<void> {
+        const namespace = this.get(name);
+        if (!namespace || this.busy.has(name)) throw new Refusal("Namespace not found");
+        await this.exclusively(name, () => {
+            const renewal = this.reopen(namespace, change);
+            namespace.renewal = renewal.catch(() => undefined);
+            return renewal;
+        });
+    }
+
     /** Closes a namespace and moves its directory away, of one that cannot be opened too. Done already is done. */
     async detach(name: string, target: string): Promise<void> {
         checkPlace(this.root, target);
@@ -230,6 +243,25 @@ export class Namespaces {
         }
         this.loaded.set(name, namespace);
         return namespace;
+    }
+
+    private async reopen(namespace: Namespace, change: (parts: NamespaceParts, namespace: Namespace) => void): Promise<void> {
+        let failure: unknown;
+        try {
+            await namespace.log.close();
+            change(this.parts, namespace);
+        } catch (error) {
+            failure = error;
+        }
+        try {
+            this.parts.renewed(namespace, await this.open(namespace.name));
+        } catch (error) {
+            this.loaded.delete(namespace.name);
+            this.listUnopened(namespace.name, error);
+            failure ??= new Refusal(`Namespace is not available: ${problemOf(error)}`);
+        }
+        namespace.gone = true;
+        if (failure !== undefined) throw failure;
     }
 
     private forget(namespace: Namespace): void {

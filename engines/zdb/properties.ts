@@ -101,6 +101,22 @@ export function applyProperty(properties: Properties, { name, text }: PropertyCh
     }
 }
 
+/** The changes that make these properties of those of a new namespace. */
+export function propertyChanges(properties: Properties): PropertyChange[] {
+    const { mode, password, public: isPublic, worm, access, maxsize, durability, listen } = properties;
+    const changes: readonly (PropertyChange | undefined)[] = [
+        mode === "user" ? undefined : { name: "mode", text: mode },
+        password === "" ? undefined : { name: "password", text: password },
+        isPublic ? undefined : { name: "public", text: "0" },
+        worm ? { name: "worm", text: "1" } : undefined,
+        access === "open" ? undefined : { name: "access", text: access },
+        maxsize === 0 ? undefined : { name: "maxsize", text: String(maxsize) },
+        durability && { name: "durability", text: formatDurability(durability) },
+        listen.length === 0 ? undefined : { name: "listen", text: formatListen(listen) },
+    ];
+    return changes.filter((change) => change !== undefined);
+}
+
 export const isPropertyName = (name: string): name is PropertyName => PROPERTY_NAMES.some((known) => known === name);
 
 export const durabilityOf = (properties: Properties, server: Durability = DEFAULT_DURABILITY): Durability =>

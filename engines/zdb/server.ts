@@ -1,17 +1,16 @@
 import { randomBytes } from "node:crypto";
-import * as fs from "node:fs";
 import type * as net from "node:net";
 import * as path from "node:path";
 import { isReachable, keepsTerms } from "./access.ts";
 import type { CommandContext } from "./command.ts";
 import { execute, isCommand } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
-import { type Disk, errorCode, nodeDisk } from "./disk.ts";
+import { type Disk, nodeDisk } from "./disk.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { Hooks, NO_DIRTY_IDS } from "./hooks.ts";
 import { InputBudget } from "./input-budget.ts";
 import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS, OUTPUT_BUDGET_BYTES, READ_BUDGET_BYTES } from "./limits.ts";
-import { formatAddress, type ListenAddress } from "./listen-address.ts";
+import type { ListenAddress } from "./listen-address.ts";
 import { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
@@ -22,9 +21,11 @@ import type { ServerOptions } from "./options.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { OwnListeners } from "./own-listeners.ts";
 import { StartError } from "./refusal.ts";
+import { Rotation } from "./rotation.ts";
 import { readSealKey } from "./seal.ts";
 import { lockDirectory } from "./seam-lock.ts";
 import { segmentName } from "./segment-header.ts";
+import { instanceName, makeDirectories } from "./server-places.ts";
 import type { Entrance, Session } from "./session.ts";
 import { newStatistics, type Statistics } from "./statistics.ts";
 import { systemTimers, type Timers } from "./syncer.ts";
@@ -66,6 +67,7 @@ export class Server {
     private readonly tls: TlsIdentity | undefined;
     private readonly hooks: Hooks;
     private readonly watches: Watches;
+    private readonly rotation: Rotation;
     private readonly unlock: () => void;
     private isStopping = false;
     /** Resolves when a client that may has asked for the end. */
@@ -85,6 +87,7 @@ export class Server {
         this.stopAsked = new Promise((resolve) => {
             this.askStop = resolve;
         });
+        this.rotation = new Rotation({ timers, log, seconds: options.rotateS, namespaces: () => this.namespaces.all() });
         this.ownListeners = new OwnListeners((socket, entrance) => this.accept(socket, entrance), this.tls);
         this.listeners = new Listeners({ timers, log, tls: this.tls, accept: (socket, entrance) => this.accept(socket, entrance) });
         this.namespaces = new Namespaces(this.namespaceParts(), path.resolve(options.data), options.mode);
@@ -102,18 +105,30 @@ export class Server {
         if (this.options.socket) await this.ownListeners.openSocket(this.options.socket, "general");
         if (this.options.adminSocket) await this.ownListeners.openSocket(this.options.adminSocket, "admin");
         await this.rearrange();
+        if (this.options.rotateS > 0) this.rotation.start();
         const code = await this.hooks.fire("ready");
         if (code !== 0) throw new StartError(`the hook ready of ${this.options.hook} ended with ${code}`);
     }
 
     /** Loads all namespaces; nobody can reach them yet. */
     async open(): Promise<void> {
-        const { data, index, maxsize, protect, admin } = this.options;
+        const { data, index } = this.options;
         await this.hooks.fire("namespaces-init", path.resolve(index), path.resolve(data));
         await this.namespaces.load();
-        const { properties } = this.defaultNamespace();
+        this.applyOptions(this.defaultNamespace());
+    }
+
+    /** What the options say of `default`, for this run. */
+    private applyOptions({ properties }: Namespace): void {
+        const { maxsize, protect, admin } = this.options;
         if (maxsize > 0) properties.maxsize = maxsize;
         if (protect && admin !== undefined) properties.password = admin;
+    }
+
+    private renewed(before: Namespace, now: Namespace): void {
+        if (now.name === DEFAULT_NAMESPACE) this.applyOptions(now);
+        this.watches.renewed(before, now);
+        for (const { session } of this.connections) if (session.namespace === before) session.namespace = now;
     }
 
     /** What there is, a line a namespace. */
@@ -142,6 +157,7 @@ export class Server {
     /** Takes no more requests, sends what was answered, and leaves everything on disk. */
     async stop(): Promise<void> {
         this.isStopping = true;
+        this.rotation.stop();
         this.ownListeners.close();
         this.listeners.close();
         for (const connection of this.connections) connection.stopReading();
@@ -182,6 +198,7 @@ export class Server {
             },
             segmentBegun: ({ name, directory }, before, now) =>
                 this.hooks.jumped(path.join(path.resolve(index), name), directory, before, now),
+            renewed: (before, now) => this.renewed(before, now),
             arrived: () => {
                 if (!this.isStopping) void this.rearrange();
             },
@@ -285,21 +302,5 @@ export class Server {
         const namespace = this.namespaces.get(DEFAULT_NAMESPACE);
         if (!namespace) throw new Error("the default namespace is not loaded");
         return namespace;
-    }
-}
-
-/** What hooks know the server by. */
-function instanceName({ listen: [address], socket, adminSocket, data }: ServerOptions): string {
-    if (address) return `tcp://${formatAddress(address)}`;
-    return `unix://${path.resolve(socket ?? adminSocket ?? data)}`;
-}
-
-function makeDirectories({ data, index }: ServerOptions): void {
-    for (const directory of [data, index]) {
-        try {
-            fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-        } catch (error) {
-            throw new StartError(`cannot make the directory ${directory} (${errorCode(error)})`);
-        }
     }
 }

@@ -45,6 +45,15 @@ export class Watches {
         }
     }
 
+    /** Clients of one namespace are in the other now. */
+    renewed(before: Namespace, now: Namespace): void {
+        const near = this.places.get(before);
+        if (!near) return;
+        this.places.delete(before);
+        this.places.set(now, near);
+        for (const watch of near) watch.namespace = now;
+    }
+
     leave(connection: Connection): void {
         const watch = this.watches.get(connection);
         if (!watch) return;

@@ -7,6 +7,7 @@ import { Hooks } from "../../engines/zdb/hooks.ts";
 import { InputBudget } from "../../engines/zdb/input-budget.ts";
 import { INPUT_BUDGET_BYTES, OUTPUT_BUDGET_BYTES, READ_BUDGET_BYTES } from "../../engines/zdb/limits.ts";
 import { Listeners } from "../../engines/zdb/listeners.ts";
+import type { Namespace } from "../../engines/zdb/namespace.ts";
 import { OutputBudget } from "../../engines/zdb/output-budget.ts";
 import type { Session } from "../../engines/zdb/session.ts";
 import { newStatistics } from "../../engines/zdb/statistics.ts";
@@ -91,9 +92,15 @@ export async function inProcessServer(segmentBytes: number): Promise<InProcessSe
         for (const connection of waiting) turn.answered(connection);
         waiting.clear();
     };
-    const store = await openStore("/data", { disk: new MemoryDisk("/data", "/index"), timers, segmentBytes, acknowledged });
     const connections = new Set<Connection>();
     const watches = new Watches(timers);
+    const renewed = (before: Namespace, now: Namespace): void => {
+        watches.renewed(before, now);
+        for (const { session } of connections) if (session.namespace === before) session.namespace = now;
+    };
+    const disk = new MemoryDisk("/data", "/index");
+    const store = await openStore("/data", { disk, timers, segmentBytes, acknowledged, renewed });
+    const standard = (): Namespace => store.namespaces.get("default") ?? store.standard;
     const log = (): void => undefined;
     const context: CommandContext = {
         namespaces: store.namespaces,
@@ -137,7 +144,7 @@ export async function inProcessServer(segmentBytes: number): Promise<InProcessSe
         const session: Session = {
             id: 1,
             entrance: { key: "test", kind: "general" },
-            namespace: store.standard,
+            namespace: standard(),
             entry: "free",
             admin: true,
             nonce: undefined,

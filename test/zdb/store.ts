@@ -13,6 +13,7 @@ import type { Upkeep, UpkeepParts } from "../../engines/zdb/upkeep.ts";
 export interface StoreOptions {
     /** Replies that waited for a log may be sent. */
     readonly acknowledged?: () => void;
+    readonly renewed?: (before: Namespace, now: Namespace) => void;
     readonly disk?: Disk;
     readonly timers?: Timers;
     readonly durability?: Durability;
@@ -51,6 +52,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
         log: (line: string) => lines.push(line),
         acknowledged: options.acknowledged ?? (() => undefined),
         segmentBegun: () => undefined,
+        renewed: options.renewed ?? (() => undefined),
         arrived: () => undefined,
     };
     const namespaces = new Namespaces(parts, directory, options.mode);

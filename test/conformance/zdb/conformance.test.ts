@@ -4,6 +4,7 @@ import { ITERATION_ROWS } from "./iteration.ts";
 import { LOGIN_ROWS } from "./login.ts";
 import { FIXED_ROWS, MIXED_ROWS, MODE_ROWS } from "./modes.ts";
 import { NAMESPACE_ROWS } from "./namespaces.ts";
+import { RENEWAL_ROWS } from "./renewal.ts";
 import { type Row, titleOf } from "./row.ts";
 import { SYSTEM_ROWS } from "./system.ts";
 import { TRANSPORT_ROWS } from "./transport.ts";
@@ -19,6 +20,7 @@ const ROWS: readonly Row[] = [
     ...ITERATION_ROWS,
     ...LOGIN_ROWS,
     ...SYSTEM_ROWS,
+    ...RENEWAL_ROWS,
 ];
 
 for (const transport of TRANSPORTS) {

@@ -1,0 +1,70 @@
+import * as path from "node:path";
+import { errorCode, isNoSpace } from "./disk.ts";
+import type { Namespace } from "./namespace.ts";
+import type { NamespaceParts } from "./namespace-parts.ts";
+import { propertyChanges } from "./properties.ts";
+import { PropertyLog } from "./property-log.ts";
+import { ENCODINGS, payloadChecksum, RECORD_HEAD_BYTES, writeHead } from "./record.ts";
+import { Refusal } from "./refusal.ts";
+import { newSegmentHeader } from "./segment-files.ts";
+import { encodeSegmentHeader, segmentName, unfinishedName } from "./segment-header.ts";
+
+const FIRST_SEGMENT = 0;
+
+/**
+ * Empties a namespace whose log is closed, on disk: one segment of a new epoch, with its properties only, takes the place of the first one.
+ * From that moment on all segments of the epoch before are left-overs, which the next opening removes. Throws a Refusal, and changed nothing.
+ */
+export function emptyLog(parts: NamespaceParts, namespace: Namespace): void {
+    const { disk, space } = parts;
+    const { directory } = namespace;
+    const content = emptiedSegment(parts, namespace);
+    const draft = path.join(directory, unfinishedName(FIRST_SEGMENT));
+    for (;;) {
+        try {
+            disk.remove(draft);
+            const fd = disk.create(draft);
+            try {
+                disk.write(fd, content, 0, content.length, 0);
+                disk.syncNow(fd);
+            } finally {
+                disk.close(fd);
+            }
+            disk.rename(draft, path.join(directory, segmentName(FIRST_SEGMENT)));
+            disk.syncDirectory(directory);
+            return;
+        } catch (error) {
+            if (isNoSpace(error) && space.giveUp()) continue;
+            parts.log(`namespace ${namespace.name} could not be emptied (${errorCode(error)})`);
+            throw new Refusal("Internal Server Error");
+        }
+    }
+}
+
+/** The bytes of a segment that holds the properties of a namespace and nothing else. */
+function emptiedSegment({ seal }: NamespaceParts, namespace: Namespace): Buffer {
+    const { log, properties } = namespace;
+    const epoch = Math.max(Date.now(), log.epoch + 1);
+    const header = newSegmentHeader(epoch, FIRST_SEGMENT, 1, 0, namespace.segmentBytes());
+    const propertyLog = new PropertyLog(seal);
+    const records = propertyChanges(properties).map((change, place) => {
+        const lsn = place + 1;
+        const { kind, key, payload, encoding = ENCODINGS.clear, timestamp } = propertyLog.record(change, lsn);
+        const head = {
+            kind,
+            encoding,
+            keyLength: key.length,
+            payloadLength: payload.length,
+            payloadChecksum: payloadChecksum(payload),
+            lsn,
+            previousLsn: 0,
+            timestamp,
+            // All of it is on disk before the file gets its name.
+            unsynced: 0,
+        };
+        const record = Buffer.alloc(RECORD_HEAD_BYTES + key.length + payload.length);
+        record.set(payload, writeHead(record, 0, head, key, header.salt));
+        return record;
+    });
+    return Buffer.concat([encodeSegmentHeader(header), ...records]);
+}
