@@ -23,6 +23,7 @@ import { OwnListeners } from "./own-listeners.ts";
 import { StartError } from "./refusal.ts";
 import { Rotation } from "./rotation.ts";
 import { readSealKey } from "./seal.ts";
+import { collectGarbage } from "./seam-garbage.ts";
 import { lockDirectory } from "./seam-lock.ts";
 import { segmentName } from "./segment-header.ts";
 import { instanceName, makeDirectories } from "./server-places.ts";
@@ -69,6 +70,7 @@ export class Server {
     private readonly watches: Watches;
     private readonly rotation: Rotation;
     private readonly unlock: () => void;
+    private readonly stopCollecting: () => void;
     private isStopping = false;
     /** Resolves when a client that may has asked for the end. */
     readonly stopAsked: Promise<void>;
@@ -82,6 +84,7 @@ export class Server {
         makeDirectories(options);
         this.tls = options.tls && new TlsIdentity(options.tls);
         this.unlock = lockDirectory(options.data);
+        this.stopCollecting = collectGarbage(timers);
         this.hooks = new Hooks(options.hook, instanceName(options), timers, log);
         this.watches = new Watches(timers);
         this.stopAsked = new Promise((resolve) => {
@@ -158,6 +161,7 @@ export class Server {
     async stop(): Promise<void> {
         this.isStopping = true;
         this.rotation.stop();
+        this.stopCollecting();
         this.ownListeners.close();
         this.listeners.close();
         for (const connection of this.connections) connection.stopReading();
