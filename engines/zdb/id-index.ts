@@ -1,4 +1,5 @@
-import type { KeyIndex } from "./key-index.ts";
+import type { PageImage } from "./checkpoint.ts";
+import type { KeyIndex, Restored } from "./key-index.ts";
 import type { Place, Spot } from "./place.ts";
 import { ID_KEY_BYTES, idOfKey } from "./sequential-ids.ts";
 
@@ -7,12 +8,15 @@ const WORDS = 3;
 const PAGE_IDS = 4096;
 
 interface IdPage {
-    readonly words: Uint32Array<ArrayBuffer>;
+    readonly words: Uint32Array;
     count: number;
 }
 
 /** The index of sequential mode: 12 bytes for each id, in pages; those without a live id take nothing. */
 export class IdIndex implements KeyIndex {
+    readonly mode = "seq";
+    readonly hashKey = { low: 0, high: 0 };
+    readonly isWhole = true;
     size = 0;
     private readonly pages = new Map<number, IdPage>();
 
@@ -57,6 +61,28 @@ export class IdIndex implements KeyIndex {
         page.count--;
         this.size--;
         if (page.count === 0) this.pages.delete(Math.floor(id / PAGE_IDS));
+        return true;
+    }
+
+    /** Pages that come later hold later records only. */
+    *images(): Generator<PageImage> {
+        for (const position of [...this.pages.keys()]) {
+            const page = this.pages.get(position);
+            if (page) yield { position, depth: 0, words: page.words };
+        }
+    }
+
+    restore({ position, words }: PageImage, restored: Restored): boolean {
+        if (words.length !== PAGE_IDS * WORDS || this.pages.has(position)) return false;
+        let count = 0;
+        for (let at = 0; at < words.length; at += WORDS) {
+            const segment = words[at] ?? 0;
+            if (segment === 0) continue;
+            restored(segment, ID_KEY_BYTES, words[at + 2] ?? 0);
+            count++;
+        }
+        if (count > 0) this.pages.set(position, { words, count });
+        this.size += count;
         return true;
     }
 

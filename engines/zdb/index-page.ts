@@ -1,3 +1,4 @@
+import type { Restored } from "./key-index.ts";
 import type { Place, Spot } from "./place.ts";
 
 /** A slot is four words: tag, segment (0 when empty), offset, and payload length with key length. */
@@ -29,11 +30,29 @@ export class IndexPage {
     /** How many leading bits the tags of this page have in common. */
     depth: number;
     count = 0;
-    words: Uint32Array<ArrayBuffer>;
+    words: Uint32Array;
 
-    constructor(depth: number, slots: number) {
+    constructor(depth: number, words: Uint32Array) {
         this.depth = depth;
-        this.words = new Uint32Array(slots * WORDS);
+        this.words = words;
+    }
+
+    static empty(depth: number, slots: number): IndexPage {
+        return new IndexPage(depth, new Uint32Array(slots * WORDS));
+    }
+
+    /** Words of a page as they were copied; undefined when they are none. */
+    static restored(depth: number, words: Uint32Array, restored: Restored): IndexPage | undefined {
+        const page = new IndexPage(depth, words);
+        if (page.slots < FIRST_PAGE_SLOTS || 2 ** Math.round(Math.log2(page.slots)) !== page.slots) return undefined;
+        for (let at = 0; at < words.length; at += WORDS) {
+            const segment = words[at + SEGMENT] ?? 0;
+            if (segment === 0) continue;
+            const lengths = words[at + LENGTHS] ?? 0;
+            restored(segment, lengths >>> KEY_LENGTH_SHIFT, lengths & PAYLOAD_LENGTH_MASK);
+            page.count++;
+        }
+        return page.count < page.slots ? page : undefined;
     }
 
     get slots(): number {
@@ -119,7 +138,7 @@ export class IndexPage {
 
     /** Gives the entries whose next bit is set to a new page of the same size. */
     split(): IndexPage {
-        const sibling = new IndexPage(this.depth + 1, this.slots);
+        const sibling = IndexPage.empty(this.depth + 1, this.slots);
         const words = scratch.subarray(0, this.words.length);
         words.set(this.words);
         this.words.fill(0);

@@ -84,6 +84,8 @@ export const MAX_SEGMENT_BYTES = 64 * MIB;
 export const BATCH_BYTES = 1 * MIB;
 /** A background sync starts once this much was written, so that closing a segment has little left to sync. */
 export const SYNC_AFTER_BYTES = 16 * MIB;
+/** A log that is read faster than anyone waits needs no checkpoint of its index. */
+export const CHECKPOINT_LEAST_LOG_BYTES = 16 * MIB;
 /** Segment files held open, for the whole server. */
 export const MAX_OPEN_SEGMENTS = 512;
 

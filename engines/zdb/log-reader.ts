@@ -1,7 +1,10 @@
 import * as path from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { mismatch } from "./checkpoint.ts";
+import { type StoredCheckpoint, UnusableCheckpoint } from "./checkpoint-reader.ts";
 import type { Disk } from "./disk.ts";
 import { MAX_PAYLOAD_BYTES, payloadChecksum, RECORD_KINDS } from "./record.ts";
+import { RecordCursor } from "./record-blocks.ts";
 import {
     decodeSegmentHeader,
     isUnfinishedFile,
@@ -12,6 +15,7 @@ import {
 } from "./segment-header.ts";
 import { type Damage, type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
 import type { Segment, Segments } from "./segments.ts";
+import type { OpenedSidecar, Sidecars } from "./sidecars.ts";
 
 /** A long log is read in slices of about this time, so that a running server answers meanwhile. */
 const SLICE_MS = 5;
@@ -45,17 +49,33 @@ export interface ReadLog {
 }
 
 export interface LogVisitor {
+    /** The segments that a checkpoint names are in the table. */
+    begin(): Promise<void>;
     segment(header: SegmentHeader): void;
     record(record: ScannedRecord, source: RecordSource): void;
+    /** The records of this segment are in the index of the checkpoint; they were not read. */
+    held(segment: Segment): void;
+}
+
+/** What a log is read with besides its segments. */
+export interface ReadingParts {
+    readonly disk: Disk;
+    readonly segments: Segments;
+    /** Records of closed segments are read from their sidecars; undefined: from the segments. */
+    readonly sidecars: Sidecars | undefined;
+    /** An index that holds what is before it. Reading throws an UnusableCheckpoint when it does not belong to the log. */
+    readonly checkpoint: StoredCheckpoint | undefined;
 }
 
 /** Reads a whole log in order of LSNs, hands it to the visitor, and judges its end. Changes nothing on disk. */
-export async function readLog(disk: Disk, segments: Segments, visitor: LogVisitor): Promise<ReadLog> {
-    const opened = openSegments(disk, segments.directory);
+export async function readLog(parts: ReadingParts, visitor: LogVisitor): Promise<ReadLog> {
+    const opened = openSegments(parts.disk, parts.segments.directory);
     try {
-        return await readSegments(disk, opened, segments, visitor);
+        if (parts.checkpoint) expectSegments(parts.checkpoint, opened, parts.segments);
+        await visitor.begin();
+        return await readSegments(parts, opened, visitor);
     } finally {
-        for (const { fd } of opened.segments) disk.close(fd);
+        for (const { fd } of opened.segments) parts.disk.close(fd);
     }
 }
 
@@ -66,7 +86,18 @@ interface OpenedSegments {
     readonly leftovers: readonly string[];
 }
 
-async function readSegments(disk: Disk, opened: OpenedSegments, table: Segments, visitor: LogVisitor): Promise<ReadLog> {
+/** Gives the segments the ids that the index of a checkpoint knows them by. */
+function expectSegments({ header, tables }: StoredCheckpoint, { segments, damage }: OpenedSegments, table: Segments): void {
+    const why = damage[0] ? "the log is damaged" : mismatch(header, tables, segments);
+    if (why !== undefined) throw new UnusableCheckpoint(why);
+    for (const [place, { id }] of tables.segments.entries()) {
+        const stored = segments[place];
+        if (stored) table.add(stored.header, SEGMENT_HEADER_BYTES, id);
+    }
+}
+
+async function readSegments(parts: ReadingParts, opened: OpenedSegments, visitor: LogVisitor): Promise<ReadLog> {
+    const { disk, segments: table, sidecars, checkpoint } = parts;
     const { segments, damage, unfinished, leftovers } = opened;
     const slice = new Slice();
     let expectedLsn = 1;
@@ -79,9 +110,22 @@ async function readSegments(disk: Disk, opened: OpenedSegments, table: Segments,
         if (header.firstLsn !== expectedLsn) {
             damage.push({ segment: header.number, offset: 0, expectedLsn, why: "the records before this segment are missing" });
         }
+        const entry = table.all[place] ?? table.add(header, SEGMENT_HEADER_BYTES);
+        const sidecar = isLast ? undefined : fittingSidecar(disk, sidecars, segment);
+        try {
+            if (sidecar) {
+                entry.listed(segment.end, sidecar.header.lastLsn);
+                const source = sourceOf(disk, segment, entry.id);
+                if (checkpoint && entry.lastLsn <= checkpoint.header.fromLsn) visitor.held(entry);
+                else await readSidecar(sidecar, (record) => visitor.record(record, source), slice);
+                expectedLsn = Math.max(entry.lastLsn, header.lastLsn) + 1;
+                continue;
+            }
+        } finally {
+            if (sidecar) disk.close(sidecar.fd);
+        }
         const end = isLast && damage.length === 0 ? endOfSoundPayloads(disk, segment) : segment.end;
         const scanner = new SegmentScanner(disk, fd, end, header);
-        const entry = table.add(header, SEGMENT_HEADER_BYTES);
         const source = sourceOf(disk, segment, entry.id);
         for (let record = scanner.next(); record; record = scanner.next()) {
             closedInOrder = record.head.kind === RECORD_KINDS.mark;
@@ -99,6 +143,24 @@ async function readSegments(disk: Disk, opened: OpenedSegments, table: Segments,
         }
     }
     return { last: table.all.at(-1), lastLsn: expectedLsn - 1, closedInOrder, tornBytes, unfinished, leftovers, damage };
+}
+
+/** Throws what the disk throws, or a DamagedBlock. */
+async function readSidecar({ blocks }: OpenedSidecar, visit: (record: ScannedRecord) => void, slice: Slice): Promise<void> {
+    for (let place = 0; place < blocks.count; place++) {
+        for (const cursor = new RecordCursor(blocks.read(place)); !cursor.isAtEnd; cursor.step()) {
+            visit(cursor.record);
+            if (slice.isOver()) await slice.pause();
+        }
+    }
+}
+
+/** The sidecar of the whole of a segment; the caller closes it. */
+function fittingSidecar(disk: Disk, sidecars: Sidecars | undefined, { header, end }: StoredSegment): OpenedSidecar | undefined {
+    const found = sidecars?.find(header);
+    if (!found || found.header.endOffset === end) return found;
+    disk.close(found.fd);
+    return undefined;
 }
 
 function openSegments(disk: Disk, directory: string): OpenedSegments {

@@ -20,6 +20,8 @@ export class Log implements GateKeeper {
     /** Last LSN given out, last one in the file. */
     lastLsn: number;
     writtenLsn: number;
+    /** Bytes that went to files since it was opened. */
+    writtenBytes = 0;
     /** Why nothing can be appended any more. */
     failure: string | undefined;
     readonly syncer: Syncer;
@@ -221,6 +223,7 @@ export class Log implements GateKeeper {
         }
         this.writtenLsn = this.lastLsn;
         this.bytesSinceSync += length + tail.length;
+        this.writtenBytes += length + tail.length;
         this.owner.batchWritten();
         this.parts.space.wrote();
         this.syncer.written(this.writtenLsn);

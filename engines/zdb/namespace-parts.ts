@@ -20,6 +20,8 @@ export interface NamespaceParts {
     readonly seal: Seal | undefined;
     /** Overrides the size derived from the quota; tests use tiny segments. */
     readonly segmentBytes: number | undefined;
+    /** Overrides from how much unread log on a checkpoint is worth while; tests use tiny logs. */
+    readonly checkpointBytes: number | undefined;
     /** Rewrites and lists segments in the background; undefined: nobody does. */
     readonly upkeep: Upkeep | undefined;
     /** One line for the operator, without keys, values or passwords. */

@@ -63,7 +63,7 @@ export function offsetOf(namespace: Namespace, lsn: number): number {
     return iterationOf(namespace).find(lsn)?.cursor.offset ?? 0;
 }
 
-function iterationOf(namespace: Namespace): LogIteration {
+export function iterationOf(namespace: Namespace): LogIteration {
     const { segments, sidecars } = namespace;
     return new LogIteration({
         disk: namespace.disk,

@@ -93,8 +93,15 @@ export class NamespaceUpkeep implements Upkept {
         const { segments } = this.namespace;
         const unlisted = segments.closed.find(({ marks, damaged }) => marks !== undefined && !damaged);
         if (mustWait(this.use) && (await this.compactOnce())) return true;
-        if (!unlisted) return this.compactOnce();
+        if (!unlisted) return (await this.checkpointOnce()) || this.compactOnce();
         await buildSidecar(this.disk, segments, this.namespace.sidecars, unlisted, this.slices());
+        return true;
+    }
+
+    private async checkpointOnce(): Promise<boolean> {
+        const { checkpoint } = this.namespace;
+        if (!checkpoint.isDue) return false;
+        await checkpoint.write(this.slices());
         return true;
     }
 
@@ -107,7 +114,7 @@ export class NamespaceUpkeep implements Upkept {
         const run = chooseRun(this.namespace.segments.closed, this.namespace.segmentBytes(), this.space.freeBytes());
         this.isFutile = run === undefined;
         if (!run) return false;
-        await this.rewrite(run);
+        this.namespace.checkpoint.rewrote((await this.rewrite(run)).endOffset);
         this.untidied();
         return true;
     }
@@ -144,7 +151,7 @@ export class NamespaceUpkeep implements Upkept {
     private look(): void {
         const { use } = this;
         this.isCrowded = mustWait(use);
-        if (isWorthwhile(use) && !this.isFutile) this.server?.wants(this);
+        if ((isWorthwhile(use) && !this.isFutile) || this.namespace.checkpoint.isDue) this.server?.wants(this);
     }
 
     private slices(): Slices {

@@ -1,4 +1,6 @@
 import * as path from "node:path";
+import type { CheckpointHeader, PageImage } from "./checkpoint.ts";
+import type { CheckpointParts } from "./checkpoint-writer.ts";
 import { Cold } from "./cold-reads.ts";
 import type { Disk } from "./disk.ts";
 import { formatDurability } from "./durability.ts";
@@ -8,12 +10,13 @@ import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
 import { Log } from "./log.ts";
 import type { LogEnd, LogOwner } from "./log-owner.ts";
 import type { RecordSource } from "./log-reader.ts";
+import { NamespaceCheckpoint } from "./namespace-checkpoint.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import { NamespaceUpkeep } from "./namespace-upkeep.ts";
 import { type LiveRecord, type Place, payloadOffset } from "./place.ts";
 import { applyProperty, durabilityOf, type Mode, newProperties, type Properties, type PropertyChange } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
-import { payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
+import { payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds } from "./record.ts";
 import { readPayload, recordAt, Unreadable } from "./record-reader.ts";
 import { Refusal } from "./refusal.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
@@ -32,6 +35,12 @@ export interface SetResult {
     readonly lsn: number;
 }
 
+/**
+ * What is known of the index when a record is replayed: it holds the record already; it may hold it, or a later one, or its records are
+ * not complete, so that nothing is believed that was not read; or it is exactly as it was when the record was written.
+ */
+export type Knowledge = "held" | "vague" | "exact";
+
 /** What one record did to one key. */
 interface Change {
     readonly key: Uint8Array;
@@ -46,6 +55,7 @@ export class Namespace implements LogOwner {
     readonly segments: Segments;
     readonly sidecars: Sidecars;
     readonly upkeep: NamespaceUpkeep;
+    readonly checkpoint: NamespaceCheckpoint;
     /** Removed, detached or closed: connections that still hold it must leave. */
     gone = false;
     /** It is closed and opened anew; its clients wait until this resolves, and are in the new one then. */
@@ -74,6 +84,7 @@ export class Namespace implements LogOwner {
         this.segments = new Segments(parts.disk, parts.files, directory);
         this.sidecars = new Sidecars(parts.disk, parts.files, path.join(parts.indexDirectory, name));
         this.upkeep = new NamespaceUpkeep(this, parts.disk, parts.space, parts.upkeep);
+        this.checkpoint = new NamespaceCheckpoint(this, parts.checkpointBytes);
         this.properties = newProperties("user");
         this.propertyLog = new PropertyLog(parts.seal);
     }
@@ -251,23 +262,21 @@ export class Namespace implements LogOwner {
         if (change.name === "password") this.closedReason = undefined;
     }
 
-    /**
-     * Takes over one record while the log is read. Returns what is wrong with it, if anything. When records before it are lost,
-     * what it says of its predecessor is not believed.
-     */
-    replay(record: ScannedRecord, source: RecordSource, isAfterLoss: boolean): string | undefined {
+    /** Takes over one record while the log is read. Returns what is wrong with it, if anything. */
+    replay(record: ScannedRecord, source: RecordSource, knowledge: Knowledge): string | undefined {
         const { head, key, offset } = record;
         switch (head.kind) {
             case RECORD_KINDS.value: {
+                this.ids.take();
+                if (knowledge === "held") return undefined;
                 if (this.properties.mode === "seq" && idOfKey(key) === undefined) return "a key is no sequential id";
                 const place = { segment: source.segment, offset, keyLength: head.keyLength, length: head.payloadLength };
-                const isNew = head.previousLsn === 0 && !isAfterLoss;
+                const isNew = head.previousLsn === 0 && knowledge === "exact";
                 this.account(key, isNew ? undefined : this.lookUp(key)?.place, place);
-                this.ids.take();
                 return undefined;
             }
             case RECORD_KINDS.tombstone:
-                this.account(key, this.lookUp(key)?.place, undefined);
+                if (knowledge !== "held") this.account(key, this.lookUp(key)?.place, undefined);
                 return undefined;
             case RECORD_KINDS.property:
                 return this.replayProperty(record, source.payload(record));
@@ -340,6 +349,42 @@ export class Namespace implements LogOwner {
         this.parts.log(`namespace ${this.name} is read-only: ${reason}`);
     }
 
+    checkpointParts(): CheckpointParts {
+        const { disk } = this.parts;
+        const { directory } = this.sidecars;
+        return {
+            disk,
+            directory,
+            log: this.log,
+            segments: this.segments,
+            index: this.index,
+            propertyLsns: () => this.propertyLog.lastLsns,
+        };
+    }
+
+    /** Takes over the index of a checkpoint whose segments are known; false when it does not fit. Throws an UnusableCheckpoint. */
+    async restore({ mode, hashKey }: CheckpointHeader, pages: (restore: (page: PageImage) => void) => Promise<void>): Promise<boolean> {
+        this.properties.mode = mode;
+        this.index = mode === "user" ? new UserIndex(hashKey) : new IdIndex();
+        const liveBytes = new Float64Array(this.segments.highestId + 1);
+        let fits = true;
+        const restored = (segment: number, keyLength: number, length: number): void => {
+            this.liveBytes += length;
+            this.keyBytes += keyLength;
+            if (segment < liveBytes.length) liveBytes[segment] = (liveBytes[segment] ?? 0) + RECORD_HEAD_BYTES + keyLength + length;
+            else fits = false;
+        };
+        await pages((page) => {
+            fits &&= this.index.restore(page, restored);
+        });
+        return fits && this.index.isWhole && this.segments.setLive(liveBytes);
+    }
+
+    /** LSN of the last record of a property, as far as the log was read. */
+    propertyWasRead(name: string, lsn: number): boolean {
+        return this.propertyLog.wasRead(name, lsn);
+    }
+
     private lookUp(key: Uint8Array, whole = false): LiveRecord | undefined {
         let record: LiveRecord | undefined;
         this.index.find(key, (place) => {
@@ -354,7 +399,8 @@ export class Namespace implements LogOwner {
         this.lastReadErrorS = unixSeconds();
     }
 
-    private replayProperty({ head, key }: ScannedRecord, payload: Buffer | undefined): string | undefined {
+    /** Takes over a property while the log is read; the payload is undefined when it is not what was written. */
+    replayProperty({ head, key }: Pick<ScannedRecord, "head" | "key">, payload: Buffer | undefined): string | undefined {
         const name = key.toString("latin1");
         const { mode } = this.properties;
         const { problem, closed } = this.propertyLog.replay(name, head.encoding, head.lsn, payload, this.properties);

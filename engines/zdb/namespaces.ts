@@ -164,9 +164,14 @@ export class Namespaces {
     /** Writes, syncs and closes everything; throws the first failure when all were tried. */
     async close(): Promise<void> {
         await Promise.all([...this.unopened.values()].map((unopened) => unopened.stop()));
-        const results = await Promise.allSettled([...this.loaded.values()].map((namespace) => namespace.log.close()));
+        const results = await Promise.allSettled([...this.loaded.values()].map((namespace) => this.closeOne(namespace)));
         await Promise.all(this.removals);
         for (const result of results) if (result.status === "rejected") throw result.reason;
+    }
+
+    private async closeOne(namespace: Namespace): Promise<void> {
+        await namespace.checkpoint.writeLast(this.parts.log);
+        await namespace.log.close();
     }
 
     private isTaken(name: string): boolean {

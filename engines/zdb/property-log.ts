@@ -39,6 +39,16 @@ export class PropertyLog {
         this.lsns.set(name, lsn);
     }
 
+    /** Of the last records of all names. */
+    get lastLsns(): readonly number[] {
+        return [...this.lsns.values()];
+    }
+
+    /** Whether this record or a later one of the name was read. */
+    wasRead(name: string, lsn: number): boolean {
+        return isPropertyName(name) && (this.lsns.get(name) ?? 0) >= lsn;
+    }
+
     /** Whether the record with this LSN is the last of its name; of names nobody knows it is not known. */
     isLast(name: string, lsn: number): boolean {
         return !isPropertyName(name) || this.lsns.get(name) === lsn;

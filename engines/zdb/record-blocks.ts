@@ -1,6 +1,6 @@
 import type { Disk } from "./disk.ts";
-import { RECORD_HEAD_BYTES, type RecordHead, readHead, readUint64, writeHead } from "./record.ts";
-import { SegmentScanner } from "./segment-scanner.ts";
+import { RECORD_HEAD_BYTES, type RecordHead, readHead, readUint64, uncheckedHead, writeHead } from "./record.ts";
+import { type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
 import type { Segment } from "./segments.ts";
 
 /** An entry of a block: offset of the record in its segment, its head as it stands there, its key. */
@@ -94,6 +94,16 @@ export class RecordCursor {
     /** What the record takes in its segment. */
     get bytes(): number {
         return RECORD_HEAD_BYTES + this.keyLength + this.payloadLength;
+    }
+
+    /** The record of a block that was checked as a whole. */
+    get record(): ScannedRecord {
+        const { block, offset } = this;
+        const at = this.at + ENTRY_OFFSET_BYTES;
+        const head = uncheckedHead(block, at);
+        const keyAt = at + RECORD_HEAD_BYTES;
+        const key = block.subarray(keyAt, keyAt + head.keyLength);
+        return { head, key, offset, payloadOffset: offset + RECORD_HEAD_BYTES + head.keyLength };
     }
 
     /** The whole head, checked against the segment's salt. */

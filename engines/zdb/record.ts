@@ -68,21 +68,20 @@ export function writeHead(target: Buffer, at: number, head: RecordHead, key: Uin
 /** The record head at `at`, or undefined when these bytes are not the head and key of a record of the segment with this salt. */
 export function readHead(source: Buffer, at: number, end: number, salt: number): RecordHead | undefined {
     if (at + RECORD_HEAD_BYTES > end || source[at + RECORD_MARK_OFFSET] !== RECORD_MARK) return undefined;
-    const kind = source[at + 36];
-    const encoding = source[at + 37];
-    if (!isKind(kind) || !isEncoding(encoding)) return undefined;
-
-    const keyLength = source.readUInt8(at + 38);
-    const payloadLength = source.readUInt32LE(at + 24);
-    const keyEnd = at + RECORD_HEAD_BYTES + keyLength;
-    if (keyEnd > end || payloadLength > MAX_PAYLOAD_BYTES) return undefined;
+    if (!isKind(source[at + 36]) || !isEncoding(source[at + 37])) return undefined;
+    const keyEnd = at + RECORD_HEAD_BYTES + source.readUInt8(at + 38);
+    if (keyEnd > end || source.readUInt32LE(at + 24) > MAX_PAYLOAD_BYTES) return undefined;
     if (crc32(source.subarray(at + 4, keyEnd), salt) !== source.readUInt32LE(at)) return undefined;
+    return uncheckedHead(source, at);
+}
 
+/** The record head at `at` of bytes that are known to be one. */
+export function uncheckedHead(source: Buffer, at: number): RecordHead {
     return {
-        kind,
-        encoding,
-        keyLength,
-        payloadLength,
+        kind: source.readUInt8(at + 36) as RecordKind,
+        encoding: source.readUInt8(at + 37) as Encoding,
+        keyLength: source.readUInt8(at + 38),
+        payloadLength: source.readUInt32LE(at + 24),
         payloadChecksum: source.readUInt32LE(at + 4),
         lsn: readUint64(source, at + 8),
         previousLsn: readUint64(source, at + 16),

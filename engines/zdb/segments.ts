@@ -43,6 +43,13 @@ export class Segment {
         this.lastLsn = Math.max(this.lastLsn, lsn);
     }
 
+    /** Its sidecar tells where its records are. */
+    listed(endOffset: number, lastLsn: number): void {
+        this.endOffset = endOffset;
+        this.lastLsn = lastLsn;
+        this.marks = undefined;
+    }
+
     /** What a rewriting would free. */
     get garbageBytes(): number {
         return Math.max(0, this.endOffset - this.liveBytes - this.keptBytes);
@@ -104,16 +111,21 @@ export class Segments {
         return this.byId.get(id);
     }
 
-    /** Puts a segment at the end of the order. */
-    add(header: SegmentHeader, endOffset: number): Segment {
-        const segment = this.make(header, endOffset);
+    get highestId(): number {
+        return this.nextId - 1;
+    }
+
+    /** Puts a segment at the end of the order; `id` is one that was not given yet. */
+    add(header: SegmentHeader, endOffset: number, id?: number): Segment {
+        const segment = this.make(header, endOffset, id);
         this.inOrder = [...this.inOrder, segment];
         return segment;
     }
 
     /** A segment that is in no order yet: the output of a rewriting. */
-    make(header: SegmentHeader, endOffset: number): Segment {
-        const segment = new Segment(this.nextId++, header, endOffset);
+    make(header: SegmentHeader, endOffset: number, id = this.nextId): Segment {
+        const segment = new Segment(id, header, endOffset);
+        this.nextId = Math.max(this.nextId, id + 1);
         this.byId.set(segment.id, segment);
         return segment;
     }
@@ -155,6 +167,16 @@ export class Segments {
         let needed = 0;
         for (const { liveBytes, keptBytes } of this.inOrder) needed += liveBytes + keptBytes;
         return needed;
+    }
+
+    /** What the index points to in each segment; false when it points to one that is not there. */
+    setLive(liveBytes: Float64Array): boolean {
+        for (const [id, bytes] of liveBytes.entries()) {
+            const segment = this.byId.get(id);
+            if (segment) segment.liveBytes = bytes;
+            else if (bytes > 0) return false;
+        }
+        return true;
     }
 
     /** The record at this place became the live value of a key, or ceased to be. */

@@ -194,6 +194,7 @@ export class Server {
             durability,
             seal: sealKeyFile === undefined ? undefined : readSealKey(sealKeyFile),
             segmentBytes: datasize,
+            checkpointBytes: undefined,
             upkeep: new Upkeep({ timers, log, compacts: hook === undefined }),
             log,
             acknowledged: () => {

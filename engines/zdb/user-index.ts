@@ -1,6 +1,7 @@
+import type { PageImage } from "./checkpoint.ts";
 import { FIRST_PAGE_SLOTS, IndexPage, PAGE_SLOTS } from "./index-page.ts";
 import { type HashKey, hashOf, newHashKey } from "./key-hash.ts";
-import type { KeyIndex } from "./key-index.ts";
+import type { KeyIndex, Restored } from "./key-index.ts";
 import type { Place, Spot } from "./place.ts";
 
 const TWO_TO_32 = 0x1_0000_0000;
@@ -12,11 +13,14 @@ const MOST_DEPTH = 20;
  * step takes long however many keys there are.
  */
 export class UserIndex implements KeyIndex {
+    readonly mode = "user";
     size = 0;
     readonly hashKey: HashKey;
     /** The page of each beginning of a tag; pages that are not as deep as the directory stand in it several times. */
-    private directory: IndexPage[] = [new IndexPage(0, FIRST_PAGE_SLOTS)];
+    private directory: IndexPage[] = [IndexPage.empty(0, FIRST_PAGE_SLOTS)];
     private depth = 0;
+    /** Where the next page to be restored begins; the end when nothing is restored. */
+    private restoredTo = TWO_TO_32;
 
     constructor(hashKey: HashKey = newHashKey()) {
         this.hashKey = hashKey;
@@ -67,6 +71,33 @@ export class UserIndex implements KeyIndex {
         return true;
     }
 
+    get isWhole(): boolean {
+        return this.restoredTo === TWO_TO_32;
+    }
+
+    /** By the beginnings of tags, which stay where they are when pages are split. */
+    *images(): Generator<PageImage> {
+        for (let position = 0; position < TWO_TO_32; ) {
+            const { depth, words } = this.pageOf(position);
+            yield { position, depth, words };
+            position += 2 ** (32 - depth);
+        }
+    }
+
+    restore({ position, depth, words }: PageImage, restored: Restored): boolean {
+        const expected = this.size === 0 && this.isWhole ? 0 : this.restoredTo;
+        const span = 2 ** (32 - depth);
+        if (depth > MOST_DEPTH || position !== expected || position % span !== 0) return false;
+        const page = IndexPage.restored(depth, words, restored);
+        if (!page) return false;
+        while (this.depth < depth) this.doubleDirectory();
+        const first = position === 0 ? 0 : position / 2 ** (32 - this.depth);
+        this.directory.fill(page, first, first + 2 ** (this.depth - depth));
+        this.size += page.count;
+        this.restoredTo = position + span;
+        return true;
+    }
+
     /**
      * The hash, stretched so that tags are twice as dense at the end of their range as at its beginning. With an even spread all pages
      * would fill up, and be split, at the same time, and be half empty just after that; so there are fuller and emptier ones at any time.
@@ -82,14 +113,18 @@ export class UserIndex implements KeyIndex {
         return page;
     }
 
+    private doubleDirectory(): void {
+        this.directory = this.directory.flatMap((each) => [each, each]);
+        this.depth++;
+    }
+
     private makeRoom(page: IndexPage, tag: number): void {
         if (page.slots < PAGE_SLOTS || page.depth === MOST_DEPTH) {
             page.grow();
             return;
         }
         if (page.depth === this.depth) {
-            this.directory = this.directory.flatMap((each) => [each, each]);
-            this.depth++;
+            this.doubleDirectory();
         }
         const sibling = page.split();
         // Both halves stand in as many places of the directory, side by side.

@@ -21,6 +21,7 @@ export class MemoryDisk implements Disk {
     /** Syncs wait until `releaseSyncs`. */
     holdSyncs = false;
     syncs = 0;
+    readBytes = 0;
 
     private files = new Map<string, MemoryFile>();
     private directories = new Set<string>();
@@ -62,7 +63,9 @@ export class MemoryDisk implements Disk {
     }
 
     read(fd: number, target: Buffer, offset: number, length: number, position: number): number {
-        return this.at(fd).data.copy(target, offset, position, position + length);
+        const count = this.at(fd).data.copy(target, offset, position, position + length);
+        this.readBytes += count;
+        return count;
     }
 
     readNow(fd: number, target: Buffer, offset: number, length: number, position: number): number {

@@ -18,6 +18,7 @@ export interface StoreOptions {
     readonly timers?: Timers;
     readonly durability?: Durability;
     readonly segmentBytes?: number;
+    readonly checkpointBytes?: number;
     readonly seal?: Seal;
     readonly mode?: Mode;
     readonly openFiles?: number;
@@ -48,6 +49,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
         durability: options.durability ?? DEFAULT_DURABILITY,
         seal: options.seal,
         segmentBytes: options.segmentBytes,
+        checkpointBytes: options.checkpointBytes,
         upkeep: options.upkeep?.({ timers, log: (line) => lines.push(line) }),
         log: (line: string) => lines.push(line),
         acknowledged: options.acknowledged ?? (() => undefined),
