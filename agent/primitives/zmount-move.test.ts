@@ -97,6 +97,28 @@ describe.each([
         expect(others.filter((path) => !path.endsWith("/.pool"))).toEqual([]);
     });
 
+    it("leaves nothing in either pool when it is removed after a cut, wherever that was", async () => {
+        const made = new Map(os.files);
+        for (let step = 0; ; step++) {
+            os.files.clear();
+            for (const [path, text] of made) os.files.set(path, text);
+            os.mounted.add(placesOf(before).mountPoint);
+            cutAt(step);
+            const failure = await ensureInPool(after, os.context([after])).then(
+                () => undefined,
+                (thrown: unknown) => thrown,
+            );
+            os.step = () => undefined;
+            os.mounted.clear();
+            await zmountDriver.remove(after, undefined, os.context([after]));
+            const left = [...os.files.keys()].filter((path) => /^\/mnt\/(old|new)\/zeroform/.test(path) && !path.endsWith(".img"));
+            // Its data are kept: the pool that they lie in is still marked.
+            const { directory } = await locate(after, os.os);
+            expect(left, `after ${step} steps`).toEqual([`${directory}/.pool`]);
+            if (failure === undefined) return;
+        }
+    });
+
     it("goes to the trash where its data are", async () => {
         cutAt(4);
         await expect(ensureInPool(after, os.context([after]))).rejects.toBe(POWER);

@@ -37,5 +37,6 @@ export const tidyPool = async (directory: string, resource: ZMount, { os, resour
     const trash = `${directory}/.trash`;
     if ((await os.files.list(trash)).length > 0) return;
     await os.files.remove(trash);
-    if ((await os.files.list(directory)).join() === ".pool") await os.files.remove(directory);
+    // A mark that was cut off while it was written is none, and no more than one.
+    if ((await os.files.list(directory)).every((name) => name.startsWith(".pool"))) await os.files.remove(directory);
 };

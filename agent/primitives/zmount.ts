@@ -75,7 +75,8 @@ export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
         // Kept data are looked for later, when their pool may be away: then the record says that there is something to wait for.
         if (place !== undefined) await files.remove(places.record);
         await mounts.removePoint(places.mountPoint);
-        await tidyPool(places.directory, resource, context);
+        // A move that was cut off at its first step has marked the other pool, and nothing else says so.
+        for (const { directory } of [places, placesOf(resource)]) await tidyPool(directory, resource, context);
     },
 
     async trashedBytes({ place }, { os }) {
