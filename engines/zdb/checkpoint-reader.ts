@@ -72,7 +72,7 @@ export class StoredCheckpoint {
                 checksum = crc32(head, checksum);
                 const length = head.readUInt32LE(12);
                 if (length > MOST_PAGE_WORDS) throw new UnusableCheckpoint("it is damaged");
-                const words = new Uint32Array(length);
+                const words = new Int32Array(length);
                 const bytes = Buffer.from(words.buffer);
                 disk.read(fd, bytes, 0, bytes.length, at + PAGE_HEADER_BYTES);
                 checksum = crc32(bytes, checksum);
@@ -85,6 +85,12 @@ export class StoredCheckpoint {
             throw new UnusableCheckpoint(`it cannot be read (${errorCode(error)})`);
         }
         if (crc32(this.tableContents, checksum) !== header.checksum) throw new UnusableCheckpoint("it is damaged");
+    }
+
+    /** Where the log ended when it was written, and was synced, if that was in the segment that begins with this LSN. */
+    syncedEnd(firstLsn: number): { readonly offset: number; readonly nextLsn: number } | undefined {
+        const last = this.tables.segments.at(-1);
+        return last?.firstLsn === firstLsn ? { offset: last.bytes, nextLsn: this.header.endLsn + 1 } : undefined;
     }
 
     close(): void {

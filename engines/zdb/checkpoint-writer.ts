@@ -51,10 +51,11 @@ export async function writeCheckpoint(parts: CheckpointParts, slices: Slices): P
             await slices.next();
         }
         output.flush();
+        if (before.some((segment, place) => segments.all[place] !== segment)) return false;
+        const header = output.end(parts, fromLsn);
         // Entries point to records that must outlive this file.
         await log.commit();
-        if (before.some((segment, place) => segments.all[place] !== segment)) return false;
-        output.finish(parts, fromLsn);
+        disk.write(fd, header, 0, header.length, 0);
         await disk.sync(fd);
         disk.rename(unfinished, file);
         return true;
@@ -93,8 +94,8 @@ class Output {
         this.used = 0;
     }
 
-    /** The header comes last: a file without one is not finished. */
-    finish({ log, segments, index, propertyLsns }: CheckpointParts, fromLsn: number): void {
+    /** Adds the tables and gives the header, which is written last: a file without one is not finished. */
+    end({ log, segments, index, propertyLsns }: CheckpointParts, fromLsn: number): Buffer {
         const pageBytes = this.written;
         const lsns = propertyLsns();
         const rows = segments.all.map(({ id, header, endOffset }) => ({ ...header, id, bytes: endOffset }));
@@ -112,7 +113,7 @@ class Output {
             properties: lsns.length,
             checksum: this.checksum,
         };
-        this.disk.write(this.fd, encodeCheckpointHeader(header), 0, CHECKPOINT_HEADER_BYTES, 0);
+        return encodeCheckpointHeader(header);
     }
 
     private append(bytes: Buffer, length: number): void {

@@ -56,7 +56,7 @@ export interface PageImage {
     /** Where it belongs: the first tag, shifted to 32 bits, or the number of a page of ids. */
     readonly position: number;
     readonly depth: number;
-    readonly words: Uint32Array;
+    readonly words: Int32Array;
 }
 
 export function encodeCheckpointHeader(header: CheckpointHeader): Buffer {

@@ -8,7 +8,7 @@ const WORDS = 3;
 const PAGE_IDS = 4096;
 
 interface IdPage {
-    readonly words: Uint32Array;
+    readonly words: Int32Array;
     count: number;
 }
 
@@ -36,7 +36,7 @@ export class IdIndex implements KeyIndex {
         const number = Math.floor(id / PAGE_IDS);
         let page = this.pages.get(number);
         if (!page) {
-            page = { words: new Uint32Array(PAGE_IDS * WORDS), count: 0 };
+            page = { words: new Int32Array(PAGE_IDS * WORDS), count: 0 };
             this.pages.set(number, page);
         }
         put(page, id, place);
@@ -96,10 +96,10 @@ export class IdIndex implements KeyIndex {
     }
 }
 
-function placeAt(words: Uint32Array, at: number): Place | undefined {
+function placeAt(words: Int32Array, at: number): Place | undefined {
     const segment = words[at] ?? 0;
     if (segment === 0) return undefined;
-    return { segment, offset: words[at + 1] ?? 0, keyLength: ID_KEY_BYTES, length: words[at + 2] ?? 0 };
+    return { segment, offset: (words[at + 1] ?? 0) >>> 0, keyLength: ID_KEY_BYTES, length: words[at + 2] ?? 0 };
 }
 
 function put({ words }: IdPage, id: number, { segment, offset, length }: Place): void {

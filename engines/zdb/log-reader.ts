@@ -124,7 +124,7 @@ async function readSegments(parts: ReadingParts, opened: OpenedSegments, visitor
         } finally {
             if (sidecar) disk.close(sidecar.fd);
         }
-        const end = isLast && damage.length === 0 ? endOfSoundPayloads(disk, segment) : segment.end;
+        const end = isLast && damage.length === 0 ? endOfSoundPayloads(disk, segment, checkpoint) : segment.end;
         const scanner = new SegmentScanner(disk, fd, end, header);
         const source = sourceOf(disk, segment, entry.id);
         for (let record = scanner.next(); record; record = scanner.next()) {
@@ -222,8 +222,9 @@ function isCurrent({ header }: StoredSegment, segments: readonly StoredSegment[]
  * A machine that stopped may have kept the head of its last records but not their payloads: such records at the very end, which
  * nobody was promised, are part of the torn tail. Records known to be synced are not looked at, nor any when the log was closed in order.
  */
-function endOfSoundPayloads(disk: Disk, segment: StoredSegment): number {
-    const scanner = new SegmentScanner(disk, segment.fd, segment.end, segment.header);
+function endOfSoundPayloads(disk: Disk, segment: StoredSegment, checkpoint: StoredCheckpoint | undefined): number {
+    const synced = checkpoint?.syncedEnd(segment.header.firstLsn);
+    const scanner = new SegmentScanner(disk, segment.fd, segment.end, segment.header, synced?.nextLsn, synced?.offset);
     let unsure: ScannedRecord[] = [];
     for (let record = scanner.next(); record; record = scanner.next()) {
         if (record.head.unsynced === 0) unsure = [];

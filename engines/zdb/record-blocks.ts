@@ -96,13 +96,13 @@ export class RecordCursor {
         return RECORD_HEAD_BYTES + this.keyLength + this.payloadLength;
     }
 
-    /** The record of a block that was checked as a whole. */
+    /** The record, of a block that was checked as a whole; its key is good until the next one is asked for. */
     get record(): ScannedRecord {
         const { block, offset } = this;
         const at = this.at + ENTRY_OFFSET_BYTES;
         const head = uncheckedHead(block, at);
-        const keyAt = at + RECORD_HEAD_BYTES;
-        const key = block.subarray(keyAt, keyAt + head.keyLength);
+        const key = keyBuffer(head.keyLength);
+        for (let place = 0, from = at + RECORD_HEAD_BYTES; place < key.length; place++) key[place] = block[from + place] ?? 0;
         return { head, key, offset, payloadOffset: offset + RECORD_HEAD_BYTES + head.keyLength };
     }
 
@@ -110,6 +110,18 @@ export class RecordCursor {
     head(salt: number): RecordHead | undefined {
         return readHead(this.block, this.at + ENTRY_OFFSET_BYTES, this.block.length, salt);
     }
+}
+
+const keyBuffers: Buffer[] = [];
+
+/** One for each length: making a view for each of millions of keys takes longer than copying them. */
+function keyBuffer(length: number): Buffer {
+    let buffer = keyBuffers[length];
+    if (!buffer) {
+        buffer = Buffer.alloc(length);
+        keyBuffers[length] = buffer;
+    }
+    return buffer;
 }
 
 /** The records of a segment that has no sidecar, read from the segment itself: as many blocks as there are marks. */

@@ -1,6 +1,6 @@
 import type { Timers } from "./syncer.ts";
 
-const CHECK_MS = 250;
+const CHECK_MS = 100;
 /** More garbage than this is not left lying. */
 const MOST_GARBAGE_BYTES = 16 * 1024 * 1024;
 

@@ -75,7 +75,7 @@ describe("the index of user mode", () => {
 
     test("holds the longest payload and key", () => {
         const index = new UserIndex(HASH_KEY);
-        const longest = { segment: 0xffff_ffff, offset: 0xffff_ffff, keyLength: 255, length: 8 * 1024 * 1024 + 64 };
+        const longest = { segment: 0x7fff_ffff, offset: 0xffff_ffff, keyLength: 255, length: 8 * 1024 * 1024 + 64 };
         index.add(Buffer.alloc(255, 255), longest);
         expect(index.find(Buffer.alloc(255, 255), () => true)).toEqual(longest);
         expect(index.find(Buffer.alloc(254, 255), () => true)).toBeUndefined();

@@ -5,6 +5,7 @@ import type { KeyIndex, Restored } from "./key-index.ts";
 import type { Place, Spot } from "./place.ts";
 
 const TWO_TO_32 = 0x1_0000_0000;
+const HIGHEST_BIT = 1 << 31;
 /** Pages deeper than this grow instead of being split: 3 billion keys are below. */
 const MOST_DEPTH = 20;
 
@@ -104,7 +105,9 @@ export class UserIndex implements KeyIndex {
      * Only operations that every runtime rounds alike: tags are stored in checkpoints.
      */
     private tagOf(key: Uint8Array): number {
-        return Math.floor((Math.sqrt(1 + (3 * hashOf(key, this.hashKey)) / TWO_TO_32) - 1) * TWO_TO_32);
+        const stretched = Math.sqrt(1 + (3 * hashOf(key, this.hashKey)) / TWO_TO_32);
+        // Half the range less, then the highest bit again: a signed word without a detour.
+        return Math.floor((stretched - 1.5) * TWO_TO_32) ^ HIGHEST_BIT;
     }
 
     private pageOf(tag: number): IndexPage {
