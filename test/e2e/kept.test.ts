@@ -71,7 +71,7 @@ describe("kept data", () => {
         // For good: what is kept is removed by hand, what lies on it goes with it, and so does the agent.
         await stack.destroy();
         const rest = new Map(await keptOnes());
-        await zeroform(machine, ["remove", rest.get("disk") ?? "", "--purge"]);
+        await zeroform(machine, ["remove", rest.get("disk") ?? "", "--purge", "--yes"]);
         expect((await zeroform(machine, ["trash", "purge", "--all", "--yes"])).trim()).toMatch(/purged, .* freed$|nothing in the trash/);
         await agent[Symbol.asyncDispose]();
         await expectNothingLeft(on);

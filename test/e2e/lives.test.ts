@@ -113,7 +113,7 @@ describe("a life", () => {
         const out = await stack.destroy();
         // The Node's removal names what stays behind.
         expect(out.output).toContain(old);
-        await zeroform(machineOf(on), ["remove", String(old), "--purge"]);
+        await zeroform(machineOf(on), ["remove", String(old), "--purge", "--yes"]);
         await expectNothingLeft(on);
     });
 
