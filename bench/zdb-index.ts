@@ -15,6 +15,8 @@ const KEYS = Number(keysText);
 const VALUE_BYTES = 64;
 const IN_FLIGHT = 2000;
 const PING_EVERY_MS = 2;
+/** Enough for garbage to be collected. */
+const REST_MS = 3000;
 const MIB = 1024 * 1024;
 
 if (directory === "" || fs.readdirSync(directory).length > 0) throw new Error("give an empty directory");
@@ -25,6 +27,8 @@ let idleBytes = 0;
 
 interface Running {
     readonly child: ChildProcess;
+    /** What the processors worked for it; less than the time when others work too, more when several do. */
+    readonly cpuMs: number;
     readonly startMs: number;
 }
 
@@ -36,7 +40,7 @@ function start(): Promise<Running> {
     return new Promise((resolve, reject) => {
         child.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
         createInterface(child.stdout).on("line", (line) => {
-            if (line === "ready") resolve({ child, startMs: performance.now() - startedMs });
+            if (line === "ready") resolve({ child, startMs: performance.now() - startedMs, cpuMs: cpuMs(child) });
             else console.log(`    server: ${line}`);
         });
     });
@@ -49,6 +53,12 @@ function stop({ child }: Running, signal: NodeJS.Signals): Promise<number> {
         child.once("exit", () => resolve(performance.now() - startedMs));
         child.kill(signal);
     });
+}
+
+/** User and system time, of which there are 100 ticks a second. */
+function cpuMs({ pid }: ChildProcess): number {
+    const fields = fs.readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 function privateBytes({ child }: Running): number {
@@ -128,6 +138,10 @@ function say(what: string, value: string): void {
     console.log(`${what.padEnd(44)} ${value}`);
 }
 
+const startTime = ({ startMs, cpuMs }: Running): string => `${startMs.toFixed(0)} ms (processor time ${cpuMs} ms)`;
+
+const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, REST_MS));
+
 function dropCaches(): void {
     fs.writeFileSync("/proc/sys/vm/drop_caches", "1");
 }
@@ -145,30 +159,36 @@ const pings = pinging();
 const loadMs = await load();
 say(`load of ${KEYS} keys`, `${(loadMs / 1000).toFixed(1)} s, ${Math.round(KEYS / (loadMs / 1000))}/s`);
 say("PING meanwhile", await pings.done());
-sayMemory("private memory after load", server);
+sayMemory("private memory at the end of the load", server);
+await rest();
+sayMemory("private memory at rest", server);
 say("orderly stop", `${(await stop(server, "SIGTERM")).toFixed(0)} ms`);
 
 for (const round of [1, 2]) {
     server = await start();
-    say(`start with checkpoint, warm (${round})`, `${server.startMs.toFixed(0)} ms`);
-    if (round === 1) sayMemory("private memory after start", server);
+    say(`start with checkpoint, warm (${round})`, startTime(server));
+    if (round === 1) {
+        await rest();
+        sayMemory("private memory at rest after start", server);
+    }
     await stop(server, "SIGKILL");
 }
 dropCaches();
 server = await start();
-say("start with checkpoint, cold", `${server.startMs.toFixed(0)} ms`);
+say("start with checkpoint, cold", startTime(server));
 await stop(server, "SIGKILL");
 for (const each of fs.globSync(path.join(index, "*/checkpoint*"))) fs.rmSync(each);
 server = await start();
-say("start without checkpoint, warm", `${server.startMs.toFixed(0)} ms`);
-sayMemory("private memory after start", server);
+say("start without checkpoint, warm", startTime(server));
+await rest();
+sayMemory("private memory at rest after start", server);
 await stop(server, "SIGKILL");
 for (const each of fs.globSync(path.join(index, "*/*"))) fs.rmSync(each);
 server = await start();
-say("start without any file of the index, warm", `${server.startMs.toFixed(0)} ms`);
+say("start without any file of the index, warm", startTime(server));
 await stop(server, "SIGKILL");
 for (const each of fs.globSync(path.join(index, "*/checkpoint*"))) fs.rmSync(each);
 dropCaches();
 server = await start();
-say("start without checkpoint, cold", `${server.startMs.toFixed(0)} ms`);
+say("start without checkpoint, cold", startTime(server));
 await stop(server, "SIGKILL");

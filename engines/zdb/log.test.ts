@@ -3,6 +3,7 @@ import { ManualTimers } from "../../test/zdb/manual-timers.ts";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { bytes, drop, openStore, put, readValue } from "../../test/zdb/store.ts";
 import type { Namespace } from "./namespace.ts";
+import { Slices } from "./slices.ts";
 
 const settled = async (): Promise<void> => {
     for (let turn = 0; turn < 10; turn++) await Promise.resolve();
@@ -149,6 +150,8 @@ describe("a namespace that is removed", () => {
         const disk = new MemoryDisk("/data");
         const { namespaces } = await openStore("/data", { disk, timers: new ManualTimers() });
         const doomed = await namespaces.create("doomed");
+        await doomed.checkpoint.write(new Slices());
+        expect(disk.exists("/data/.index/doomed/checkpoint")).toBe(true);
         const gate = set(doomed, "a", "1");
         const open = disk.openFiles;
         await namespaces.remove("doomed");
@@ -158,7 +161,8 @@ describe("a namespace that is removed", () => {
         expect(doomed.log.failure).toBe("the namespace is removed");
         await namespaces.close();
         expect(disk.openFiles).toBe(0);
-        expect(disk.list("/data").filter((name) => name !== ".reserve")).toEqual(["default"]);
+        expect(disk.list("/data").filter((name) => !name.startsWith("."))).toEqual(["default"]);
+        expect(disk.exists("/data/.index/doomed/checkpoint")).toBe(false);
     });
 });
 

@@ -35,9 +35,11 @@ export class Namespaces {
 
     /** Loads every namespace of the directory and makes `default` when there is none. */
     async load(): Promise<void> {
-        const { disk } = this.parts;
+        const { disk, indexDirectory } = this.parts;
         const names = disk.list(this.root);
         await Promise.all(names.filter(isLeftover).map((name) => disk.removeTree(path.join(this.root, name))));
+        const indexes = disk.exists(indexDirectory) ? disk.list(indexDirectory) : [];
+        await Promise.all(indexes.filter(isLeftover).map((name) => disk.removeTree(path.join(indexDirectory, name))));
         for (const name of names.filter((name) => isNamespaceName(name) || name === DEFAULT_NAMESPACE).sort(defaultFirst)) {
             await this.openOrList(name);
         }
@@ -92,6 +94,7 @@ export class Namespaces {
             this.forget(namespace);
             await namespace.log.abandon();
             this.removeLater(doomed);
+            this.removeIndex(name);
         });
     }
 
@@ -128,6 +131,7 @@ export class Namespaces {
                 await namespace?.log.close();
                 moveNamespace(disk, place, target);
                 this.unopened.delete(name);
+                this.removeIndex(name);
             } catch (error) {
                 if (!disk.exists(place)) this.unopened.delete(name);
                 else if (namespace) await this.openOrList(name);
@@ -272,6 +276,20 @@ export class Namespaces {
     private forget(namespace: Namespace): void {
         namespace.gone = true;
         this.loaded.delete(namespace.name);
+    }
+
+    /** What can be rebuilt holds keys too. */
+    private removeIndex(name: string): void {
+        const { disk, indexDirectory, log } = this.parts;
+        const directory = path.join(indexDirectory, name);
+        if (!disk.exists(directory)) return;
+        const doomed = path.join(indexDirectory, `${DELETED_PREFIX}${randomBytes(8).toString("hex")}`);
+        try {
+            disk.rename(directory, doomed);
+            this.removeLater(doomed);
+        } catch (error) {
+            log(`could not remove the index of namespace ${name} (${errorCode(error)}), remove ${directory}`);
+        }
     }
 
     /** The namespace is gone for everybody already; a failure leaves files for the next start to remove. */
