@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { mismatch } from "./checkpoint.ts";
 import { type StoredCheckpoint, UnusableCheckpoint } from "./checkpoint-reader.ts";
 import type { Disk } from "./disk.ts";
-import { MAX_PAYLOAD_BYTES, payloadChecksum, RECORD_KINDS } from "./record.ts";
+import { MAX_PAYLOAD_BYTES, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, readHead } from "./record.ts";
 import { RecordCursor } from "./record-blocks.ts";
 import {
     decodeSegmentHeader,
@@ -223,6 +223,7 @@ function isCurrent({ header }: StoredSegment, segments: readonly StoredSegment[]
  * nobody was promised, are part of the torn tail. Records known to be synced are not looked at, nor any when the log was closed in order.
  */
 function endOfSoundPayloads(disk: Disk, segment: StoredSegment, checkpoint: StoredCheckpoint | undefined): number {
+    if (endsWithMark(disk, segment)) return segment.end;
     const synced = checkpoint?.syncedEnd(segment.header.firstLsn);
     const scanner = new SegmentScanner(disk, segment.fd, segment.end, segment.header, synced?.nextLsn, synced?.offset);
     let unsure: ScannedRecord[] = [];
@@ -239,6 +240,14 @@ function endOfSoundPayloads(disk: Disk, segment: StoredSegment, checkpoint: Stor
         end = record.offset;
     }
     return end;
+}
+
+/** Whether the log was closed in order: then its last segment need not be read for this. */
+function endsWithMark(disk: Disk, { fd, end, header }: StoredSegment): boolean {
+    const bytes = Buffer.alloc(RECORD_HEAD_BYTES);
+    const count = disk.read(fd, bytes, 0, bytes.length, Math.max(SEGMENT_HEADER_BYTES, end - bytes.length));
+    const head = readHead(bytes, 0, count, header.salt);
+    return head?.kind === RECORD_KINDS.mark && head.keyLength === 0 && head.payloadLength === 0;
 }
 
 function sourceOf(disk: Disk, { fd }: StoredSegment, segment: number): RecordSource {
