@@ -47,17 +47,18 @@ describe("growth", () => {
         const machine = machineOf(on);
         await sh(
             on,
-            "fallocate -l 256M /var/lib/pool.img; mkfs.ext4 -qF /var/lib/pool.img; mkdir -p /mnt/pool; mount -o loop /var/lib/pool.img /mnt/pool",
+            "fallocate -l 1G /var/lib/pool.img; mkfs.ext4 -qF /var/lib/pool.img; mkdir -p /mnt/pool; mount -o loop /var/lib/pool.img /mnt/pool",
         );
-        await stack.program(program, { machine, size: "64MiB" });
+        await stack.program(program, { machine, size: "512MiB" });
         await stack.up();
         const url = await stack.revealed<string>("url");
         await withClient(url, (client) => client.set("key", "precious"));
-        await sh(on, "head -c 30M /dev/urandom > $(grep -o '/var/lib/zeroform/mounts/[^ ]*' /proc/mounts)/more");
-        await stack.program(program, { machine, size: "96MiB", pool: "/mnt/pool" });
+        // So much that its copy outlasts the pause between two status lines on any disk.
+        await sh(on, "head -c 400M /dev/urandom > $(grep -o '/var/lib/zeroform/mounts/[^ ]*' /proc/mounts)/more");
+        await stack.program(program, { machine, size: "544MiB", pool: "/mnt/pool" });
         expect(await stack.plan()).toEqual({ node: "same", disk: "update", events: "same" });
         const { output } = await stack.up();
-        expect(output).toMatch(/copying its data while in use to \/mnt\/pool\/zeroform: \S+ of 64MiB/);
+        expect(output).toMatch(/copying its data while in use to \/mnt\/pool\/zeroform: \S+ of 512MiB/);
         expect(await sh(on, "ls /mnt/pool/zeroform; ls /var/lib/zeroform/pool")).toMatch(/^\w+\.img$/m);
         expect(await withClient(url, (client) => client.get("key"))).toBe("precious");
         expect(await stack.plan()).toEqual({ node: "same", disk: "same", events: "same" });
