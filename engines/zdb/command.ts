@@ -5,6 +5,7 @@ import type { InputBudget } from "./input-budget.ts";
 import { MAX_KEY_BYTES } from "./limits.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
+import type { Operation } from "./namespace-measures.ts";
 import type { Namespaces } from "./namespaces.ts";
 import { Refusal } from "./refusal.ts";
 import type { ReplyBuffer } from "./reply-buffer.ts";
@@ -58,6 +59,8 @@ export interface Call {
 
 export interface Command {
     readonly admin?: boolean;
+    /** What it counts as in the figures of its namespace. */
+    readonly operation?: Operation;
     /** Least and most arguments, the name counted; anything when absent. */
     readonly argc?: readonly [least: number, most: number];
     /** The error for another number of them. */
@@ -92,5 +95,7 @@ export function coldReads({ readBudget: budget }: CommandContext, { segments, di
 /** Holds the answer added since `from` until the namespace's log has acknowledged what it tells. */
 export function holdUntil({ reply }: Call, namespace: Namespace, lsn: number, from: number): void {
     const gate = namespace.log.gate(lsn);
-    if (gate) reply.hold(from, gate);
+    if (!gate) return;
+    reply.hold(from, gate);
+    namespace.measures.holdsNext();
 }

@@ -11,12 +11,12 @@ import { Refusal } from "./refusal.ts";
 const UNREADABLE = "Internal Error";
 
 export const DATA_COMMANDS: Readonly<Record<string, Command>> = {
-    SET: { argc: [3, 4], run: set },
-    SETX: { argc: [3, 4], run: set },
-    GET: { argc: [2, 2], refusesEmpty: true, run: get },
-    MGET: { argc: [2, MAX_ARGUMENTS], argcError: "Invalid arguments", run: mget },
-    DEL: { argc: [2, 3], run: del },
-    EXISTS: { argc: [2, 2], refusesEmpty: true, run: exists },
+    SET: { operation: "write", argc: [3, 4], run: set },
+    SETX: { operation: "write", argc: [3, 4], run: set },
+    GET: { operation: "read", argc: [2, 2], refusesEmpty: true, run: get },
+    MGET: { operation: "read", argc: [2, MAX_ARGUMENTS], argcError: "Invalid arguments", run: mget },
+    DEL: { operation: "delete", argc: [2, 3], run: del },
+    EXISTS: { operation: "read", argc: [2, 2], refusesEmpty: true, run: exists },
     DBSIZE: { run: dbsize },
 };
 

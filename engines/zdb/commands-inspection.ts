@@ -12,9 +12,9 @@ import { Refusal } from "./refusal.ts";
 const VERDICTS = { intact: 1, damaged: 0, unreadable: -1 } as const;
 
 export const INSPECTION_COMMANDS: Readonly<Record<string, Command>> = {
-    CHECK: { argc: [2, 2], refusesEmpty: true, run: check },
-    LENGTH: { argc: [2, 2], refusesEmpty: true, run: (call) => tell(call, ({ place }) => place.length) },
-    KEYTIME: { argc: [2, 2], refusesEmpty: true, run: (call) => tell(call, ({ head }) => head.timestamp) },
+    CHECK: { operation: "read", argc: [2, 2], refusesEmpty: true, run: check },
+    LENGTH: { operation: "read", argc: [2, 2], refusesEmpty: true, run: (call) => tell(call, ({ place }) => place.length) },
+    KEYTIME: { operation: "read", argc: [2, 2], refusesEmpty: true, run: (call) => tell(call, ({ head }) => head.timestamp) },
     KEYCUR: { argc: [2, 2], refusesEmpty: true, run: keyCursor },
     DATA: { admin: true, argc: [2, Number.MAX_SAFE_INTEGER], argcError: "Missing arguments", run: data },
 };

@@ -15,11 +15,11 @@ const KEY_FRAME_BYTES = 8;
 const searches = new Lanes(KSCAN_LANES);
 
 export const ITERATION_COMMANDS: Readonly<Record<string, Command>> = {
-    SCAN: { run: (call) => scan(call, 1) },
-    SCANX: { run: (call) => scan(call, 1) },
-    RSCAN: { run: (call) => scan(call, -1) },
-    KSCAN: { argc: [2, 2], run: (call) => searches.run(() => kscan(call)) },
-    HISTORY: { argc: [2, 3], argcError: "Invalid arguments", run: history },
+    SCAN: { operation: "scan", run: (call) => scan(call, 1) },
+    SCANX: { operation: "scan", run: (call) => scan(call, 1) },
+    RSCAN: { operation: "scan", run: (call) => scan(call, -1) },
+    KSCAN: { operation: "scan", argc: [2, 2], run: (call) => searches.run(() => kscan(call)) },
+    HISTORY: { operation: "read", argc: [2, 3], argcError: "Invalid arguments", run: history },
 };
 
 /** `SCAN [<cursor>]`: what a slice of time finds, one key at least; the end is an error. */

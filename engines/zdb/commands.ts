@@ -9,6 +9,7 @@ import { NAMESPACE_COMMANDS } from "./commands-namespace.ts";
 import { SERVER_COMMANDS } from "./commands-server.ts";
 import type { AnswerStream, Connection } from "./connection.ts";
 import { errorCode, UNKNOWN_ERROR } from "./disk.ts";
+import type { Namespace } from "./namespace.ts";
 import { Refusal } from "./refusal.ts";
 import { NoRoom } from "./reply-buffer.ts";
 
@@ -60,11 +61,12 @@ export function execute(context: CommandContext, connection: Connection, args: r
 /** The rest of a command that was abandoned because bytes it needs are not in memory: waits for them, and starts anew. */
 function* executeAgain(context: CommandContext, connection: Connection, args: readonly Buffer[], missing: Cold): AnswerStream {
     const { replies, session } = connection;
+    const startedMs = context.timers.nowMs();
     let answer: Answer;
     let before = 0;
     const run = (): Answer => {
         before = replies.size;
-        return attempt(context, connection, args);
+        return attempt(context, connection, args, startedMs);
     };
     try {
         answer = yield* untilWarm(coldReads(context, session.namespace), replies, run, missing);
@@ -84,18 +86,25 @@ function* afterwards(renewal: Promise<void>, context: CommandContext, connection
     else if (answer) yield* answer;
 }
 
-function attempt(context: CommandContext, connection: Connection, args: readonly Buffer[]): Answer {
+/** `startedMs` of a command that was abandoned before. */
+function attempt(context: CommandContext, connection: Connection, args: readonly Buffer[], startedMs?: number): Answer {
     if (connection.session.namespace.gone) {
         throw new Refusal("Your active namespace is not available anymore (probably removed).", { closes: true });
     }
     const { renewal } = connection.session.namespace;
     if (renewal) return afterwards(renewal, context, connection, args);
-    const answer = runWatched(context, connection, find(args[0]), args);
+    const answer = runWatched(context, connection, find(args[0]), args, startedMs);
     return answer instanceof Promise ? answer.catch((error: unknown) => countAndThrow(context, connection, args[0], error)) : answer;
 }
 
-/** Whoever waits for the command is told when it is done, whether it succeeded or not. */
-function runWatched(context: CommandContext, connection: Connection, command: NamedCommand, args: readonly Buffer[]): Answer {
+/** Whoever waits for the command is told when it is done, whether it succeeded or not, and it is counted. */
+function runWatched(
+    context: CommandContext,
+    connection: Connection,
+    command: NamedCommand,
+    args: readonly Buffer[],
+    startedMs: number | undefined,
+): Answer {
     const { session, replies: reply } = connection;
     let isDone = true;
     try {
@@ -104,13 +113,26 @@ function runWatched(context: CommandContext, connection: Connection, command: Na
         const answer = command.run({ context, connection, session, args, reply });
         if (!(answer instanceof Promise)) return answer;
         isDone = false;
-        return answer.finally(() => context.watches.ran(command.name, connection));
+        const begunMs = startedMs ?? context.timers.nowMs();
+        return answer.finally(() => {
+            context.watches.ran(command.name, connection);
+            count(context, session.namespace, command, begunMs);
+        });
     } catch (error) {
         isDone = !(error instanceof Cold || error instanceof NoRoom);
         throw error;
     } finally {
-        if (isDone) context.watches.ran(command.name, connection);
+        if (isDone) {
+            context.watches.ran(command.name, connection);
+            count(context, session.namespace, command, startedMs);
+        }
     }
+}
+
+function count({ turn, timers }: CommandContext, namespace: Namespace, { operation }: Command, startedMs: number | undefined): void {
+    if (operation === undefined) return;
+    if (startedMs !== undefined) namespace.measures.countSlow(operation, timers.nowMs() - startedMs);
+    else if (namespace.measures.count(operation)) turn.carriedOut(namespace);
 }
 
 function find(name: Buffer | undefined): NamedCommand {

@@ -21,10 +21,12 @@ export function mustWait({ totalBytes, neededBytes, segmentBytes }: SpaceUse): b
     return totalBytes > 2 * neededBytes + 0.875 * segmentBytes;
 }
 
-/** Well before writes would wait. */
-export function isWorthwhile({ totalBytes, neededBytes, segmentBytes }: SpaceUse): boolean {
-    return totalBytes > 1.5 * neededBytes + segmentBytes / 2;
+/** What a log has above the size that is left alone: well before writes would wait. */
+export function debtBytes({ totalBytes, neededBytes, segmentBytes }: SpaceUse): number {
+    return Math.max(0, Math.ceil(totalBytes - 1.5 * neededBytes - segmentBytes / 2));
 }
+
+export const isWorthwhile = (use: SpaceUse): boolean => debtBytes(use) > 0;
 
 /**
  * The run of adjacent closed segments whose rewriting frees most for what it copies; undefined when none is worth it. The result

@@ -55,7 +55,7 @@ async function setting(budget: number) {
     const timers = new ManualTimers();
     const inputBudget = new InputBudget(INPUT_BUDGET_BYTES);
     const host: ConnectionHost = {
-        turn: new Turn(),
+        turn: new Turn(() => 0),
         timers,
         inputBudget,
         outputBudget: new OutputBudget(budget, timers),

@@ -45,6 +45,8 @@ export interface LogOwner {
     diskIsFull(): void;
     /** Ends what works on the segments in the background, before they are closed. */
     quiesce(): Promise<void>;
+    /** Everything written when it began was synced, which took so long. */
+    synced(ms: number): void;
     /** Replies that waited may be sent now. */
     acknowledged(): void;
     failed(reason: string): void;

@@ -252,7 +252,9 @@ export class Log implements GateKeeper {
     private nextSegment(forValue: boolean): void {
         try {
             // Before the first record of the next one: a hole at the end of a closed segment would be damage.
+            const startedMs = this.parts.timers.nowMs();
             this.segment.syncNow();
+            this.owner.synced(this.parts.timers.nowMs() - startedMs);
             this.bytesSinceSync = 0;
             this.syncer.syncedNow();
         } catch (error) {
@@ -277,8 +279,10 @@ export class Log implements GateKeeper {
     }
 
     private async syncFile(): Promise<void> {
+        const startedMs = this.parts.timers.nowMs();
         this.bytesSinceSync = 0;
         await this.segment.sync();
+        this.owner.synced(this.parts.timers.nowMs() - startedMs);
     }
 
     private fail(reason: string): void {

@@ -1,6 +1,8 @@
 import { statfsSync } from "node:fs";
 import * as path from "node:path";
 import type { CommandContext } from "./command.ts";
+import { debtBytes } from "./compaction-plan.ts";
+import type { Latency } from "./latency.ts";
 import { formatListen } from "./listen-address.ts";
 import type { Namespace } from "./namespace.ts";
 import { segmentName } from "./segment-header.ts";
@@ -61,9 +63,36 @@ export function namespaceInfo(namespace: Namespace, context: CommandContext, for
         ["state", namespace.disturbance?.replaceAll(": ", ", ") ?? "ok"],
         ["listen", quoted(formatListen(properties.listen))],
         ["listening", context.listeners.stateOf(properties.listen)],
+        ...figures(namespace),
     );
     return textOf(lines);
 }
+
+/** Ours: what it takes on disk, and what was done since it was opened. */
+function figures({ measures: done, segments, upkeep }: Namespace): Line[] {
+    const { totalBytes, neededBytes } = upkeep.use;
+    return [
+        ["log_bytes", totalBytes],
+        ["log_live_bytes", segments.liveBytes],
+        ["log_kept_bytes", neededBytes - segments.liveBytes],
+        ["log_dead_bytes", Math.max(0, totalBytes - neededBytes)],
+        ["compaction_debt_bytes", debtBytes(upkeep.use)],
+        ["compactions", done.compactions],
+        ["compacted_bytes", done.compactedBytes],
+        ["ops_read", done.reads],
+        ["ops_write", done.writes],
+        ["ops_delete", done.deletes],
+        ["ops_scan", done.scans],
+        ...latency("read", done.readLatency),
+        ...latency("write", done.writeLatency),
+        ...latency("fsync", done.syncLatency),
+    ];
+}
+
+const latency = (name: string, { text, sumUs }: Latency): Line[] => [
+    [`${name}_us`, text],
+    [`${name}_us_sum`, sumUs],
+];
 
 /** What can be said of a namespace whose log could not be read. */
 export function unavailableInfo({ name, directory, reason }: Unavailable): string {

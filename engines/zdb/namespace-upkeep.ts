@@ -83,7 +83,7 @@ export class NamespaceUpkeep implements Upkept {
         await this.running;
     }
 
-    private get use(): SpaceUse {
+    get use(): SpaceUse {
         const { segments } = this.namespace;
         return { totalBytes: segments.totalBytes, neededBytes: segments.neededBytes, segmentBytes: this.namespace.segmentBytes() };
     }
@@ -114,7 +114,12 @@ export class NamespaceUpkeep implements Upkept {
         const run = chooseRun(this.namespace.segments.closed, this.namespace.segmentBytes(), this.space.freeBytes());
         this.isFutile = run === undefined;
         if (!run) return false;
-        this.namespace.checkpoint.rewrote((await this.rewrite(run)).endOffset);
+        let before = 0;
+        for (const { endOffset } of run) before += endOffset;
+        const { endOffset } = await this.rewrite(run);
+        this.namespace.checkpoint.rewrote(endOffset);
+        this.namespace.measures.compactions++;
+        this.namespace.measures.compactedBytes += before - endOffset;
         this.untidied();
         return true;
     }

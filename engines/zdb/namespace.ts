@@ -11,6 +11,7 @@ import { Log } from "./log.ts";
 import type { LogEnd, LogOwner } from "./log-owner.ts";
 import type { RecordSource } from "./log-reader.ts";
 import { NamespaceCheckpoint } from "./namespace-checkpoint.ts";
+import { NamespaceMeasures } from "./namespace-measures.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import { NamespaceUpkeep } from "./namespace-upkeep.ts";
 import { type LiveRecord, type Place, payloadOffset } from "./place.ts";
@@ -56,6 +57,7 @@ export class Namespace implements LogOwner {
     readonly sidecars: Sidecars;
     readonly upkeep: NamespaceUpkeep;
     readonly checkpoint: NamespaceCheckpoint;
+    readonly measures = new NamespaceMeasures();
     /** Removed, detached or closed: connections that still hold it must leave. */
     gone = false;
     /** It is closed and opened anew; its clients wait until this resolves, and are in the new one then. */
@@ -340,7 +342,12 @@ export class Namespace implements LogOwner {
     }
 
     acknowledged(): void {
+        this.measures.acknowledged(this.log.syncer.acknowledgedLsn, this.parts.timers.nowMs());
         this.parts.acknowledged();
+    }
+
+    synced(ms: number): void {
+        this.measures.syncLatency.add(ms);
     }
 
     failed(reason: string): void {

@@ -162,6 +162,13 @@ export class Segments {
         return total;
     }
 
+    /** Of the records the index points to. */
+    get liveBytes(): number {
+        let live = 0;
+        for (const { liveBytes } of this.inOrder) live += liveBytes;
+        return live;
+    }
+
     /** Live bytes and those that must stay beside them. */
     get neededBytes(): number {
         let needed = 0;

@@ -60,7 +60,7 @@ export class Server {
     private readonly connections = new Set<Connection>();
     private readonly waiting = new Set<Connection>();
     private readonly ownListeners: OwnListeners;
-    private readonly turn = new Turn();
+    private readonly turn = new Turn(() => this.parts.timers.nowMs());
     private readonly listeners: Listeners;
     private readonly namespaces: Namespaces;
     private readonly context: CommandContext;

@@ -86,7 +86,7 @@ export const ADMIN_PASSWORD = "admin";
 
 export async function inProcessServer(segmentBytes: number): Promise<InProcessServer> {
     const timers = new ManualTimers();
-    const turn = new Turn();
+    const turn = new Turn(() => timers.nowMs());
     const waiting = new Set<Connection>();
     const acknowledged = (): void => {
         for (const connection of waiting) turn.answered(connection);
