@@ -25,7 +25,7 @@ export class DiskSpace {
         this.disk = disk;
         this.file = path.join(dataDirectory, RESERVE_FILE);
         this.nowMs = nowMs;
-        this.fill();
+        if (fullReserveBytes > 0) this.fill();
     }
 
     /** The disk ran full a moment ago: values need not be tried. */

@@ -34,6 +34,8 @@ export interface Disk {
     /** With the directories above it. */
     makeDirectory(directory: string): void;
     rename(from: string, to: string): void;
+    /** Gives a file a second name on its file system. */
+    link(from: string, to: string): void;
     remove(file: string): void;
     /** Removes a directory with all it holds, off the event loop. */
     removeTree(directory: string): Promise<void>;
@@ -101,6 +103,7 @@ export const nodeDisk: Disk = {
     list: (directory) => fs.readdirSync(directory),
     makeDirectory: (directory) => void fs.mkdirSync(directory, { mode: 0o700, recursive: true }),
     rename: (from, to) => fs.renameSync(from, to),
+    link: (from, to) => fs.linkSync(from, to),
     remove: (file) => fs.rmSync(file, { force: true }),
     removeTree: (directory) => fs.promises.rm(directory, { recursive: true, force: true }),
     exists: (file) => fs.existsSync(file),

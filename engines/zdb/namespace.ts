@@ -8,7 +8,7 @@ import { IdIndex } from "./id-index.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
 import { Log } from "./log.ts";
-import type { LogEnd, LogOwner } from "./log-owner.ts";
+import type { LogEnd, LogOwner, NewRecord } from "./log-owner.ts";
 import type { RecordSource } from "./log-reader.ts";
 import { NamespaceCheckpoint } from "./namespace-checkpoint.ts";
 import { NamespaceMeasures } from "./namespace-measures.ts";
@@ -228,17 +228,16 @@ export class Namespace implements LogOwner {
         const checksum = payloadChecksum(value);
         if (before && this.isSame(before, value, checksum)) return { outcome: "unchanged", key, lsn: before.head.lsn };
         const stored = key.length === 0 ? this.ids.nextKey() : key;
-        const { place, lsn } = this.log.append({
-            kind: RECORD_KINDS.value,
-            key: stored,
-            payload: value,
-            checksum,
-            previousLsn: before?.head.lsn ?? 0,
-            timestamp,
-        });
-        this.change({ key: stored, before: before?.place, after: place }, lsn);
-        this.ids.take();
+        const lsn = this.write({ key: stored, payload: value, checksum, timestamp }, before);
         return { outcome: "written", key: stored, lsn };
+    }
+
+    /** Writes a value without asking whether that is allowed or needed. The LSN of its record. */
+    write(value: Pick<NewRecord, "key" | "payload" | "checksum" | "timestamp">, before: LiveRecord | undefined): number {
+        const { place, lsn } = this.log.append({ kind: RECORD_KINDS.value, ...value, previousLsn: before?.head.lsn ?? 0 });
+        this.change({ key: value.key, before: before?.place, after: place }, lsn);
+        this.ids.take();
+        return lsn;
     }
 
     /** DEL of a key that exists; the LSN of its tombstone. */

@@ -142,6 +142,11 @@ export class MemoryDisk implements Disk {
         this.directories = new Set([...this.directories].map(moved));
     }
 
+    link(from: string, to: string): void {
+        if (this.exists(to)) throw failure("EEXIST");
+        this.files.set(to, this.file(from));
+    }
+
     remove(file: string): void {
         this.files.delete(file);
     }
