@@ -2,6 +2,7 @@ import { isNoSpace } from "./disk.ts";
 import type { LogEnd, LogParts } from "./log-owner.ts";
 import { createSegment } from "./segment-files.ts";
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment-header.ts";
+import { renewSegment } from "./segment-renewal.ts";
 import type { Segment, Segments } from "./segments.ts";
 
 /** The segment of a log that is appended to. */
@@ -70,6 +71,21 @@ export class ActiveSegment {
         this.fd = fd;
         this.current = this.segments.add(header, SEGMENT_HEADER_BYTES);
         this.segments.appended = { segment: this.current, fd };
+    }
+
+    /** Puts a new file in the place of one that failed; nothing is appended meanwhile. Throws when that fails too. */
+    async renew(): Promise<void> {
+        const { disk, space } = this.parts;
+        const fd = await renewSegment({
+            disk,
+            directory: this.segments.directory,
+            segment: this.current,
+            fd: this.fd,
+            giveUpReserve: (error) => isNoSpace(error) && space.giveUp(),
+        });
+        this.segments.renewed(this.current, fd);
+        disk.close(this.fd);
+        this.fd = fd;
     }
 
     close(): void {

@@ -50,6 +50,8 @@ export interface LogOwner {
     /** Replies that waited may be sent now. */
     acknowledged(): void;
     failed(reason: string): void;
+    /** What failed is overcome. */
+    mended(): void;
 }
 
 /** Where the log ends, as a new or reopened log starts from it. */

@@ -4,6 +4,7 @@ import { errorCode, isNoSpace } from "./disk.ts";
 import type { Durability } from "./durability.ts";
 import type { Batch, Gate, GateKeeper } from "./gate.ts";
 import { BATCH_BYTES, SYNC_AFTER_BYTES } from "./limits.ts";
+import { LogMending } from "./log-mending.ts";
 import type { Appended, LogEnd, LogOwner, LogParts, NewRecord } from "./log-owner.ts";
 import { ENCODINGS, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds, writeHead } from "./record.ts";
 import { Refusal } from "./refusal.ts";
@@ -22,13 +23,14 @@ export class Log implements GateKeeper {
     writtenLsn: number;
     /** Bytes that went to files since it was opened. */
     writtenBytes = 0;
-    /** Why nothing can be appended any more. */
-    failure: string | undefined;
     readonly syncer: Syncer;
     readonly epoch: number;
     private readonly parts: LogParts;
     private readonly owner: LogOwner;
     private readonly segment: ActiveSegment;
+    private readonly mending: LogMending;
+    /** Why nothing is appended any more: it is damaged, or closed. */
+    private end: string | undefined;
     private batch: Batch = { failure: undefined };
     private buffer: Buffer | undefined;
     private buffered = 0;
@@ -46,17 +48,28 @@ export class Log implements GateKeeper {
         this.lastLsn = end.lastLsn;
         this.writtenLsn = end.lastLsn;
         this.endsWithMark = end.closedInOrder;
-        this.failure = end.failure;
+        this.end = end.failure;
+        this.mending = new LogMending({
+            timers: parts.timers,
+            mend: () => this.mend(),
+            broke: (reason) => owner.failed(reason),
+            mended: () => owner.mended(),
+        });
         this.syncer = new Syncer(
             {
                 timers: parts.timers,
                 sync: () => this.syncFile(),
                 advanced: () => owner.acknowledged(),
-                failed: (error) => this.fail(`a sync of the log failed (${errorCode(error)})`),
+                failed: (error) => this.mending.begin(`a sync of the log failed (${errorCode(error)})`),
             },
             durability,
             end.lastLsn,
         );
+    }
+
+    /** Why nothing can be appended, for ever or until the disk is well again. */
+    get failure(): string | undefined {
+        return this.end ?? this.mending.reason;
     }
 
     get activeSegment(): number {
@@ -144,6 +157,7 @@ export class Log implements GateKeeper {
     /** Writes and syncs everything, marks the end, closes the files. */
     async close(): Promise<void> {
         try {
+            await this.mending.now();
             if (this.failure === undefined) {
                 await this.commit();
                 if (!this.endsWithMark) await this.mark();
@@ -169,8 +183,8 @@ export class Log implements GateKeeper {
     }
 
     private async release(reason: string): Promise<void> {
-        this.failure ??= reason;
-        await Promise.all([this.syncer.stop(), this.owner.quiesce()]);
+        this.end ??= reason;
+        await Promise.all([this.mending.stop(), this.syncer.stop(), this.owner.quiesce()]);
         this.isClosed = true;
         this.write();
         this.segment.close();
@@ -241,11 +255,11 @@ export class Log implements GateKeeper {
         }
         batch.failure = isNoSpace(error) ? DISK_FULL : `Cannot write data right now (${errorCode(error)})`;
         if (isNoSpace(error)) this.sawFull();
-        else this.fail(`a write to the log failed (${errorCode(error)})`);
+        else this.mending.begin(`a write to the log failed (${errorCode(error)})`);
         try {
             this.segment.takeBack();
         } catch (truncateError) {
-            this.fail(`a partly written record could not be taken back (${errorCode(truncateError)})`);
+            this.mending.begin(`a partly written record could not be taken back (${errorCode(truncateError)})`);
         }
     }
 
@@ -258,7 +272,7 @@ export class Log implements GateKeeper {
             this.bytesSinceSync = 0;
             this.syncer.syncedNow();
         } catch (error) {
-            this.fail(`a sync of the log failed (${errorCode(error)})`);
+            this.mending.begin(`a sync of the log failed (${errorCode(error)})`);
             throw new Refusal(`Cannot write data right now: ${this.failure}`);
         }
         const { owner, lastLsn } = this;
@@ -285,9 +299,17 @@ export class Log implements GateKeeper {
         this.owner.synced(this.parts.timers.nowMs() - startedMs);
     }
 
-    private fail(reason: string): void {
-        if (this.failure !== undefined) return;
-        this.failure = reason;
-        this.owner.failed(reason);
+    /** Everything written goes to another file and is synced there. Nothing is appended meanwhile, because of the failure. */
+    private async mend(): Promise<void> {
+        this.write();
+        await this.syncer.halt();
+        try {
+            await this.segment.renew();
+        } catch (error) {
+            this.syncer.goOn();
+            throw error;
+        }
+        this.bytesSinceSync = 0;
+        this.syncer.mended();
     }
 }

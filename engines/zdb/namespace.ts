@@ -355,6 +355,11 @@ export class Namespace implements LogOwner {
         this.parts.log(`namespace ${this.name} is read-only: ${reason}`);
     }
 
+    mended(): void {
+        this.parts.log(`namespace ${this.name} is writable again: what was not synced was written to another file`);
+        this.upkeep.closedOne();
+    }
+
     checkpointParts(): CheckpointParts {
         const { disk } = this.parts;
         const { directory } = this.sidecars;

@@ -264,6 +264,12 @@ export class Segments {
         });
     }
 
+    /** Another file has the name of the segment that is appended to, the same to the byte. */
+    renewed(segment: Segment, fd: number): void {
+        this.release(segment.id);
+        this.appended = { segment, fd };
+    }
+
     close(): void {
         this.appended = undefined;
         this.byId.clear();

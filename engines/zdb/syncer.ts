@@ -42,6 +42,7 @@ export class Syncer {
     private running: Promise<void> | undefined;
     private cancelTimer: (() => void) | undefined;
     private stopped = false;
+    private isHalted = false;
 
     constructor(parts: SyncerParts, durability: Durability, lsn: number) {
         this.parts = parts;
@@ -79,8 +80,28 @@ export class Syncer {
         const target = this.writtenLsn;
         while (this.syncedLsn < target) {
             if (this.failure !== undefined) throw this.failure;
+            if (this.isHalted) throw new Error("syncs are halted");
             await this.run();
         }
+    }
+
+    /** Nothing is synced from now on, as after a failed sync; resolves when a sync under way has ended. */
+    async halt(): Promise<void> {
+        this.isHalted = true;
+        await this.running;
+    }
+
+    /** Syncs may go on, unless one has failed. */
+    goOn(): void {
+        this.isHalted = false;
+        if (this.writtenLsn > this.syncedLsn) this.plan();
+    }
+
+    /** Everything written is on disk in spite of a failed sync, in another file. */
+    mended(): void {
+        this.failure = undefined;
+        this.isHalted = false;
+        this.syncedNow();
     }
 
     /** Ends timers and waits for a running sync. */
@@ -92,14 +113,14 @@ export class Syncer {
     }
 
     private plan(): void {
-        if (this.failure !== undefined || this.stopped) return;
+        if (this.failure !== undefined || this.stopped || this.isHalted) return;
         if (this.durability.kind === "commit") void this.run();
         if (this.durability.kind !== "interval" || this.cancelTimer) return;
         // Half the interval leaves the other half for the sync itself.
         const ageMs = this.parts.timers.nowMs() - (this.oldestUnsyncedMs ?? this.parts.timers.nowMs());
         this.cancelTimer = this.parts.timers.after(Math.max(0, this.durability.ms / 2 - ageMs), () => {
             this.cancelTimer = undefined;
-            void this.run();
+            if (!this.isHalted) void this.run();
         });
     }
 

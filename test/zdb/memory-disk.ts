@@ -187,6 +187,11 @@ export class MemoryDisk implements Disk {
         return Buffer.from(this.file(file).data);
     }
 
+    /** Other bytes in a file that may be open. */
+    change(file: string, data: Buffer): void {
+        this.file(file).data = Buffer.from(data);
+    }
+
     replace(file: string, data: Buffer): void {
         this.files.set(file, { data: Buffer.from(data), synced: Buffer.from(data) });
     }
