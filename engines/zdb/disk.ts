@@ -6,14 +6,10 @@ import { readNow } from "./seam-read.ts";
  * The file operations the log stands on, and nothing else: tests put a disk behind it that runs full or fails.
  * Reads and appends are synchronous, they end in the page cache; `sync` may take long and runs on the thread pool.
  */
-export interface Disk {
-    openForRead(file: string): number;
+export interface Disk extends DiskReader {
     openForAppend(file: string): number;
     /** Fails when the file exists. */
     create(file: string): number;
-    close(fd: number): void;
-    /** Bytes read; fewer than asked only at the end of the file. */
-    read(fd: number, target: Buffer, offset: number, length: number, position: number): number;
     /**
      * Bytes read that need not be waited for, fewer than asked when the rest must be or the file ends; WOULD_WAIT when there is none,
      * UNSUPPORTED when that is not known.
@@ -23,14 +19,12 @@ export interface Disk {
     readLater(fd: number, target: Buffer, offset: number, length: number, position: number): Promise<number>;
     /** Writes all of it or throws; a part may then be in the file. */
     write(fd: number, source: Buffer, offset: number, length: number, position: number): void;
-    size(fd: number): number;
     truncate(fd: number, length: number): void;
     sync(fd: number): Promise<void>;
     syncNow(fd: number): void;
     /** Makes new, renamed and removed names in a directory survive a power loss. */
     syncDirectory(directory: string): void;
     syncDirectoryLater(directory: string): Promise<void>;
-    list(directory: string): string[];
     /** With the directories above it. */
     makeDirectory(directory: string): void;
     rename(from: string, to: string): void;
@@ -39,9 +33,19 @@ export interface Disk {
     remove(file: string): void;
     /** Removes a directory with all it holds, off the event loop. */
     removeTree(directory: string): Promise<void>;
-    exists(file: string): boolean;
     /** Bytes still to be had on the file system of a directory. */
     freeBytes(directory: string): number;
+}
+
+/** What one needs who changes nothing. */
+export interface DiskReader {
+    openForRead(file: string): number;
+    close(fd: number): void;
+    /** Bytes read; fewer than asked only at the end of the file. */
+    read(fd: number, target: Buffer, offset: number, length: number, position: number): number;
+    size(fd: number): number;
+    list(directory: string): string[];
+    exists(file: string): boolean;
 }
 
 export const nodeDisk: Disk = {

@@ -2,7 +2,7 @@ import * as path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { mismatch } from "./checkpoint.ts";
 import { type StoredCheckpoint, UnusableCheckpoint } from "./checkpoint-reader.ts";
-import type { Disk } from "./disk.ts";
+import type { Disk, DiskReader } from "./disk.ts";
 import { MAX_PAYLOAD_BYTES, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, readHead } from "./record.ts";
 import { RecordCursor } from "./record-blocks.ts";
 import {
@@ -79,7 +79,8 @@ export async function readLog(parts: ReadingParts, visitor: LogVisitor): Promise
     }
 }
 
-interface OpenedSegments {
+/** The segment files of a directory, open for reading. */
+export interface OpenedSegments {
     readonly segments: StoredSegment[];
     readonly damage: Damage[];
     readonly unfinished: string | undefined;
@@ -156,14 +157,15 @@ async function readSidecar({ blocks }: OpenedSidecar, visit: (record: ScannedRec
 }
 
 /** The sidecar of the whole of a segment; the caller closes it. */
-function fittingSidecar(disk: Disk, sidecars: Sidecars | undefined, { header, end }: StoredSegment): OpenedSidecar | undefined {
+function fittingSidecar(disk: DiskReader, sidecars: Sidecars | undefined, { header, end }: StoredSegment): OpenedSidecar | undefined {
     const found = sidecars?.find(header);
     if (!found || found.header.endOffset === end) return found;
     disk.close(found.fd);
     return undefined;
 }
 
-function openSegments(disk: Disk, directory: string): OpenedSegments {
+/** The caller closes the descriptors. */
+export function openSegments(disk: DiskReader, directory: string): OpenedSegments {
     const segments: StoredSegment[] = [];
     try {
         return readHeaders(disk, directory, segments);
@@ -174,7 +176,7 @@ function openSegments(disk: Disk, directory: string): OpenedSegments {
     }
 }
 
-function readHeaders(disk: Disk, directory: string, segments: StoredSegment[]): OpenedSegments {
+function readHeaders(disk: DiskReader, directory: string, segments: StoredSegment[]): OpenedSegments {
     const names = disk.list(directory);
     const numbers = names.flatMap((name) => segmentNumber(name) ?? []);
     numbers.sort((a, b) => a - b);
@@ -198,7 +200,7 @@ function readHeaders(disk: Disk, directory: string, segments: StoredSegment[]): 
     return { segments: current, damage, unfinished, leftovers };
 }
 
-function readHeader(disk: Disk, file: string) {
+function readHeader(disk: DiskReader, file: string) {
     const fd = disk.openForRead(file);
     try {
         const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
@@ -211,7 +213,7 @@ function readHeader(disk: Disk, file: string) {
 }
 
 /** Segments of an older epoch are what is left of a namespace that was emptied, those in the range of a rewritten one what it stands for. */
-function isCurrent({ header }: StoredSegment, segments: readonly StoredSegment[]): boolean {
+export function isCurrent({ header }: StoredSegment, segments: readonly StoredSegment[]): boolean {
     return !segments.some(({ header: other }) => {
         if (other.epoch !== header.epoch) return other.epoch > header.epoch;
         return other.generation > header.generation && header.firstLsn >= other.firstLsn && header.firstLsn <= other.lastLsn;
@@ -222,7 +224,7 @@ function isCurrent({ header }: StoredSegment, segments: readonly StoredSegment[]
  * A machine that stopped may have kept the head of its last records but not their payloads: such records at the very end, which
  * nobody was promised, are part of the torn tail. Records known to be synced are not looked at, nor any when the log was closed in order.
  */
-function endOfSoundPayloads(disk: Disk, segment: StoredSegment, checkpoint: StoredCheckpoint | undefined): number {
+export function endOfSoundPayloads(disk: DiskReader, segment: StoredSegment, checkpoint: StoredCheckpoint | undefined): number {
     if (endsWithMark(disk, segment)) return segment.end;
     const synced = checkpoint?.syncedEnd(segment.header.firstLsn);
     const scanner = new SegmentScanner(disk, segment.fd, segment.end, segment.header, synced?.nextLsn, synced?.offset);
@@ -243,14 +245,14 @@ function endOfSoundPayloads(disk: Disk, segment: StoredSegment, checkpoint: Stor
 }
 
 /** Whether the log was closed in order: then its last segment need not be read for this. */
-function endsWithMark(disk: Disk, { fd, end, header }: StoredSegment): boolean {
+function endsWithMark(disk: DiskReader, { fd, end, header }: StoredSegment): boolean {
     const bytes = Buffer.alloc(RECORD_HEAD_BYTES);
     const count = disk.read(fd, bytes, 0, bytes.length, Math.max(SEGMENT_HEADER_BYTES, end - bytes.length));
     const head = readHead(bytes, 0, count, header.salt);
     return head?.kind === RECORD_KINDS.mark && head.keyLength === 0 && head.payloadLength === 0;
 }
 
-function sourceOf(disk: Disk, { fd }: StoredSegment, segment: number): RecordSource {
+function sourceOf(disk: DiskReader, { fd }: StoredSegment, segment: number): RecordSource {
     return {
         segment,
         payload({ head, payloadOffset }) {

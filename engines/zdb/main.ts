@@ -3,15 +3,18 @@ import { parseOptions } from "./options.ts";
 import { Refusal, StartError } from "./refusal.ts";
 import { continueInBackground, isBackground, sayReadyToParent } from "./seam-process.ts";
 import { Server, systemParts } from "./server.ts";
+import { runNamedTool } from "./tools.ts";
 
 /** The version INFO and --version tell; the same as the package's. */
 export const ZDB_VERSION = "0.2.0";
 
 /**
- * Runs a Zero-DB server until SIGTERM or SIGINT and gives the exit code of the process: 0 after an orderly end,
+ * Runs one of the tools (`check` ...), or a Zero-DB server until SIGTERM or SIGINT and gives the exit code of the process: 0 after an orderly end,
  * 1 when it could not start or could not bring everything to disk.
  */
 export async function runZdb(argv: readonly string[]): Promise<number> {
+    const tool = runNamedTool(argv);
+    if (tool) return tool;
     try {
         const parsed = parseOptions(argv);
         if (parsed.action === "help") return print(HELP);

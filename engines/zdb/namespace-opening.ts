@@ -45,6 +45,21 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
     }
 }
 
+/** The namespace as its log alone tells it, to be looked at. Nothing is changed on disk, and nothing can be appended. */
+export async function readNamespaceFromLog(parts: NamespaceParts, name: string, directory: string): Promise<Namespace> {
+    return (await replayLog(parts, new Namespace(parts, name, directory), {})).namespace;
+}
+
+/** The same from the checkpoint of its index; undefined when there is none that can be used. */
+export async function readNamespaceFromCheckpoint(parts: NamespaceParts, name: string, directory: string): Promise<Namespace | undefined> {
+    return (await replayFromCheckpoint(parts, name, directory))?.namespace;
+}
+
+/** The same from whatever is fastest. */
+export async function readNamespace(parts: NamespaceParts, name: string, directory: string): Promise<Namespace> {
+    return (await replay(parts, name, directory)).namespace;
+}
+
 /** From what makes it fastest: a checkpoint of the index, then the sidecars. What is wrong with the log itself is judged by the log alone. */
 async function replay(parts: NamespaceParts, name: string, directory: string): Promise<Replayed> {
     const quickly = (await replayFromCheckpoint(parts, name, directory)) ?? (await replayFromSidecars(parts, name, directory));

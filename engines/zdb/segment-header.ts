@@ -48,13 +48,18 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
     return bytes;
 }
 
+const UNKNOWN_VERSION = "is not known to this version";
+
+/** The file is sound; a later version of this program wrote it. */
+export const isOfLaterVersion = (problem: string): boolean => problem.endsWith(UNKNOWN_VERSION);
+
 /** The header, or why these bytes are none. */
 export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | { readonly problem: string } {
     if (bytes.length < SEGMENT_HEADER_BYTES) return { problem: "segment header is cut short" };
     if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return { problem: "not a zeroform Zero-DB segment" };
     if (crc32(bytes.subarray(0, CHECKSUM_OFFSET)) !== bytes.readUInt32LE(CHECKSUM_OFFSET)) return { problem: "segment header is damaged" };
     const version = bytes.readUInt32LE(8);
-    if (version !== FORMAT_VERSION) return { problem: `segment format ${version} is not known to this version` };
+    if (version !== FORMAT_VERSION) return { problem: `segment format ${version} ${UNKNOWN_VERSION}` };
     return {
         epoch: readUint64(bytes, 16),
         firstLsn: readUint64(bytes, 24),

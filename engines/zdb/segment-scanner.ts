@@ -1,4 +1,4 @@
-import type { Disk } from "./disk.ts";
+import type { DiskReader } from "./disk.ts";
 import { MAX_KEY_BYTES } from "./limits.ts";
 import { RECORD_HEAD_BYTES, RECORD_MARK, RECORD_MARK_OFFSET, type RecordHead, readHead, recordLength } from "./record.ts";
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment-header.ts";
@@ -34,14 +34,21 @@ export class SegmentScanner {
     /** LSN the next record must have (generation 0) or exceed by any amount (rewritten segments). */
     expectedLsn: number;
 
-    private readonly disk: Disk;
+    private readonly disk: DiskReader;
     private readonly fd: number;
     private readonly end: number;
     private readonly header: SegmentHeader;
     private window = Buffer.alloc(0);
     private windowStart = 0;
 
-    constructor(disk: Disk, fd: number, end: number, header: SegmentHeader, expectedLsn = header.firstLsn, start = SEGMENT_HEADER_BYTES) {
+    constructor(
+        disk: DiskReader,
+        fd: number,
+        end: number,
+        header: SegmentHeader,
+        expectedLsn = header.firstLsn,
+        start = SEGMENT_HEADER_BYTES,
+    ) {
         this.validEnd = start;
         this.disk = disk;
         this.fd = fd;

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Disk } from "./disk.ts";
+import type { DiskReader } from "./disk.ts";
 import { readUint64, writeUint64 } from "./record.ts";
 import { DamagedBlock, type RecordBlocks } from "./record-blocks.ts";
 import type { Segment } from "./segments.ts";
@@ -80,10 +80,10 @@ export function sealBlock(block: Buffer, used: number, firstLsn: number): void {
 /** The blocks of a sidecar file. */
 export class SidecarBlocks implements RecordBlocks {
     readonly count: number;
-    private readonly disk: Disk;
+    private readonly disk: DiskReader;
     private readonly fd: number;
 
-    constructor(disk: Disk, fd: number, header: SidecarHeader) {
+    constructor(disk: DiskReader, fd: number, header: SidecarHeader) {
         this.disk = disk;
         this.fd = fd;
         this.count = header.blocks;

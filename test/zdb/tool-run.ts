@@ -1,0 +1,35 @@
+import { runTool, type Tool, type ToolWorld } from "../../engines/zdb/tool.ts";
+import type { MemoryDisk } from "./memory-disk.ts";
+
+export interface ToolResult {
+    readonly code: number;
+    readonly out: string;
+    readonly said: readonly string[];
+}
+
+/** Runs a tool on a disk in memory. */
+export async function runOn(disk: MemoryDisk, tool: Tool, ...argv: readonly string[]): Promise<ToolResult> {
+    let out = "";
+    const said: string[] = [];
+    const world: ToolWorld = {
+        disk,
+        lockForReading: () => () => undefined,
+        lockForWriting: () => () => undefined,
+        out: (text) => {
+            out += text;
+        },
+        say: (line) => said.push(line),
+        progress: () => undefined,
+    };
+    return { code: await runTool("tool", tool, argv, world), out, said };
+}
+
+/** One bit of a file is another. */
+export function flip(disk: MemoryDisk, file: string, bit: number): MemoryDisk {
+    const copy = disk.copy();
+    const bytes = copy.contents(file);
+    const at = Math.floor(bit / 8);
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << (bit % 8));
+    copy.replace(file, bytes);
+    return copy;
+}
