@@ -43,6 +43,10 @@ export const isCommand = (name: string): boolean => name !== "HELLO" && COMMANDS
 /** Carries out one request: finds the command, makes the checks all commands share, and runs it. */
 export function execute(context: CommandContext, connection: Connection, args: readonly Buffer[]): Answer {
     context.statistics.executed++;
+    return carryOut(context, connection, args);
+}
+
+function carryOut(context: CommandContext, connection: Connection, args: readonly Buffer[]): Answer {
     const { segments } = connection.session.namespace;
     const before = connection.replies.size;
     segments.lent = NOTHING;
@@ -78,10 +82,10 @@ function* executeAgain(context: CommandContext, connection: Connection, args: re
     else if (answer) yield* answer;
 }
 
-/** The namespace is closed for a moment: goes on in the one that takes its place. */
-function* afterwards(renewal: Promise<void>, context: CommandContext, connection: Connection, args: readonly Buffer[]): AnswerStream {
-    yield renewal;
-    const answer = execute(context, connection, args);
+/** The namespace is closed for a moment, and it goes on in the one that takes its place; or a write waits for room on the disk. */
+function* afterwards(ready: Promise<void>, context: CommandContext, connection: Connection, args: readonly Buffer[]): AnswerStream {
+    yield ready;
+    const answer = carryOut(context, connection, args);
     if (answer instanceof Promise) yield answer;
     else if (answer) yield* answer;
 }
@@ -91,9 +95,12 @@ function attempt(context: CommandContext, connection: Connection, args: readonly
     if (connection.session.namespace.gone) {
         throw new Refusal("Your active namespace is not available anymore (probably removed).", { closes: true });
     }
-    const { renewal } = connection.session.namespace;
+    const { renewal, upkeep } = connection.session.namespace;
     if (renewal) return afterwards(renewal, context, connection, args);
-    const answer = runWatched(context, connection, find(args[0]), args, startedMs);
+    const command = find(args[0]);
+    const room = command.operation === "write" ? upkeep.room() : undefined;
+    if (room) return afterwards(room, context, connection, args);
+    const answer = runWatched(context, connection, command, args, startedMs);
     return answer instanceof Promise ? answer.catch((error: unknown) => countAndThrow(context, connection, args[0], error)) : answer;
 }
 

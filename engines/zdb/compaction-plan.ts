@@ -2,8 +2,9 @@ import type { Segment } from "./segments.ts";
 
 /** Most bytes one rewriting reads, in segments of full size. */
 const MOST_INPUT_SEGMENTS = 4;
-/** A rewriting must free this share of what it reads. */
+/** A rewriting must free this share of what it reads; on a full disk little is better than nothing. */
 const WORTHWHILE_SHARE = 0.25;
+const WORTHWHILE_SHARE_WHEN_FULL = 1 / 64;
 /** Segments that are mostly empty are merged when this many fit into one. */
 const WORTHWHILE_MERGE = 4;
 /** What opening, syncing and renaming cost, as if so much were copied: a segment without anything needed is the best there is. */
@@ -28,11 +29,25 @@ export function debtBytes({ totalBytes, neededBytes, segmentBytes }: SpaceUse): 
 
 export const isWorthwhile = (use: SpaceUse): boolean => debtBytes(use) > 0;
 
+/** Whether the garbage of a segment is worth a rewriting of its own on a full disk. */
+export function isWorthwhileWhenFull({ garbageBytes, endOffset }: Segment): boolean {
+    return garbageBytes >= endOffset * WORTHWHILE_SHARE_WHEN_FULL;
+}
+
+/** What a choice is made by. */
+export interface RunLimits {
+    readonly segmentBytes: number;
+    /** What there is room for. */
+    readonly mostOutputBytes: number;
+    readonly isFull: boolean;
+}
+
 /**
  * The run of adjacent closed segments whose rewriting frees most for what it copies; undefined when none is worth it. The result
  * fits into one segment.
  */
-export function chooseRun(closed: readonly Segment[], segmentBytes: number, mostOutputBytes = segmentBytes): Segment[] | undefined {
+export function chooseRun(closed: readonly Segment[], { segmentBytes, mostOutputBytes, isFull }: RunLimits): Segment[] | undefined {
+    const leastShare = isFull ? WORTHWHILE_SHARE_WHEN_FULL : WORTHWHILE_SHARE;
     let best: Segment[] | undefined;
     let bestScore = 0;
     for (let first = 0; first < closed.length; first++) {
@@ -46,7 +61,7 @@ export function chooseRun(closed: readonly Segment[], segmentBytes: number, most
             if (last > first && (needed > Math.min(segmentBytes, mostOutputBytes) || input > MOST_INPUT_SEGMENTS * segmentBytes)) break;
             const freed = input - needed;
             const merged = last - first + 1;
-            if (needed > mostOutputBytes || (freed < input * WORTHWHILE_SHARE && merged < WORTHWHILE_MERGE)) continue;
+            if (needed > mostOutputBytes || (freed < input * leastShare && merged < WORTHWHILE_MERGE)) continue;
             const score = (freed + (merged - 1) * FIXED_COST_BYTES) / (needed + FIXED_COST_BYTES);
             if (score <= bestScore) continue;
             bestScore = score;

@@ -107,7 +107,7 @@ class Rewriting {
         }
         disk.remove(this.file);
         this.fd = disk.create(this.file);
-        this.sidecar = sidecars.begin(this.header.number);
+        this.beginSidecar(sidecars);
         this.put(encodeSegmentHeader(this.header));
         for await (const { segment, cursor } of this.records(this.run)) await this.copyRecord(segment, cursor);
         this.flush();
@@ -203,7 +203,7 @@ class Rewriting {
     private async copyWhole(segment: Segment, offset: number, read: RecordHead, key: Buffer): Promise<void> {
         const head = { ...read, unsynced: 0 };
         const { salt } = this.header;
-        this.sidecar?.add(this.written + this.used, head, key, salt);
+        this.list(head, key);
         this.marks.saw(head.lsn, this.written + this.used);
         this.makeRoom(RECORD_HEAD_BYTES + head.keyLength);
         this.used += writeHead(this.output, this.used, head, key, salt);
@@ -221,6 +221,24 @@ class Rewriting {
             await this.slices.next();
         }
         if (checksum !== head.payloadChecksum) throw new UnreadableRecord(segment, offset);
+    }
+
+    /** Without room for a sidecar the segment is rewritten all the same: it can be listed later. */
+    private beginSidecar(sidecars: Sidecars): void {
+        try {
+            this.sidecar = sidecars.begin(this.header.number);
+        } catch {
+            this.sidecar = undefined;
+        }
+    }
+
+    private list(head: RecordHead, key: Buffer): void {
+        try {
+            this.sidecar?.add(this.written + this.used, head, key, this.header.salt);
+        } catch {
+            this.sidecar?.abandon();
+            this.sidecar = undefined;
+        }
     }
 
     /** Bytes of a segment, from a window that is read on the thread pool. */
@@ -272,11 +290,13 @@ class Rewriting {
         const { sidecar } = this;
         this.sidecar = undefined;
         for (const old of this.run) this.parts.sidecars.close(old.id);
+        segment.marks = this.marks;
+        if (!sidecar) return;
         try {
-            await sidecar?.finish(segment);
+            await sidecar.finish(segment);
             segment.marks = undefined;
         } catch {
-            segment.marks = this.marks;
+            // It is listed later.
         }
     }
 

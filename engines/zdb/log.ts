@@ -201,11 +201,11 @@ export class Log implements GateKeeper {
         this.nextSegment(isValue);
     }
 
-    /** Ends the segment before it is full. */
+    /** Ends the segment before it is full, also on a full disk: closed, it can be rewritten. Throws a Refusal. */
     jump(): void {
         if (this.failure !== undefined) throw new Refusal(`Namespace is read-only: ${this.failure}`);
         this.writeOrRefuse();
-        this.nextSegment(true);
+        this.nextSegment(false);
     }
 
     private begin(): Buffer {

@@ -79,6 +79,7 @@ function figures({ measures: done, segments, upkeep }: Namespace): Line[] {
         ["compaction_debt_bytes", debtBytes(upkeep.use)],
         ["compactions", done.compactions],
         ["compacted_bytes", done.compactedBytes],
+        ["delayed_writes", done.delayedWrites],
         ["ops_read", done.reads],
         ["ops_write", done.writes],
         ["ops_delete", done.deletes],

@@ -31,6 +31,8 @@ export class NamespaceMeasures {
     compactions = 0;
     /** Bytes of log that rewriting segments has freed. */
     compactedBytes = 0;
+    /** Writes that had to wait for the room that a rewriting makes. */
+    delayedWrites = 0;
 
     private readonly prompt: Pending = { reads: 0, writes: 0 };
     private readonly late: Pending = { reads: 0, writes: 0 };

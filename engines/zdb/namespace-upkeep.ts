@@ -1,5 +1,5 @@
 import { CompactionOver, compact, UnreadableRecord } from "./compaction.ts";
-import { chooseRun, isWorthwhile, mustWait, type SpaceUse } from "./compaction-plan.ts";
+import { chooseRun, isWorthwhile, isWorthwhileWhenFull, mustWait, type SpaceUse } from "./compaction-plan.ts";
 import { type Disk, isNoSpace } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import { LogIteration } from "./log-iteration.ts";
@@ -47,20 +47,37 @@ export class NamespaceUpkeep implements Upkept {
     /** A segment was closed. */
     closedOne(): void {
         this.isFutile = false;
+        const closed = this.namespace.segments.all.at(-2);
+        if (this.server && closed) this.space.mayRewrite(closed.endOffset);
         this.server?.wants(this);
     }
 
-    /** The disk is full: what is not needed must go, however little it is. */
-    sawFull(): void {
-        this.isFutile = false;
+    /** The namespace can be written to. */
+    begin(): void {
+        this.server?.begin(this);
+        const closed = this.namespace.segments.closed.map(({ endOffset }) => endOffset);
+        if (this.server && closed.length > 0) this.space.mayRewrite(Math.max(...closed));
+    }
+
+    /** It can be written to again. */
+    resume(): void {
         this.server?.wants(this);
+    }
+
+    sawFull(): void {
+        this.server?.sawFull();
+    }
+
+    mayHelp(): void {
+        this.isFutile = false;
     }
 
     /** What a write has to wait for before it is tried: room that a rewriting makes. */
     room(): Promise<void> | undefined {
-        if (!this.isCrowded || this.isOver || this.isFutile) return undefined;
+        if (!this.isCrowded || this.isOver || this.isFutile || this.namespace.log.failure !== undefined) return undefined;
         this.server?.wants(this);
         if (!this.server?.helps(this)) return undefined;
+        this.namespace.measures.delayedWrites++;
         return new Promise((resolve) => this.waiting.push(resolve));
     }
 
@@ -91,6 +108,8 @@ export class NamespaceUpkeep implements Upkept {
     private async tidyOnce(): Promise<boolean> {
         if (this.isOver || this.namespace.log.failure !== undefined) return false;
         const { segments } = this.namespace;
+        // What can be rebuilt is not made on a full disk.
+        if (this.space.refusesValues) return this.compactOnce();
         const unlisted = segments.closed.find(({ marks, damaged }) => marks !== undefined && !damaged);
         if (mustWait(this.use) && (await this.compactOnce())) return true;
         if (!unlisted) return (await this.checkpointOnce()) || this.compactOnce();
@@ -110,8 +129,11 @@ export class NamespaceUpkeep implements Upkept {
             this.isFutile = true;
             return false;
         }
-        if (!isWorthwhile(this.use) && !this.space.refusesValues) return false;
-        const run = chooseRun(this.namespace.segments.closed, this.namespace.segmentBytes(), this.space.freeBytes());
+        const isFull = this.space.refusesValues;
+        if (!isWorthwhile(this.use) && !isFull) return false;
+        const limits = { segmentBytes: this.namespace.segmentBytes(), mostOutputBytes: this.space.freeBytes(), isFull };
+        if (isFull) this.closeActive();
+        const run = chooseRun(this.namespace.segments.closed, limits);
         this.isFutile = run === undefined;
         if (!run) return false;
         let before = 0;
@@ -122,6 +144,13 @@ export class NamespaceUpkeep implements Upkept {
         this.namespace.measures.compactedBytes += before - endOffset;
         this.untidied();
         return true;
+    }
+
+    /** On a small disk all there is to be freed may be in the segment that is appended to. */
+    private closeActive(): void {
+        const { segments, log } = this.namespace;
+        const active = segments.all.at(-1);
+        if (active && this.namespace.wasUsed && isWorthwhileWhenFull(active)) log.jump();
     }
 
     /** Rewrites these adjacent closed segments. */
@@ -156,6 +185,12 @@ export class NamespaceUpkeep implements Upkept {
     private look(): void {
         const { use } = this;
         this.isCrowded = mustWait(use);
+        if (this.space.refusesValues) {
+            // What was written was a deletion.
+            this.isFutile = false;
+            this.server?.wants(this);
+            return;
+        }
         if ((isWorthwhile(use) && !this.isFutile) || this.namespace.checkpoint.isDue) this.server?.wants(this);
     }
 

@@ -96,6 +96,7 @@ export class Namespace implements LogOwner {
         const { disk, space, timers, durability } = this.parts;
         const logParts = { disk, space, timers, segments: this.segments };
         this.openLog = new Log(logParts, this, durabilityOf(this.properties, durability), end);
+        this.upkeep.begin();
     }
 
     get directory(): string {
@@ -357,7 +358,7 @@ export class Namespace implements LogOwner {
 
     mended(): void {
         this.parts.log(`namespace ${this.name} is writable again: what was not synced was written to another file`);
-        this.upkeep.closedOne();
+        this.upkeep.resume();
     }
 
     checkpointParts(): CheckpointParts {

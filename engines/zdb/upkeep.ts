@@ -10,6 +10,8 @@ export interface Upkept {
     readonly name: string;
     /** Does one piece of it; false when there is none left. */
     tidy(): Promise<boolean>;
+    /** Circumstances are others than when it found that nothing could be done. */
+    mayHelp(): void;
     /** There will be no more room for now: writes that wait must go on. */
     untidied(): void;
 }
@@ -26,6 +28,7 @@ export class Upkeep {
     readonly compacts: boolean;
     private readonly timers: Timers;
     private readonly log: (line: string) => void;
+    private readonly known = new Set<Upkept>();
     private readonly waiting = new Set<Upkept>();
     private readonly paused = new Map<Upkept, number>();
     private isRunning = false;
@@ -34,6 +37,19 @@ export class Upkeep {
         this.timers = timers;
         this.log = log;
         this.compacts = compacts;
+    }
+
+    /** The namespace is there. */
+    begin(namespace: Upkept): void {
+        this.known.add(namespace);
+    }
+
+    /** The disk is full: what any namespace does not need must go, however little it is. */
+    sawFull(): void {
+        for (const namespace of this.known) {
+            namespace.mayHelp();
+            this.wants(namespace);
+        }
     }
 
     /** The namespace may have work. */
@@ -51,6 +67,7 @@ export class Upkeep {
     }
 
     forget(namespace: Upkept): void {
+        this.known.delete(namespace);
         this.waiting.delete(namespace);
         this.paused.delete(namespace);
     }

@@ -15,7 +15,7 @@ import { Turn } from "../../engines/zdb/turn.ts";
 import { Watches } from "../../engines/zdb/watches.ts";
 import { ManualTimers } from "./manual-timers.ts";
 import { MemoryDisk } from "./memory-disk.ts";
-import { openStore, type Store } from "./store.ts";
+import { openStore, type Store, type StoreOptions } from "./store.ts";
 
 /** The server's end of a connection whose client the test plays: it takes answers at once, or when it is told to. */
 export class FakeSocket extends EventEmitter {
@@ -84,7 +84,7 @@ export interface InProcessServer {
 
 export const ADMIN_PASSWORD = "admin";
 
-export async function inProcessServer(segmentBytes: number): Promise<InProcessServer> {
+export async function inProcessServer(segmentBytes: number, options: StoreOptions = {}): Promise<InProcessServer> {
     const timers = new ManualTimers();
     const turn = new Turn(() => timers.nowMs());
     const waiting = new Set<Connection>();
@@ -99,7 +99,7 @@ export async function inProcessServer(segmentBytes: number): Promise<InProcessSe
         for (const { session } of connections) if (session.namespace === before) session.namespace = now;
     };
     const disk = new MemoryDisk("/data", "/index");
-    const store = await openStore("/data", { disk, timers, segmentBytes, acknowledged, renewed });
+    const store = await openStore("/data", { disk, timers, segmentBytes, acknowledged, renewed, ...options });
     const standard = (): Namespace => store.namespaces.get("default") ?? store.standard;
     const log = (): void => undefined;
     const context: CommandContext = {

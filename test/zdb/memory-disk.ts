@@ -43,6 +43,13 @@ export class MemoryDisk implements Disk {
         return used;
     }
 
+    /** Bytes of the files directly in a directory. */
+    bytesIn(directory: string): number {
+        let bytes = 0;
+        for (const [name, { data }] of this.files) if (path.dirname(name) === directory) bytes += data.length;
+        return bytes;
+    }
+
     openForRead(file: string): number {
         return this.opened(this.directories.has(file) ? undefined : this.file(file));
     }
