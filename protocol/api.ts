@@ -77,7 +77,7 @@ export interface ResourceReport {
     readonly outputs: Readonly<Record<string, unknown>>;
 }
 
-/** Proof of a secret without the secret: HMAC-SHA256 of its UTF-8 text under a key chosen by the caller, both base64. */
+/** Proof of a secret without the secret: HMAC-SHA256 of its text (`secretText`) in UTF-8 under a key chosen by the caller, both base64. */
 export interface Digest {
     readonly key: string;
     readonly hmac: string;

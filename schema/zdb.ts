@@ -1,11 +1,14 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { durability } from "./durability.ts";
 import { limits } from "./limits.ts";
 import { bearingData, onNode } from "./on-node.ts";
 import { derived, derivedSecret, generated, output, primitive, reference, replace, secret, update } from "./primitive.ts";
 import { size } from "./quantity.ts";
+import { tls } from "./tls.ts";
 
-const WILDCARDS: readonly string[] = ["0.0.0.0", "::"];
+/** All addresses of the node. */
+export const isWildcard = (address: string): boolean => address === "0.0.0.0" || address === "::";
 
 /** An always-append key-value store that speaks the Redis protocol: one namespace on a Zero-DB server of the node. */
 export const zdb = primitive({
@@ -36,6 +39,12 @@ export const zdb = primitive({
         ),
         /** Let anyone who reaches it read without the password. @default false */
         public: update(z.boolean({ error: "write public as true or false" }).default(false)),
+        /** Write once: a key that has a value keeps it, and none can be deleted. @default false */
+        worm: update(z.boolean({ error: "write worm as true or false" }).default(false)),
+        /** `open`; `locked`: it can be read only; `frozen`: it cannot be read either. @default "open" */
+        access: update(z.enum(["open", "locked", "frozen"], { error: 'write access as "open", "locked" or "frozen"' }).default("open")),
+        /** What an acknowledged write survives besides the death of its server: `none` promises nothing more, after `interval 1s` a power loss takes at most the last second (10ms to 1h), after `commit` nothing. @default "interval 1s" */
+        durability: update(durability.default("interval 1s")),
         /** IP address of the node that it listens on. Never wider than written. @default "127.0.0.1" */
         listen: update(
             z
@@ -56,6 +65,8 @@ export const zdb = primitive({
                     .optional(),
             ),
         ),
+        /** Speak TLS, with PEM texts: `{ certificate, privateKey, clientCa }`. With `clientCa` clients have to show a certificate that it has signed. A renewed certificate disconnects nobody. Secret as a whole. @default plain TCP */
+        tls: secret(update(tls)),
         /** What its server may take of the machine: `{ memory: "512MiB", cpu: 0.5, ioWeight: 50 }`, each optional. Zdbs that share a server get the largest that one of them asks for. @default three quarters of the memory, all cores, the usual weight */
         limits: update(limits),
         ...bearingData,
@@ -65,15 +76,16 @@ export const zdb = primitive({
         namespace: output(z.string()),
         /** Address that clients connect to. */
         host: derived(z.string()),
-        /** `redis://<namespace>:<password>@<host>:<port>`. */
+        /** `redis://<namespace>:<password>@<host>:<port>`, `rediss://` with `tls`. */
         url: derivedSecret(z.string()),
     },
     exclusive: (inputs) => inputs.port !== undefined,
     derive: ({ inputs, reported, address }) => {
         const listen = String(inputs.listen);
-        const host = WILDCARDS.includes(listen) ? address : listen;
+        const host = isWildcard(listen) ? address : listen;
         const authority = isIP(host) === 6 ? `[${host}]` : host;
         const password = encodeURIComponent(String(inputs.password));
-        return { host, url: `redis://${reported.namespace}:${password}@${authority}:${inputs.port}` };
+        const scheme = inputs.tls === undefined ? "redis" : "rediss";
+        return { host, url: `${scheme}://${reported.namespace}:${password}@${authority}:${inputs.port}` };
     },
 });

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Digest, Params, ReadReport } from "../../protocol/api.ts";
 import { asZeroformError } from "../../protocol/errors.ts";
+import { secretText } from "../../protocol/secret-text.ts";
 import type { Waiting } from "../reconciler/reconciler.ts";
 import type { LifeRow } from "../store/lives.ts";
 import { ownLife, tenantOf } from "./caller.ts";
@@ -56,7 +57,7 @@ const differing = (row: LifeRow, digests: Readonly<Record<string, Digest>>): rea
     Object.entries(digests).flatMap(([name, { key, hmac }]) => {
         const value = row.spec[name];
         if (value === undefined) return [name];
-        const own = createHmac("sha256", Buffer.from(key, "base64")).update(String(value), "utf8").digest();
+        const own = createHmac("sha256", Buffer.from(key, "base64")).update(secretText(value), "utf8").digest();
         const theirs = Buffer.from(hmac, "base64");
         return own.length === theirs.length && timingSafeEqual(own, theirs) ? [] : [name];
     });

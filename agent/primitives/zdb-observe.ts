@@ -1,5 +1,6 @@
 import { asZeroformError } from "../../protocol/errors.ts";
-import type { zdb } from "../../schema/zdb.ts";
+import { isForAddress } from "../../schema/tls.ts";
+import { isWildcard, type zdb } from "../../schema/zdb.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
 import { type Amounts, lacking, parseLimits, unkept } from "./zdb-limits.ts";
@@ -119,9 +120,15 @@ export const observeZdb = (resource: Zdb, { servers, addresses, controllers }: Z
     }
     const listening = info.get("listening") ?? "no";
     if (listening !== "yes") return drifted(`it cannot be reached: ${listening}${hintOf(listening, addresses)}`);
-    const notes = unkept(resource.spec.limits, controllers);
+    const notes = [...unkept(resource.spec.limits, controllers), ...unfitting(resource)];
     return { state: "ready", outputs, ...(notes.length > 0 && { notes }) };
 };
+
+/** Wildcards are no address that anybody connects by. */
+const unfitting = ({ spec: { tls, listen } }: Zdb): readonly string[] =>
+    tls === undefined || isWildcard(listen) || isForAddress(tls, listen)
+        ? []
+        : [`its certificate is not for ${listen}: clients that check it have to connect by a name that is in it`];
 
 const tail = (words: string): string => (words === "" ? "" : `: ${words}`);
 

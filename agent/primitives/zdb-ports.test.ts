@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { mintLife, mintTenantId } from "../../protocol/ids.ts";
+import { makeCertificate } from "../../test/zdb/certificates.ts";
+import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import type { Listener } from "../os/ports.ts";
 import type { Context, Resource } from "./driver.ts";
 import type { Zdb } from "./zdb-places.ts";
@@ -73,6 +75,35 @@ describe("the port of a Zdb", () => {
         const wide = zdb("wide", "0.0.0.0", 9961);
         await expect(admitPort(zdb("narrow", "10.0.0.11", 9961), undefined, context([wide]))).rejects.toThrow(`Zdb "wide"`);
         expect(await admitPort(zdb("narrow", "10.0.0.11"), undefined, context([wide]))).toBe(9900);
+    });
+
+    it("is shared over TLS by those whose certificates are for the same names, and is refused to others, naming who has it", async () => {
+        const directory = temporaryDirectory();
+        const tlsOf = (name: string, clientCa?: string): Zdb["spec"]["tls"] => {
+            const { cert, key } = makeCertificate(directory, name);
+            return { certificate: cert, privateKey: key, clientCa };
+        };
+        const speaking = (name: string, port: number | undefined, tls: Zdb["spec"]["tls"]): Zdb => {
+            const plain = zdb(name, "10.0.0.11", port);
+            return { ...plain, spec: { ...plain.spec, tls } };
+        };
+        const holder = speaking("events", 9970, tlsOf("one"));
+        const admitted = (wanted: Zdb, old?: Zdb) => admitPort(wanted, old, context([holder], [heard("10.0.0.11", 9970)]));
+        expect(await admitted(speaking("renewed", 9970, tlsOf("one")))).toBe(9970);
+        const apart: readonly (readonly [Zdb["spec"]["tls"], string])[] = [
+            [undefined, "speaks TLS there"],
+            [tlsOf("two"), "whose certificate there is for other names"],
+            [tlsOf("one", "an authority"), "asks clients for other ones"],
+        ];
+        for (const [tls, words] of apart) {
+            await expect(admitted(speaking("other", 9970, tls))).rejects.toMatchObject({
+                code: "CONFLICT",
+                message: expect.stringMatching(`10.0.0.11:9970 is held by Zdb "events" of the same Node .*${words}`),
+            });
+            expect(await admitted(speaking("other", undefined, tls))).toBe(9900);
+        }
+        // It is alone there, and may become what it likes.
+        expect(await admitted({ ...holder, spec: { ...holder.spec, tls: undefined } }, holder)).toBe(9970);
     });
 
     it("is refused when a program that is none of ours has it, naming that", async () => {

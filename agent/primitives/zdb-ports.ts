@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
+import { tlsTerms } from "../../schema/tls.ts";
 import type { Context } from "./driver.ts";
 import { sharesServer, type Zdb } from "./zdb-places.ts";
 import { authorityOf } from "./zdb-properties.ts";
@@ -22,11 +23,10 @@ export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Cont
         for (const other of others) {
             if (!clash(address, other.spec)) continue;
             const shared = sharesServer(other, wanted) && authorityOf(other.spec) === authorityOf(address);
-            if (!shared)
-                return {
-                    words: `Zdb "${other.name}" of ${other.tenant === wanted.tenant ? "the same" : "another"} Node (tenant ${other.tenant})`,
-                    life: other.life,
-                };
+            if (shared && termsOf(other) === termsOf(wanted)) continue;
+            const whose = other.tenant === wanted.tenant ? "the same" : "another";
+            const words = `Zdb "${other.name}" of ${whose} Node (tenant ${other.tenant})${shared ? apart(other, wanted) : ""}`;
+            return { words, life: other.life };
         }
         const listening = listeners.find((listener) => clash(address, { listen: listener.address, port: listener.port }));
         if (listening === undefined) return undefined;
@@ -47,6 +47,15 @@ export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Cont
         });
     }
     return port;
+};
+
+const termsOf = ({ spec: { tls } }: Zdb): string => (tls === undefined ? "plain TCP" : tlsTerms(tls));
+
+/** What of two Zdbs on one address keeps them from sharing it. */
+const apart = (other: Zdb, wanted: Zdb): string => {
+    if (other.spec.tls === undefined) return ", which speaks plain TCP there";
+    if (wanted.spec.tls === undefined) return ", which speaks TLS there";
+    return ", whose certificate there is for other names, or which asks clients for other ones";
 };
 
 const freePort = async (own: readonly Zdb[], holderOf: (port: number) => Promise<Holder>): Promise<number> => {

@@ -1,28 +1,55 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 import type { Life } from "../../protocol/ids.ts";
 import { bytesOf } from "../../schema/quantity.ts";
+import type { Tls } from "../../schema/tls.ts";
 import type { Zdb } from "./zdb-places.ts";
-
-/** What a power loss may take. */
-const DURABILITY = "interval 1s";
 
 /** A property of a namespace: how NSSET is told, and how NSINFO shows it. */
 export interface Property {
-    readonly name: "mode" | "maxsize" | "public" | "durability" | "listen";
-    readonly value: string;
+    /** What a person calls it. */
+    readonly name: string;
+    readonly set: readonly [property: string, value: string];
     readonly shownAs: string;
     readonly shown: string;
+    /** What a server that does not show it has: one of an older release, which goes on until its next start. */
+    readonly unshown?: string;
 }
 
 /** What a namespace shall be, in the order in which it may become so: it is reachable last. The password is apart, nothing shows it. */
-export const propertiesOf = ({ spec }: Zdb): readonly Property[] => [
-    { name: "mode", value: spec.mode, shownAs: "mode", shown: spec.mode === "seq" ? "sequential" : "userkey" },
-    { name: "maxsize", value: String(bytesOf(spec.size)), shownAs: "data_limits_bytes", shown: String(bytesOf(spec.size)) },
-    { name: "public", value: spec.public ? "1" : "0", shownAs: "public", shown: spec.public ? "yes" : "no" },
-    { name: "durability", value: DURABILITY, shownAs: "durability", shown: DURABILITY },
-    { name: "listen", value: authorityOf(spec), shownAs: "listen", shown: authorityOf(spec) },
-];
+export const propertiesOf = ({ spec }: Zdb): readonly Property[] => {
+    const { mode, size, worm, access, durability, tls } = spec;
+    const limit = String(bytesOf(size));
+    return [
+        { name: "mode", set: ["mode", mode], shownAs: "mode", shown: mode === "seq" ? "sequential" : "userkey" },
+        { name: "maxsize", set: ["maxsize", limit], shownAs: "data_limits_bytes", shown: limit },
+        switched("public", spec.public),
+        switched("worm", worm),
+        {
+            name: "access",
+            set: access === "frozen" ? ["freeze", "1"] : ["lock", flag(access === "locked")],
+            ...alike("access", access, "open"),
+        },
+        { name: "durability", set: ["durability", durability], ...alike("durability", durability) },
+        { name: "tls", set: ["tls", tls === undefined ? "*" : tlsText(tls)], ...alike("tls", tlsDigest(tls), "none") },
+        { name: "listen", set: ["listen", authorityOf(spec)], ...alike("listen", authorityOf(spec)) },
+    ];
+};
+
+const tlsText = ({ certificate, privateKey, clientCa }: Tls): string =>
+    JSON.stringify({ cert: certificate, key: privateKey, ca: clientCa });
+
+/** What a server tells of it: nothing of the key, which belongs to its certificate. */
+const tlsDigest = (tls: Tls | undefined): string =>
+    tls === undefined
+        ? "none"
+        : `sha256:${createHash("sha256")
+              .update(JSON.stringify([tls.certificate, tls.clientCa ?? ""]))
+              .digest("hex")}`;
+
+const flag = (on: boolean): string => (on ? "1" : "0");
+const switched = (name: string, on: boolean): Property => ({ name, set: [name, flag(on)], shownAs: name, shown: on ? "yes" : "no" });
+const alike = (shownAs: string, shown: string, unshown?: string) => ({ shownAs, shown, ...(unshown !== undefined && { unshown }) });
 
 /** `10.0.0.1:9900`, `[::1]:9900` */
 export const authorityOf = ({ listen, port }: Pick<Zdb["spec"], "listen" | "port">): string =>
@@ -43,7 +70,11 @@ const unquoted = (text: string): string => text.replace(/^"(.*)"$/, "$1");
 
 /** The properties that are not as they shall be. */
 export const differing = (resource: Zdb, info: Info): readonly Property[] =>
-    propertiesOf(resource).filter(({ shownAs, shown }) => info.get(shownAs) !== shown);
+    propertiesOf(resource).filter(({ shownAs, shown, unshown }) => (info.get(shownAs) ?? unshown) !== shown);
+
+/** Properties that its server cannot have: it runs a program of an older release. */
+export const unknownTo = (info: Info, properties: readonly Property[]): readonly Property[] =>
+    properties.filter(({ shownAs, unshown }) => unshown !== undefined && info.has("mode") && !info.has(shownAs));
 
 /** Proofs of the passwords that were set last, by life. */
 export type Digests = ReadonlyMap<Life, string>;

@@ -45,6 +45,13 @@ export const ensureServer = async (server: ZdbServer, context: Context): Promise
     await untilAnswering(server, os, signal);
 };
 
+/** Starts it anew with the program and parameters of today. Clients that reconnect notice a pause of less than a second. */
+export const restartServer = async (server: ZdbServer, { os, signal, progress }: Context, why: string): Promise<void> => {
+    progress(`restarting its Zero-DB server, ${why}`);
+    await os.systemd.restart(server.unit, signal);
+    await untilAnswering(server, os, signal);
+};
+
 /** Lets a server take what those ask for who are on it, but for one that leaves; at once, and nobody notices. */
 export const limitServer = async (
     server: ZdbServer,

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { formatResourceId, mintLife, mintMachineId, mintTenantId } from "../../protocol/ids.ts";
+import { makeCertificate } from "../../test/zdb/certificates.ts";
+import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import type { Observation, Resource } from "./driver.ts";
 import { observeZdb, type ServerFacts, type ZdbFacts } from "./zdb-observe.ts";
 import { namespaceOf, placeNow, serverOf, trashedNamespace, type Zdb } from "./zdb-places.ts";
-import { digestOf, formatDigests, parseDigests, parseInfo, propertiesOf, provesPassword } from "./zdb-properties.ts";
+import { differing, digestOf, formatDigests, parseDigests, parseInfo, propertiesOf, provesPassword, unknownTo } from "./zdb-properties.ts";
 import { configOf, instanceOf, TEMPLATE } from "./zdb-units.ts";
 
 const PASSWORD = "correct-horse-battery";
@@ -21,8 +23,12 @@ const zdb = (spec: Partial<Zdb["spec"]> = {}, more: Partial<Zdb> = {}): Zdb => (
         mode: "user",
         password: PASSWORD,
         public: false,
+        worm: false,
+        access: "open",
+        durability: "interval 1s",
         listen: "10.0.0.11",
         port: 9900,
+        tls: undefined,
         limits: undefined,
         ...spec,
     },
@@ -44,7 +50,9 @@ data_size_bytes: 6144
 data_size_mb: 0.01
 data_limits_bytes: 8388608
 mode: userkey
+access: open
 durability: interval 1s
+tls: none
 state: ok
 listen: 10.0.0.11:9900
 listening: yes
@@ -98,6 +106,9 @@ describe("a Zdb", () => {
         { line: "data_limits_bytes: 8388608", now: "data_limits_bytes: 0", is: "maxsize is 0" },
         { line: "mode: userkey", now: "mode: sequential", is: "mode is sequential" },
         { line: "durability: interval 1s", now: "durability: none", is: "durability is none" },
+        { line: "tls: none", now: "tls: sha256:ab", is: "tls is sha256:ab" },
+        { line: "worm: no", now: "worm: yes", is: "worm is yes" },
+        { line: "access: open", now: "access: frozen", is: "access is frozen" },
         { line: "listen: 10.0.0.11:9900", now: "listen: ", is: "listen is not set" },
         { line: "password: yes", now: "password: no", is: "password is not set" },
         { line: "state: ok", now: "state: read-only (EIO)", is: "read-only (EIO)" },
@@ -113,6 +124,36 @@ describe("a Zdb", () => {
         const seen = observeZdb(resource, facts(resource, {}, INFO.replace(line, now)));
         expect(seen.state).toBe("drifted");
         expect(wordsOf(seen)).toContain(is);
+    });
+
+    it("is as desired on a server of an older release, as long as it wants nothing that came later", () => {
+        const old = INFO.replace("access: open\n", "");
+        const seen = (resource: Zdb) => observeZdb(resource, facts(resource, {}, old));
+        expect(seen(zdb()).state).toBe("ready");
+        const locked = zdb({ access: "locked" });
+        expect(wordsOf(seen(locked))).toBe("access is not set");
+        expect(unknownTo(parseInfo(old), differing(locked, parseInfo(old))).map(({ name }) => name)).toEqual(["access"]);
+        // One that says nothing because its log cannot be read is no older one.
+        const unavailable = parseInfo("# namespace\nname: events\nstate: unavailable (EIO, retrying)\n");
+        expect(unknownTo(unavailable, differing(locked, unavailable))).toEqual([]);
+    });
+
+    it("says when clients that check its certificate cannot connect by its address", () => {
+        const { cert, key } = makeCertificate(temporaryDirectory(), "db");
+        const tls = { certificate: cert, privateKey: key };
+        const seen = (spec: Partial<Zdb["spec"]>) => {
+            const resource = zdb({ tls, ...spec });
+            const [property] = propertiesOf(resource).filter(({ name }) => name === "tls");
+            const info = INFO.replace("tls: none", `tls: ${property?.shown}`).replace(
+                "listen: 10.0.0.11",
+                `listen: ${resource.spec.listen}`,
+            );
+            return observeZdb(resource, facts(resource, {}, info));
+        };
+        const outputs = { namespace: expect.any(String) };
+        const notes = ["its certificate is not for 10.0.0.11: clients that check it have to connect by a name that is in it"];
+        expect(seen({})).toEqual({ state: "ready", outputs, notes });
+        for (const listen of ["127.0.0.1", "0.0.0.0"]) expect(seen({ listen })).toEqual({ state: "ready", outputs });
     });
 
     it("that asks for limits is as desired where its server has them or more, and says what the machine cannot keep", () => {
@@ -191,7 +232,7 @@ describe("a Zdb", () => {
 
     it("becomes reachable after everything else about it is set", () => {
         expect(propertiesOf(zdb()).at(-1)?.name).toBe("listen");
-        expect(propertiesOf(zdb({ listen: "::1" })).at(-1)?.value).toBe("[::1]:9900");
+        expect(propertiesOf(zdb({ listen: "::1" })).at(-1)?.set).toEqual(["listen", "[::1]:9900"]);
     });
 
     it("keeps proofs of passwords that are no passwords", () => {

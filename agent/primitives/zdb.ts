@@ -10,7 +10,7 @@ import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
 import { detachTo } from "./zdb-passage.ts";
 import { namespaceOf, placeNow, serverOf, sharesServer, traceNamespace, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { admitPort } from "./zdb-ports.ts";
-import { differing, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
+import { differing, parseDigests, parseInfo, provesPassword, unknownTo } from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
 import {
     command,
@@ -25,6 +25,7 @@ import {
     limitServer,
     rememberPassword,
     requireOpen,
+    restartServer,
     settle,
     withServer,
 } from "./zdb-server.ts";
@@ -122,7 +123,8 @@ const requireQuota = async (wanted: Zdb, old: Zdb | undefined, os: Os): Promise<
 };
 
 /** Makes the namespace what its spec says. Answers the password that it has been given, if it has. */
-const ensureNamespace = async (resource: Zdb, server: ZdbServer, { os, progress }: Context): Promise<string | undefined> => {
+const ensureNamespace = async (resource: Zdb, server: ZdbServer, context: Context): Promise<string | undefined> => {
+    const { os, progress } = context;
     const namespace = namespaceOf(resource);
     const { password } = resource.spec;
     if (password === undefined) throw new TypeError("a Zdb without a password has not been admitted");
@@ -136,15 +138,23 @@ const ensureNamespace = async (resource: Zdb, server: ZdbServer, { os, progress 
         const made = await commands(server, os, [["NSNEW", namespace], set("password", password), ["NSINFO", namespace]]);
         text = String(made.at(-1));
     }
-    const info = parseInfo(text ?? "");
+    let info = parseInfo(text ?? "");
+    const [unknown] = unknownTo(info, differing(resource, info));
+    if (unknown) {
+        await restartServer(server, context, `whose program is too old for ${unknown.name}`);
+        info = parseInfo((await infoText(server, os, namespace)) ?? "");
+    }
     const digests = isNew ? undefined : parseDigests(await os.files.readText(server.digests));
     const isKnown = info.get("password") === "yes" && !isClosed(info) && provesPassword(digests?.get(resource.life), password);
     if (!isNew && !isKnown) await command(server, os, ...set("password", password));
     // A new listener comes last, when all else is known to be so.
     for (const last of [false, true]) {
         const properties = differing(resource, info).filter(({ name }) => (name === "listen") === last);
-        const settings = properties.map(({ name, value }) => set(name, value));
-        await commands(server, os, settings);
+        await commands(
+            server,
+            os,
+            properties.map((property) => set(...property.set)),
+        );
     }
     return isKnown ? undefined : password;
 };

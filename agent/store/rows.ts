@@ -50,6 +50,25 @@ const openSpec = (seal: Seal, row: Row, life: Life): Values => {
     }
 };
 
+/** Inputs that came with a later release than the row are what they are by default. */
+const completed = (kind: ResourceKind, spec: Values): Values => {
+    const added = defaultsOf(kind).filter(([name]) => spec[name] === undefined);
+    return added.length === 0 ? spec : { ...spec, ...Object.fromEntries(added) };
+};
+
+const DEFAULTS = new Map<ResourceKind, readonly (readonly [name: string, value: unknown])[]>();
+
+const defaultsOf = (kind: ResourceKind): readonly (readonly [name: string, value: unknown])[] => {
+    const known = DEFAULTS.get(kind);
+    if (known) return known;
+    const defaults = Object.entries(primitiveOf(kind).inputs).flatMap(([name, { schema, change }]) => {
+        const { success, data } = schema.safeParse(undefined);
+        return change.rule !== "client" && success && data !== undefined ? [[name, data] as const] : [];
+    });
+    DEFAULTS.set(kind, defaults);
+    return defaults;
+};
+
 /** The columns that both tables have. Throws CorruptStore. */
 export const describedIn = (seal: Seal, row: Row): Described => {
     const life = row.life as Life;
@@ -59,7 +78,7 @@ export const describedIn = (seal: Seal, row: Row): Described => {
         kind: row.kind as ResourceKind,
         urn: String(row.urn),
         name: String(row.name),
-        spec: openSpec(seal, row, life),
+        spec: completed(row.kind as ResourceKind, openSpec(seal, row, life)),
         uses: parse(row.uses) as Described["uses"],
     };
 };

@@ -26,7 +26,16 @@ const row = (more: Partial<LifeRow> = {}): LifeRow => ({
     kind: "Zdb",
     urn: "urn",
     name: "db",
-    spec: { size: "1GiB", password: "very-secret-password" },
+    spec: {
+        size: "1GiB",
+        password: "very-secret-password",
+        mode: "user",
+        public: false,
+        worm: false,
+        access: "open",
+        durability: "interval 1s",
+        listen: "127.0.0.1",
+    },
     generated: ["password"],
     uses: { mount: mintLife() },
     desired: "present",
@@ -45,6 +54,15 @@ const row = (more: Partial<LifeRow> = {}): LifeRow => ({
 });
 
 describe("the store", () => {
+    it("completes what an older release has written by today's defaults", () => {
+        const store = open();
+        store.lives.put(row({ spec: { size: "1GiB", public: true } }));
+        store.close();
+        const again = open();
+        expect(again.lives.all().map(({ spec }) => spec)).toMatchObject([{ size: "1GiB", public: true, access: "open" }]);
+        again.close();
+    });
+
     it("gives back what it was given, after it was closed too", () => {
         const store = open();
         const rows = [row(), row({ removal: { place: "/p", trashMs: 1, keep: false }, namedAt: 7, made: true })];

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { formatAddress } from "./listen-address.ts";
 import type { Namespace } from "./namespace.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
+import { listenerKey } from "./namespace-tls.ts";
 import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
 
@@ -17,8 +17,8 @@ interface Openness {
 export function isReachable(namespace: Namespace, session: Session, closedServer: boolean): boolean {
     const { kind, key } = session.entrance;
     if (kind === "admin") return true;
-    const { listen } = namespace.properties;
-    if (listen.length > 0) return listen.some((address) => formatAddress(address) === key);
+    const { listen, tls } = namespace.properties;
+    if (listen.length > 0) return listen.some((address) => listenerKey(address, tls) === key);
     return kind === "general" && !closedServer;
 }
 

@@ -29,6 +29,8 @@ export interface CommandContext {
     readonly adminPassword: string | undefined;
     /** `default` is shut and namespaces are behind their own listeners only. */
     readonly closed: boolean;
+    /** Secret properties are sealed on the disk. */
+    readonly sealsSecrets: boolean;
     readonly indexDirectory: string;
     /** Memory for what is fetched from the disk for waiting commands. */
     readonly readBudget: InputBudget;

@@ -159,7 +159,7 @@ describe("namespaces", () => {
                     "next_internal_id mode stats_index_io_errors stats_index_io_error_last stats_index_faults stats_data_io_errors " +
                     "stats_data_io_error_last stats_data_faults space_available index_disk_freespace_bytes index_disk_freespace_mb " +
                     "data_disk_freespace_bytes data_disk_freespace_mb data_path data_active index_path index_active data_current_id " +
-                    "data_current_offset durability state listen listening log_bytes log_live_bytes log_kept_bytes log_dead_bytes " +
+                    "data_current_offset access durability state tls listen listening log_bytes log_live_bytes log_kept_bytes log_dead_bytes " +
                     "compaction_debt_bytes compactions compacted_bytes delayed_writes ops_read ops_write ops_delete ops_scan read_us " +
                     "read_us_sum write_us write_us_sum fsync_us fsync_us_sum",
             ),
@@ -180,6 +180,7 @@ describe("namespaces", () => {
             "mode: userkey",
             "space_available: 899",
             "data_current_id: 0",
+            "access: open",
             "durability: interval 1s",
             "state: ok",
             "listen: ",

@@ -1,7 +1,13 @@
 import { checkWrite, isVisible } from "./access.ts";
 import { argument, type Call, type Command, textArgument } from "./command.ts";
 import type { HookEvent } from "./hooks.ts";
-import { MAX_LISTEN_VALUE_BYTES, MAX_NAMESPACE_NAME_BYTES, MAX_PROPERTY_NAME_BYTES, MAX_PROPERTY_VALUE_BYTES } from "./limits.ts";
+import {
+    MAX_LISTEN_VALUE_BYTES,
+    MAX_NAMESPACE_NAME_BYTES,
+    MAX_PROPERTY_NAME_BYTES,
+    MAX_PROPERTY_VALUE_BYTES,
+    MAX_TLS_VALUE_BYTES,
+} from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
 import { emptyLog } from "./namespace-emptying.ts";
 import { namespaceInfo, unavailableInfo } from "./namespace-info.ts";
@@ -13,7 +19,13 @@ import { Refusal } from "./refusal.ts";
 const DEFAULT_PROPERTIES: readonly string[] = ["mode", "lock", "freeze", "durability"];
 
 /** What decides who may be in a namespace. */
-const TERMS: readonly string[] = ["listen", "password", "public"];
+const TERMS: readonly string[] = ["listen", "tls", "password", "public"];
+
+/** Properties that may be longer than others. */
+const LONGER: ReadonlyMap<string, number> = new Map([
+    ["listen", MAX_LISTEN_VALUE_BYTES],
+    ["tls", MAX_TLS_VALUE_BYTES],
+]);
 
 export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
     NSNEW: { admin: true, argc: [2, 2], refusesEmpty: true, run: create },
@@ -51,7 +63,7 @@ async function setProperty(call: Call): Promise<void> {
     const name = nameArgument(call);
     const property = textArgument(call, 2);
     const value = textArgument(call, 3);
-    const longest = property === "listen" ? MAX_LISTEN_VALUE_BYTES : MAX_PROPERTY_VALUE_BYTES;
+    const longest = LONGER.get(property) ?? MAX_PROPERTY_VALUE_BYTES;
     if (property.length > MAX_PROPERTY_NAME_BYTES || value.length > longest) throw new Refusal("Argument too long");
 
     const namespace = context.namespaces.get(name);
@@ -59,6 +71,9 @@ async function setProperty(call: Call): Promise<void> {
     if (name === DEFAULT_NAMESPACE && !DEFAULT_PROPERTIES.includes(property)) throw new Refusal("Cannot update default namespace");
     if (property === "mode") checkModeChange(call, namespace);
 
+    // A password may be read by whoever reads the values; with a key one could pose as the server.
+    if (property === "tls" && value !== "*" && !context.sealsSecrets)
+        throw new Refusal("Cannot keep a private key without --seal-key-file");
     await namespace.setProperty(propertyChange(property, property === "listen" && value === "*" ? "" : value));
     if (TERMS.includes(property)) await context.rearrange();
     tell(call, "namespace-updated", name);

@@ -52,6 +52,8 @@ export const MAX_PROPERTY_NAME_BYTES = 256;
 export const MAX_PROPERTY_VALUE_BYTES = 63;
 /** `listen` is a list of addresses and may be longer than other values. */
 export const MAX_LISTEN_VALUE_BYTES = 1024;
+/** `tls` holds a certificate with its chain, a key and authorities. */
+export const MAX_TLS_VALUE_BYTES = 256 * KIB;
 /** Longest password a client may send. */
 export const MAX_SELECT_PASSWORD_BYTES = 255;
 export const MAX_ADMIN_PASSWORD_BYTES = 128;

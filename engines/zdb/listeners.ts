@@ -1,9 +1,11 @@
 import * as net from "node:net";
 import { errorCode } from "./disk.ts";
 import { formatAddress, type ListenAddress } from "./listen-address.ts";
+import { listenerKey, type NamespaceTls } from "./namespace-tls.ts";
+import type { Properties } from "./properties.ts";
 import type { Entrance } from "./session.ts";
 import type { Timers } from "./syncer.ts";
-import type { TlsIdentity } from "./tls-identity.ts";
+import { TlsIdentity } from "./tls-identity.ts";
 
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5000;
@@ -12,7 +14,7 @@ const BACKLOG = 511;
 
 export interface ListenersParts {
     readonly timers: Timers;
-    /** undefined: plain TCP. */
+    /** Of namespaces that have none of their own; undefined: plain TCP. */
     readonly tls: TlsIdentity | undefined;
     accept(socket: net.Socket, entrance: Entrance): void;
     log(line: string): void;
@@ -33,19 +35,23 @@ export class Listeners {
         this.own.add(formatAddress(address));
     }
 
-    /** Makes these, and only these, the listeners of namespaces; resolves when each was tried once. */
-    async want(addresses: Iterable<ListenAddress>): Promise<void> {
-        const wanted = new Map<string, ListenAddress>();
-        for (const address of addresses) wanted.set(formatAddress(address), address);
+    /** Makes what these ask for, and only that, the listeners of namespaces; resolves when each was tried once. */
+    async want(namespaces: Iterable<Asking>): Promise<void> {
+        const wanted = wishesOf(namespaces);
         for (const [key, listener] of this.wanted) {
             if (wanted.has(key)) continue;
             this.wanted.delete(key);
             listener.close();
         }
         const tries: Promise<void>[] = [];
-        for (const [key, address] of wanted) {
-            if (this.own.has(key) || this.wanted.has(key)) continue;
-            const listener = new Listener(this.parts, address, key);
+        for (const [key, { address, tls }] of wanted) {
+            if (this.own.has(key)) continue;
+            const known = this.wanted.get(key);
+            if (known) {
+                known.renew(tls);
+                continue;
+            }
+            const listener = new Listener(this.parts, address, key, tls);
             this.wanted.set(key, listener);
             tries.push(listener.open());
         }
@@ -58,20 +64,53 @@ export class Listeners {
     }
 
     /** `yes`, or which addresses are not listened on and why; for a namespace that asked for none: `no listener asked for`. */
-    stateOf(addresses: readonly ListenAddress[]): string {
-        if (addresses.length === 0) return "no (no listener asked for)";
-        const problems = addresses.flatMap((address) => {
-            const key = formatAddress(address);
-            const problem = this.own.has(key) ? undefined : (this.wanted.get(key)?.problem ?? undefined);
-            return problem ? [`${key} ${problem}`] : [];
+    stateOf({ listen, tls }: Asking): string {
+        if (listen.length === 0) return "no (no listener asked for)";
+        const problems = listen.flatMap((address) => {
+            const problem = this.problemOf(listenerKey(address, tls), formatAddress(address));
+            return problem ? [`${formatAddress(address)} ${problem}`] : [];
         });
         return problems.length === 0 ? "yes" : `no (${problems.join(", ")})`;
+    }
+
+    private problemOf(key: string, address: string): string | undefined {
+        const problem = this.own.has(key) ? undefined : this.wanted.get(key)?.problem;
+        if (problem === undefined) return undefined;
+        const isTaken = this.own.has(address) || [...this.wanted.values()].some((other) => other.serves(address));
+        return isTaken ? "is listened on with other TLS settings, for another namespace" : problem;
     }
 
     close(): void {
         for (const listener of this.wanted.values()) listener.close();
         this.wanted.clear();
     }
+}
+
+/** What a namespace asks for. */
+export type Asking = Pick<Properties, "listen" | "tls">;
+
+interface Wish {
+    readonly address: ListenAddress;
+    readonly tls: NamespaceTls | undefined;
+}
+
+/** By key. Of several certificates for the same names the youngest is shown: so that namespaces on one address renew theirs one by one. */
+function wishesOf(namespaces: Iterable<Asking>): ReadonlyMap<string, Wish> {
+    const wishes = new Map<string, Wish>();
+    for (const { listen, tls } of namespaces) {
+        for (const address of listen) {
+            const key = listenerKey(address, tls);
+            const known = wishes.get(key);
+            if (!known || isYounger(tls, known.tls)) wishes.set(key, { address, tls });
+        }
+    }
+    return wishes;
+}
+
+function isYounger(tls: NamespaceTls | undefined, other: NamespaceTls | undefined): boolean {
+    if (tls?.kind !== "certificate" || other?.kind !== "certificate") return false;
+    if (tls.validFromMs !== other.validFromMs) return tls.validFromMs > other.validFromMs;
+    return tls.digest > other.digest;
 }
 
 /** One address, with a listener on it as soon as the system allows. */
@@ -82,21 +121,28 @@ class Listener {
     private readonly parts: ListenersParts;
     private readonly address: ListenAddress;
     private readonly key: string;
+    /** Without its certificate nobody is let in, rather than in clear. */
+    private readonly isReadable: boolean;
+    private readonly identity: TlsIdentity | undefined;
     private server: net.Server | undefined;
     private isClosed = false;
     private retryMs = FIRST_RETRY_MS;
     private cancelRetry: (() => void) | undefined;
 
-    constructor(parts: ListenersParts, address: ListenAddress, key: string) {
+    constructor(parts: ListenersParts, address: ListenAddress, key: string, tls: NamespaceTls | undefined) {
         this.parts = parts;
         this.address = address;
         this.key = key;
+        this.isReadable = tls?.kind !== "unreadable";
+        this.identity = tls?.kind === "certificate" ? new TlsIdentity(tls.secrets) : parts.tls;
+        if (!this.isReadable) this.problem = "has no certificate that can be read: set tls anew";
     }
 
     async open(): Promise<void> {
+        if (!this.isReadable) return;
         const entrance: Entrance = { key: this.key, kind: "namespace" };
         try {
-            const server = await listen((socket) => this.parts.accept(socket, entrance), this.address, this.parts.tls);
+            const server = await listen((socket) => this.parts.accept(socket, entrance), this.address, this.identity);
             if (this.isClosed) {
                 server.close();
                 return;
@@ -107,6 +153,15 @@ class Listener {
         } catch (error) {
             if (!this.isClosed) this.retry(errorCode(error));
         }
+    }
+
+    /** Shows another certificate with the same terms from now on. */
+    renew(tls: NamespaceTls | undefined): void {
+        if (tls?.kind === "certificate") this.identity?.renew(tls.secrets);
+    }
+
+    serves(address: string): boolean {
+        return this.problem === undefined && formatAddress(this.address) === address;
     }
 
     close(): void {

@@ -15,6 +15,7 @@ export const ZDB_VERSION = "0.2.0";
 export async function runZdb(argv: readonly string[]): Promise<number> {
     const tool = runNamedTool(argv);
     if (tool) return tool;
+    let isAskedToStop = false;
     try {
         const parsed = parseOptions(argv);
         if (parsed.action === "help") return print(HELP);
@@ -24,6 +25,9 @@ export async function runZdb(argv: readonly string[]): Promise<number> {
 
         for (const warning of parsed.warnings) log(warning);
         const signalled = stopSignal();
+        void signalled.then(() => {
+            isAskedToStop = true;
+        });
         const server = new Server(options, ZDB_VERSION, { ...systemParts, log });
         if (options.dump) return await dump(server);
         if (options.hook !== undefined) tellOfCrash(server);
@@ -38,6 +42,12 @@ export async function runZdb(argv: readonly string[]): Promise<number> {
         return 0;
     } catch (error) {
         if (!(error instanceof Error)) throw error;
+        // Whoever ends a service ends the programs that it has called as well: the signal explains why they failed.
+        await new Promise((resolve) => setImmediate(resolve));
+        if (isAskedToStop && error instanceof StartError) {
+            log("stopped while it started");
+            return 0;
+        }
         process.stderr.write(`zdb: ${wordsOf(error)}\n`);
         return 1;
     }

@@ -5,6 +5,7 @@ import { debtBytes } from "./compaction-plan.ts";
 import type { Latency } from "./latency.ts";
 import { formatListen } from "./listen-address.ts";
 import type { Namespace } from "./namespace.ts";
+import type { Properties } from "./properties.ts";
 import { segmentName } from "./segment-header.ts";
 import type { Unavailable } from "./unavailable.ts";
 
@@ -59,10 +60,12 @@ export function namespaceInfo(namespace: Namespace, context: CommandContext, for
         );
     }
     lines.push(
+        ["access", properties.access],
         ["durability", namespace.durabilityText],
         ["state", namespace.disturbance?.replaceAll(": ", ", ") ?? "ok"],
+        ["tls", tlsText(properties)],
         ["listen", quoted(formatListen(properties.listen))],
-        ["listening", context.listeners.stateOf(properties.listen)],
+        ["listening", context.listeners.stateOf(properties)],
         ...figures(namespace),
     );
     return textOf(lines);
@@ -108,6 +111,11 @@ export function unavailableInfo({ name, directory, reason }: Unavailable): strin
 function textOf(lines: readonly Line[]): string {
     return `# namespace\n${lines.map(([key, value]) => `${key}: ${value}\n`).join("")}`;
 }
+
+const tlsText = ({ tls }: Properties): string => {
+    if (!tls) return "none";
+    return tls.kind === "certificate" ? tls.digest : tls.kind;
+};
 
 /** YAML takes a bracket at the beginning for a list. */
 const quoted = (text: string): string => (text.includes("[") ? `"${text}"` : text);

@@ -1,6 +1,7 @@
 import { DEFAULT_DURABILITY, type Durability, formatDurability, parseDurability } from "./durability.ts";
 import { MAX_PROPERTY_VALUE_BYTES } from "./limits.ts";
 import { formatListen, type ListenAddress, parseListen } from "./listen-address.ts";
+import { type NamespaceTls, parseTls, UNREADABLE_TLS } from "./namespace-tls.ts";
 import { Refusal } from "./refusal.ts";
 
 export type Mode = "user" | "seq";
@@ -20,15 +21,30 @@ export interface Properties {
     /** undefined: the server's. */
     durability: Durability | undefined;
     listen: readonly ListenAddress[];
+    /** Of its listeners; undefined: the server's, or none. */
+    tls: NamespaceTls | undefined;
 }
 
 /** Names of the properties in the log. `lock` and `freeze` of the protocol are the one property `access`. */
 export type PropertyName = keyof Properties;
-export const PROPERTY_NAMES: readonly PropertyName[] = ["mode", "password", "public", "worm", "access", "maxsize", "durability", "listen"];
+export const PROPERTY_NAMES: readonly PropertyName[] = [
+    "mode",
+    "password",
+    "public",
+    "worm",
+    "access",
+    "maxsize",
+    "durability",
+    "listen",
+    "tls",
+];
 
 export function newProperties(mode: Mode): Properties {
-    return { mode, password: "", public: true, worm: false, access: "open", maxsize: 0, durability: undefined, listen: [] };
+    return { mode, password: "", public: true, worm: false, access: "open", maxsize: 0, durability: undefined, listen: [], tls: undefined };
 }
+
+/** Those that are sealed on the disk where the server has a key. */
+export const SECRET_PROPERTIES: readonly string[] = ["password", "tls"] satisfies readonly PropertyName[];
 
 /** One change, as asked by NSSET or read from the log. */
 export interface PropertyChange {
@@ -66,6 +82,13 @@ export function propertyChange(property: string, value: string): PropertyChange 
                 throw new Refusal("Invalid property value (expected: address:port,address:port with IP addresses, or * for none)");
             return { name: "listen", text: formatListen(addresses) };
         }
+        case "tls": {
+            if (value === "*") return { name: "tls", text: "" };
+            const tls = parseTls(value);
+            if (tls?.kind !== "certificate")
+                throw new Refusal('Invalid property value (expected: {"cert": "...", "key": "...", "ca": "..."} with PEM texts, or *)');
+            return { name: "tls", text: tls.text };
+        }
         default:
             throw new Refusal("Invalid property");
     }
@@ -98,12 +121,17 @@ export function applyProperty(properties: Properties, { name, text }: PropertyCh
         case "listen":
             properties.listen = parseListen(text) ?? [];
             return true;
+        case "tls": {
+            const tls = text === "" ? undefined : (parseTls(text) ?? UNREADABLE_TLS);
+            properties.tls = tls;
+            return tls?.kind !== "unreadable";
+        }
     }
 }
 
 /** The changes that make these properties of those of a new namespace. */
 export function propertyChanges(properties: Properties): PropertyChange[] {
-    const { mode, password, public: isPublic, worm, access, maxsize, durability, listen } = properties;
+    const { mode, password, public: isPublic, worm, access, maxsize, durability, listen, tls } = properties;
     const changes: readonly (PropertyChange | undefined)[] = [
         mode === "user" ? undefined : { name: "mode", text: mode },
         password === "" ? undefined : { name: "password", text: password },
@@ -113,6 +141,7 @@ export function propertyChanges(properties: Properties): PropertyChange[] {
         maxsize === 0 ? undefined : { name: "maxsize", text: String(maxsize) },
         durability && { name: "durability", text: formatDurability(durability) },
         listen.length === 0 ? undefined : { name: "listen", text: formatListen(listen) },
+        tls && { name: "tls", text: tls.text },
     ];
     return changes.filter((change) => change !== undefined);
 }

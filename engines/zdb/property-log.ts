@@ -1,5 +1,6 @@
 import type { NewRecord } from "./log-owner.ts";
-import { applyProperty, isPropertyName, type Properties, type PropertyChange, type PropertyName } from "./properties.ts";
+import { UNREADABLE_TLS } from "./namespace-tls.ts";
+import { applyProperty, isPropertyName, type Properties, type PropertyChange, type PropertyName, SECRET_PROPERTIES } from "./properties.ts";
 import { ENCODINGS, RECORD_KINDS, unixSeconds } from "./record.ts";
 import type { Seal } from "./seal.ts";
 
@@ -11,7 +12,7 @@ export interface Replayed {
     readonly closed?: string | undefined;
 }
 
-/** How properties stand in the log: which record each came from, and the password sealed. */
+/** How properties stand in the log: which record each came from, and secrets sealed. */
 export class PropertyLog {
     private readonly seal: Seal | undefined;
     private readonly lsns = new Map<PropertyName, number>();
@@ -23,7 +24,7 @@ export class PropertyLog {
     /** The record of a change, to be appended with this LSN. */
     record({ name, text }: PropertyChange, lsn: number): NewRecord {
         const clear = Buffer.from(text, "latin1");
-        const sealed = name === "password" && text !== "" ? this.seal?.close(name, lsn, clear) : undefined;
+        const sealed = SECRET_PROPERTIES.includes(name) && text !== "" ? this.seal?.close(name, lsn, clear) : undefined;
         return {
             kind: RECORD_KINDS.property,
             encoding: sealed ? ENCODINGS.sealed : ENCODINGS.clear,
@@ -58,8 +59,14 @@ export class PropertyLog {
     replay(name: string, encoding: number, lsn: number, payload: Buffer | undefined, properties: Properties): Replayed {
         if (!isPropertyName(name)) return { problem: `property ${name} is not known to this version` };
         this.lsns.set(name, lsn);
+        if (!payload && name === "tls") properties.tls = UNREADABLE_TLS;
         if (!payload) return { problem: `property ${name} is unreadable`, closed: "its password is unreadable; an admin must set it anew" };
         const clear = encoding === ENCODINGS.sealed ? this.seal?.open(name, lsn, payload) : payload;
+        // Its listeners say so, and whoever sets it anew has mended it.
+        if (name === "tls" && !clear) {
+            properties.tls = UNREADABLE_TLS;
+            return {};
+        }
         if (name === "password" && !clear) return { closed: "its password was sealed with another key; an admin must set it anew" };
         if (clear && applyProperty(properties, { name, text: clear.toString("latin1") })) return {};
         return { problem: `property ${name} has no known value` };

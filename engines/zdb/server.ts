@@ -10,7 +10,6 @@ import { DiskSpace } from "./disk-space.ts";
 import { Hooks, NO_DIRTY_IDS } from "./hooks.ts";
 import { InputBudget } from "./input-budget.ts";
 import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS, OUTPUT_BUDGET_BYTES, READ_BUDGET_BYTES } from "./limits.ts";
-import type { ListenAddress } from "./listen-address.ts";
 import { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
@@ -30,7 +29,7 @@ import { instanceName, makeDirectories } from "./server-places.ts";
 import type { Entrance, Session } from "./session.ts";
 import { newStatistics, type Statistics } from "./statistics.ts";
 import { systemTimers, type Timers } from "./syncer.ts";
-import { TlsIdentity } from "./tls-identity.ts";
+import { readTlsFiles, TlsIdentity } from "./tls-identity.ts";
 import { Turn } from "./turn.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Watches } from "./watches.ts";
@@ -82,7 +81,7 @@ export class Server {
         this.options = options;
         this.parts = parts;
         makeDirectories(options);
-        this.tls = options.tls && new TlsIdentity(options.tls);
+        this.tls = options.tls && new TlsIdentity(readTlsFiles(options.tls));
         this.unlock = lockDirectory(options.data);
         this.stopCollecting = collectGarbage(timers);
         this.hooks = new Hooks(options.hook, instanceName(options), timers, log);
@@ -143,9 +142,10 @@ export class Server {
 
     /** Reads again what was read from files and may have been renewed. */
     reload(): void {
+        if (!this.tls || !this.options.tls) return;
         try {
-            this.tls?.reload();
-            if (this.tls) this.parts.log("the TLS certificate was read again");
+            this.tls.renew(readTlsFiles(this.options.tls));
+            this.parts.log("the TLS certificate was read again");
         } catch (error) {
             if (!(error instanceof StartError)) throw error;
             this.parts.log(`${error.message}: the one before stays`);
@@ -226,6 +226,7 @@ export class Server {
             closed: this.options.closed,
             showsAll: this.options.showAll,
             allowsStop: this.options.allowStop,
+            sealsSecrets: this.options.sealKeyFile !== undefined,
             stop: () => this.askStop(),
             isCommand,
             indexDirectory: path.resolve(this.options.index),
@@ -288,9 +289,7 @@ export class Server {
     }
 
     private async rearrange(): Promise<void> {
-        const wanted: ListenAddress[] = [];
-        for (const { properties } of this.namespaces.all()) wanted.push(...properties.listen);
-        const opened = this.listeners.want(wanted);
+        const opened = this.listeners.want([...this.namespaces.all()].map(({ properties }) => properties));
         for (const connection of this.connections) if (!this.mayStay(connection.session)) connection.destroy();
         await opened;
     }

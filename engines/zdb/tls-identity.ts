@@ -6,25 +6,33 @@ import { TLS_HANDSHAKE_MS } from "./limits.ts";
 import type { TlsFiles } from "./options.ts";
 import { StartError } from "./refusal.ts";
 
-type Secrets = Pick<tls.TlsOptions, "cert" | "key" | "ca" | "minVersion">;
+/** PEM texts: a certificate with its chain, its key, and whose signature clients must show. */
+export interface TlsSecrets {
+    readonly cert: string;
+    readonly key: string;
+    readonly ca: string | undefined;
+}
 
-/** What listeners show to their clients, and ask of them: read from files, and read again while they serve. */
+/** What listeners show to their clients, and ask of them; exchanged while they serve. */
 export class TlsIdentity {
-    private readonly files: TlsFiles;
     private readonly servers = new Set<tls.Server>();
-    private secrets: Secrets;
+    private secrets: TlsSecrets;
 
-    /** Throws a StartError that says which file is wrong. */
-    constructor(files: TlsFiles) {
-        this.files = files;
-        this.secrets = readSecrets(files);
+    constructor(secrets: TlsSecrets) {
+        this.secrets = secrets;
     }
 
     /** A server that hands over clients whose handshake succeeded. */
     createServer(options: net.ServerOpts, accept: (socket: net.Socket) => void): tls.Server {
-        const asksClient = this.files.ca !== undefined;
+        const asksClient = this.secrets.ca !== undefined;
         const server = tls.createServer(
-            { ...options, ...this.secrets, requestCert: asksClient, rejectUnauthorized: asksClient, handshakeTimeout: TLS_HANDSHAKE_MS },
+            {
+                ...options,
+                ...contextOf(this.secrets),
+                requestCert: asksClient,
+                rejectUnauthorized: asksClient,
+                handshakeTimeout: TLS_HANDSHAKE_MS,
+            },
             accept,
         );
         // A client that cannot speak TLS, or has no right certificate, is its own affair.
@@ -34,22 +42,19 @@ export class TlsIdentity {
         return server;
     }
 
-    /** Reads the files again: clients that come from now on see what they hold. Throws a StartError, and keeps what there was. */
-    reload(): void {
-        this.secrets = readSecrets(this.files);
-        for (const server of this.servers) server.setSecureContext(this.secrets);
+    /** Clients that come from now on see these; nobody is disconnected. */
+    renew(secrets: TlsSecrets): void {
+        if (secrets.cert === this.secrets.cert && secrets.key === this.secrets.key && secrets.ca === this.secrets.ca) return;
+        this.secrets = secrets;
+        for (const server of this.servers) server.setSecureContext(contextOf(secrets));
     }
 }
 
-function readSecrets({ cert, key, ca }: TlsFiles): Secrets {
-    const secrets: Secrets = {
-        cert: readPem(cert),
-        key: readPem(key),
-        minVersion: "TLSv1.2",
-        ...(ca === undefined ? {} : { ca: readPem(ca) }),
-    };
+/** Reads what the options name; throws a StartError that says which file is wrong. */
+export function readTlsFiles({ cert, key, ca }: TlsFiles): TlsSecrets {
+    const secrets = { cert: readPem(cert), key: readPem(key), ca: ca === undefined ? undefined : readPem(ca) };
     try {
-        tls.createSecureContext(secrets);
+        checkTls(secrets);
     } catch (error) {
         const code = errorCode(error);
         const why = code === UNKNOWN_ERROR ? "they do not belong together, or are not PEM" : code;
@@ -58,9 +63,21 @@ function readSecrets({ cert, key, ca }: TlsFiles): Secrets {
     return secrets;
 }
 
-function readPem(file: string): Buffer {
+/** Throws when nobody can listen with these. */
+export function checkTls(secrets: TlsSecrets): void {
+    tls.createSecureContext(contextOf(secrets));
+}
+
+const contextOf = ({ cert, key, ca }: TlsSecrets): Pick<tls.TlsOptions, "cert" | "key" | "ca" | "minVersion"> => ({
+    cert,
+    key,
+    minVersion: "TLSv1.2",
+    ...(ca === undefined ? {} : { ca }),
+});
+
+function readPem(file: string): string {
     try {
-        return fs.readFileSync(file);
+        return fs.readFileSync(file, "latin1");
     } catch (error) {
         throw new StartError(`cannot read ${file} for TLS (${errorCode(error)})`);
     }

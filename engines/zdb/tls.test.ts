@@ -2,9 +2,9 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { TLSSocket } from "node:tls";
 import { describe, expect, test } from "vitest";
-import { makeCertificate } from "../../test/zdb/certificates.ts";
+import { type Certificate, makeCertificate, makeCertificateOf } from "../../test/zdb/certificates.ts";
 import { eventually } from "../../test/zdb/eventually.ts";
-import type { RespClient, Where } from "../../test/zdb/resp-client.ts";
+import { error, ok, type RespClient, type Where } from "../../test/zdb/resp-client.ts";
 import { connect, freePort, startServer } from "../../test/zdb/running-server.ts";
 import { words } from "../../test/zdb/script.ts";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
@@ -83,5 +83,130 @@ describe("TLS", () => {
         await expect(startServer(["--tls-cert", absent, "--tls-key", two.keyFile], directory)).rejects.toThrow(
             `cannot read ${absent} for TLS (ENOENT)`,
         );
+    });
+});
+
+describe("TLS of a namespace", () => {
+    const settings = ({ cert, key }: Certificate, ca?: string): string => JSON.stringify({ cert, key, ca });
+
+    /** A server that keeps keys, with its administrator, and what starts it again. */
+    const sealing = async (directory: string, seal = "seal") => {
+        const [socket, sealKey] = [path.join(directory, "admin.sock"), path.join(directory, seal)];
+        if (!fs.existsSync(sealKey)) fs.writeFileSync(sealKey, Buffer.alloc(32, seal), { mode: 0o600 });
+        const server = await startServer(["--closed", "--admin-socket", socket, "--seal-key-file", sealKey], directory);
+        return { server, admin: await connect({ path: socket }) };
+    };
+    const make = async (admin: RespClient, name: string, listen: string, tls?: string): Promise<void> => {
+        const requests = [["NSNEW", name], ["NSSET", name, "password", `pw-${name}`], ...(tls ? [["NSSET", name, "tls", tls]] : [])];
+        for (const request of [...requests, ["NSSET", name, "listen", listen]]) expect(await admin.call(...request)).toEqual(ok);
+    };
+    const listening = async (admin: RespClient, name: string): Promise<string> =>
+        /^listening: (.*)$/m.exec(String(await admin.call("NSINFO", name)))?.[1] ?? "";
+
+    test("is its own, comes back after a restart, and its key lies sealed", async () => {
+        const directory = temporaryDirectory();
+        const [one, two] = [makeCertificate(directory, "one"), makeCertificate(directory, "two")];
+        const [first, second, plain] = [await freePort(), await freePort(), await freePort()];
+        const begun = await sealing(directory);
+        await make(begun.admin, "one", `127.0.0.1:${first}`, settings(one));
+        await make(begun.admin, "two", `127.0.0.1:${second}`, settings(two, one.cert));
+        await make(begun.admin, "three", `127.0.0.1:${plain}`);
+        await begun.server.stop();
+        const written = fs.readFileSync(path.join(begun.server.data, "one", "d0"), "latin1");
+        expect(written).not.toContain("BEGIN");
+
+        const { admin } = await sealing(directory);
+        const client = await connect({ host: "127.0.0.1", port: first, tls: { ca: one.cert } });
+        expect(nameOf(client)).toBe("one");
+        expect(await client.call(...words("AUTH one pw-one"))).toEqual(ok);
+        expect(await client.call(...words("AUTH two pw-two"))).toEqual(error("Namespace not found"));
+        const known = await connect({ host: "127.0.0.1", port: second, tls: { ca: two.cert, cert: one.cert, key: one.key } });
+        expect(await known.call(...words("AUTH two pw-two"))).toEqual(ok);
+        const unknown = await connect({ host: "127.0.0.1", port: second, tls: { ca: two.cert } }).catch(() => undefined);
+        await expect(unknown?.call("PING") ?? Promise.reject(new Error("refused"))).rejects.toThrow();
+        expect(await (await connect({ host: "127.0.0.1", port: plain })).call(...words("AUTH three pw-three"))).toEqual(ok);
+        // Off again: who came in by TLS has to come anew.
+        expect(await admin.call("NSSET", "one", "tls", "*")).toEqual(ok);
+        await client.closed;
+        expect(await admin.call("NSINFO", "one")).toContain("tls: none\n");
+        expect(await (await connect({ host: "127.0.0.1", port: first })).call(...words("AUTH one pw-one"))).toEqual(ok);
+    });
+
+    test("is renewed without parting with anybody, one namespace of an address after the other", async () => {
+        const directory = temporaryDirectory();
+        const old = makeCertificateOf(2025, directory, "same");
+        const port = await freePort();
+        const { admin } = await sealing(directory);
+        for (const name of ["one", "two"]) await make(admin, name, `127.0.0.1:${port}`, settings(old));
+        const enter = async (name: string, ca: string): Promise<RespClient> => {
+            const client = await connect({ host: "127.0.0.1", port, tls: { ca } });
+            expect(await client.call(...words(`AUTH ${name} pw-${name}`))).toEqual(ok);
+            return client;
+        };
+        const stays = await enter("two", old.cert);
+        const young = makeCertificateOf(2026, directory, "same");
+        expect(await admin.call("NSSET", "one", "tls", settings(young))).toEqual(ok);
+        const shown = async (): Promise<string> => {
+            const client = await connect({ host: "127.0.0.1", port, tls: { rejectUnauthorized: false } });
+            return (client.socket as TLSSocket).getPeerCertificate().fingerprint256;
+        };
+        const renewed = await shown();
+        // The older one of a neighbour that has not come to it yet does not come back.
+        expect(await admin.call("NSSET", "two", "maxsize", "1000")).toEqual(ok);
+        expect(await admin.call("NSSET", "two", "tls", settings(old))).toEqual(ok);
+        expect(await shown()).toBe(renewed);
+        expect(await admin.call("NSSET", "two", "tls", settings(young))).toEqual(ok);
+        expect(await shown()).toBe(renewed);
+        expect(await stays.call("PING")).toEqual(pong);
+        for (const name of ["one", "two"]) expect(await listening(admin, name)).toBe("yes");
+    });
+
+    test("cannot be two on one address, and what cannot be is refused", async () => {
+        const directory = temporaryDirectory();
+        const [one, two] = [makeCertificate(directory, "one"), makeCertificate(directory, "two")];
+        const port = await freePort();
+        const { server, admin } = await sealing(directory);
+        await make(admin, "one", `127.0.0.1:${port}`, settings(one));
+        for (const [name, tls] of [
+            ["two", settings(two)],
+            ["three", undefined],
+            ["four", settings(one, two.cert)],
+        ] as const) {
+            await make(admin, name, `127.0.0.1:${port}`, tls);
+            expect(await listening(admin, name)).toBe(
+                `no (127.0.0.1:${port} is listened on with other TLS settings, for another namespace)`,
+            );
+            const client = await connect({ host: "127.0.0.1", port, tls: { ca: one.cert } });
+            expect(await client.call(...words(`AUTH ${name} pw-${name}`))).toEqual(error("Namespace not found"));
+        }
+        expect(await listening(admin, "one")).toBe("yes");
+        const refusal = error('Invalid property value (expected: {"cert": "...", "key": "...", "ca": "..."} with PEM texts, or *)');
+        for (const wrong of ["unreadable", "{}", "[1]", settings({ ...one, key: two.key }), settings({ ...one, cert: "no PEM" })])
+            expect(await admin.call("NSSET", "one", "tls", wrong)).toEqual(refusal);
+        await server.stop();
+        // A key in clear on the disk is none.
+        const open = await (await startServer([], temporaryDirectory())).client();
+        await open.call("NSNEW", "one");
+        expect(await open.call("NSSET", "one", "tls", settings(one))).toEqual(error("Cannot keep a private key without --seal-key-file"));
+    });
+
+    test("that cannot be read lets nobody in, until it is set anew", async () => {
+        const directory = temporaryDirectory();
+        const one = makeCertificate(directory, "one");
+        const port = await freePort();
+        const begun = await sealing(directory);
+        await make(begun.admin, "one", `127.0.0.1:${port}`, settings(one));
+        await begun.server.stop();
+        const { admin } = await sealing(directory, "another-seal");
+        expect(await admin.call("NSINFO", "one")).toContain("tls: unreadable\n");
+        expect(await listening(admin, "one")).toBe(`no (127.0.0.1:${port} has no certificate that can be read: set tls anew)`);
+        await expect(connect({ host: "127.0.0.1", port })).rejects.toThrow("ECONNREFUSED");
+        for (const [name, value] of [
+            ["tls", settings(one)],
+            ["password", "new"],
+        ] as const)
+            expect(await admin.call("NSSET", "one", name, value)).toEqual(ok);
+        const client = await connect({ host: "127.0.0.1", port, tls: { ca: one.cert } });
+        expect(await client.call(...words("AUTH one new"))).toEqual(ok);
     });
 });

@@ -2,6 +2,7 @@ import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { Digest, ResourceReport } from "../../protocol/api.ts";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { formatResourceId, type NodeAddress, parseNodeId, parseResourceId, type ResourceAddress } from "../../protocol/ids.ts";
+import { secretText } from "../../protocol/secret-text.ts";
 import { type Kind, primitiveOf } from "../../schema/index.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import { persist } from "./attempts.ts";
@@ -139,9 +140,10 @@ const digestsOf = (kind: Kind, outputs: Properties): Record<string, Digest> => {
     const secrets = Object.entries(primitiveOf(kind).inputs).filter(([, { secret }]) => secret);
     return Object.fromEntries(
         secrets.flatMap(([field]) => {
-            const value = text(outputs[field]);
-            if (value === undefined) return [];
-            return [[field, { key: key.toString("base64"), hmac: createHmac("sha256", key).update(value, "utf8").digest("base64") }]];
+            const value = outputs[field];
+            if (value === undefined || value === null) return [];
+            const hmac = createHmac("sha256", key).update(secretText(value), "utf8").digest("base64");
+            return [[field, { key: key.toString("base64"), hmac }]];
         }),
     );
 };

@@ -88,6 +88,13 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { ...db("size", "12MiB"), expected: DB, real: true },
     { ...db("password", "another-password"), expected: DB, real: true },
     { ...db("public", true), expected: DB, real: true },
+    { ...db("worm", true), expected: DB },
+    { ...db("access", "locked"), expected: DB, real: true },
+    { ...db("access", "open"), expected: DB },
+    { ...db("durability", "interval 500ms"), expected: DB },
+    { ...db("durability", "interval 1s"), expected: UNCHANGED },
+    { ...db("durability", "sometimes"), expected: /durability.*"none", "interval 1s".*or "commit"/s },
+    { ...db("tls", { certificate: "none", privateKey: "none" }), expected: /tls.certificate: write certificate as PEM/ },
     { ...db("listen", machine.host), expected: DB, real: true },
     { ...db("port", 9977), expected: DB, real: true },
     // Test hosts have no controllers, which is said and no failure.

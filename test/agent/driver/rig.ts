@@ -3,6 +3,7 @@ import { trashedImage } from "../../../agent/primitives/zmount-places.ts";
 import { down, exec, type HostInfo, up } from "../../../dev/hosts/index.ts";
 import { ZeroformError } from "../../../protocol/errors.ts";
 import { mintLife, mintTenantId, type TenantId } from "../../../protocol/ids.ts";
+import { zdb } from "../../../schema/zdb.ts";
 import { placeBun, placeProgram } from "../in-host.ts";
 import type { Answer, Request } from "./protocol.ts";
 
@@ -82,7 +83,7 @@ export class Rig {
     }
 
     zdb(name: string, spec: Readonly<Record<string, unknown>>, mount?: Resource): Resource {
-        const complete = { size: "8MiB", mode: "user", public: false, listen: "127.0.0.1", node: "", ...spec };
+        const complete = { ...DEFAULTS, size: "8MiB", node: "", ...spec };
         return this.#resource("Zdb", name, complete, mount === undefined ? {} : { mount });
     }
 
@@ -90,6 +91,14 @@ export class Rig {
         return { life: mintLife(), tenant: this.tenant, kind, name, spec: spec as Resource["spec"], uses };
     }
 }
+
+/** Of a Zdb, as its schema has them. */
+const DEFAULTS = Object.fromEntries(
+    Object.entries(zdb.inputs).flatMap(([name, { schema, change }]) => {
+        const { success, data } = schema.safeParse(undefined);
+        return success && change.rule !== "client" ? [[name, data]] : [];
+    }),
+);
 
 /** The same life with another spec. */
 export const changed = (resource: Resource, spec: Readonly<Record<string, unknown>>): Resource => ({
