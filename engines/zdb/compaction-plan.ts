@@ -34,6 +34,13 @@ export function isWorthwhileWhenFull({ garbageBytes, endOffset }: Segment): bool
     return garbageBytes >= endOffset * WORTHWHILE_SHARE_WHEN_FULL;
 }
 
+/** Whether little is left of the second, so that it need not be a file of its own. */
+export function fitTogether(first: Segment, second: Segment, segmentBytes: number): boolean {
+    const [before, left] = [first, second].map(({ endOffset, garbageBytes }) => endOffset - garbageBytes);
+    if (first.damaged || before === undefined || left === undefined) return false;
+    return left < segmentBytes / 8 && before + left <= segmentBytes;
+}
+
 /** What a choice is made by. */
 export interface RunLimits {
     readonly segmentBytes: number;

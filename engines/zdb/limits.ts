@@ -88,6 +88,10 @@ export const BATCH_BYTES = 1 * MIB;
 export const SYNC_AFTER_BYTES = 16 * MIB;
 /** A log that is read faster than anyone waits needs no checkpoint of its index. */
 export const CHECKPOINT_LEAST_LOG_BYTES = 16 * MIB;
+/** What was overwritten or deleted is looked for as often as this at least, to be erased in time. */
+export const MOST_ERASURE_LOOK_MS = 3_600_000;
+/** After so many hours it is gone from the disk. */
+export const ERASE_AFTER_HOURS = 168;
 /** Segment files held open, for the whole server. */
 export const MAX_OPEN_SEGMENTS = 512;
 

@@ -1,7 +1,8 @@
 import { CompactionOver, compact, UnreadableRecord } from "./compaction.ts";
-import { chooseRun, isWorthwhile, isWorthwhileWhenFull, mustWait, type SpaceUse } from "./compaction-plan.ts";
+import { chooseRun, fitTogether, isWorthwhile, isWorthwhileWhenFull, mustWait, type SpaceUse } from "./compaction-plan.ts";
 import { type Disk, isNoSpace } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
+import { GarbageAge } from "./garbage-age.ts";
 import { LogIteration } from "./log-iteration.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Segment } from "./segments.ts";
@@ -18,16 +19,20 @@ export class NamespaceUpkeep implements Upkept {
     private readonly space: DiskSpace;
     /** undefined: only what is asked for is done. */
     private readonly server: Upkeep | undefined;
+    private readonly nowMs: () => number;
     private isOver = false;
     private isCrowded = false;
     /** Nothing can be done about it before another segment is closed. */
     private isFutile = false;
     private batches = 0;
+    private readonly garbageAge = new GarbageAge();
+    private eraseMs = Number.POSITIVE_INFINITY;
     private running: Promise<unknown> = Promise.resolve();
     private waiting: (() => void)[] = [];
 
     constructor(namespace: Namespace, disk: Disk, space: DiskSpace, server: Upkeep | undefined) {
         this.server = server;
+        this.nowMs = () => server?.nowMs() ?? 0;
         this.namespace = namespace;
         this.disk = disk;
         this.space = space;
@@ -55,6 +60,7 @@ export class NamespaceUpkeep implements Upkept {
     /** The namespace can be written to. */
     begin(): void {
         this.server?.begin(this);
+        this.garbageAge.opened(this.namespace.segments.all, this.nowMs(), Date.now());
         const closed = this.namespace.segments.closed.map(({ endOffset }) => endOffset);
         if (this.server && closed.length > 0) this.space.mayRewrite(Math.max(...closed));
     }
@@ -70,6 +76,12 @@ export class NamespaceUpkeep implements Upkept {
 
     mayHelp(): void {
         this.isFutile = false;
+    }
+
+    /** What became garbage longer ago than this is rewritten away, however little it is. */
+    eraseWhatIsOlder(ms: number): void {
+        this.eraseMs = ms;
+        if (this.server?.compacts && this.oldest) this.server.wants(this);
     }
 
     /** What a write has to wait for before it is tried: room that a rewriting makes. */
@@ -112,7 +124,7 @@ export class NamespaceUpkeep implements Upkept {
         if (this.space.refusesValues) return this.compactOnce();
         const unlisted = segments.closed.find(({ marks, damaged }) => marks !== undefined && !damaged);
         if (mustWait(this.use) && (await this.compactOnce())) return true;
-        if (!unlisted) return (await this.checkpointOnce()) || this.compactOnce();
+        if (!unlisted) return (await this.checkpointOnce()) || (await this.compactOnce()) || this.eraseOnce();
         await buildSidecar(this.disk, segments, this.namespace.sidecars, unlisted, this.slices());
         return true;
     }
@@ -136,6 +148,11 @@ export class NamespaceUpkeep implements Upkept {
         const run = chooseRun(this.namespace.segments.closed, limits);
         this.isFutile = run === undefined;
         if (!run) return false;
+        await this.rewriteAndCount(run);
+        return true;
+    }
+
+    private async rewriteAndCount(run: readonly Segment[]): Promise<void> {
         let before = 0;
         for (const { endOffset } of run) before += endOffset;
         const { endOffset } = await this.rewrite(run);
@@ -143,6 +160,24 @@ export class NamespaceUpkeep implements Upkept {
         this.namespace.measures.compactions++;
         this.namespace.measures.compactedBytes += before - endOffset;
         this.untidied();
+    }
+
+    /** The oldest segments first: then nothing older stands in the way of tombstones in the others. */
+    private get oldest(): Segment | undefined {
+        const { segments, wasUsed } = this.namespace;
+        const old = this.garbageAge.olderThan(this.eraseMs, segments.all, this.nowMs()).find(({ damaged }) => !damaged);
+        // One that holds properties only is as good as new.
+        return wasUsed ? old : undefined;
+    }
+
+    private async eraseOnce(): Promise<boolean> {
+        if (this.server?.compacts === false) return false;
+        const segment = this.oldest;
+        if (!segment) return false;
+        const { segments, log } = this.namespace;
+        if (segment === segments.all.at(-1)) log.jump();
+        const [before] = segments.closed.slice(0, segments.closed.indexOf(segment)).slice(-1);
+        await this.rewriteAndCount(before && fitTogether(before, segment, this.namespace.segmentBytes()) ? [before, segment] : [segment]);
         return true;
     }
 

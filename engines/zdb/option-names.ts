@@ -26,6 +26,7 @@ export const VALUES = [
     "datasize",
     "maxsize",
     "rotate",
+    "erase-after",
     "hook",
     "logfile",
     "tls-cert",
@@ -71,6 +72,8 @@ A Zero-DB server: an always-append key-value store that speaks the Redis protoco
                           (default: 16 to 64 MiB, a sixteenth of the namespace's maxsize)
   --maxsize <bytes>       limit of the namespace "default", for this run
   --rotate <seconds>      a namespace that was written to begins a new segment after that time
+  --erase-after <hours>   what was overwritten or deleted is gone from the disk after that time, at the latest
+                          (default 168; 0: when compaction comes to it)
   --hook <file>           program that is run at events; compaction is off then, so that closed segments stay as they are
   --seal-key-file <file>  32 random bytes (0600) that seal passwords on disk
   --config <file>         JSON with these names as keys, so that no secret is in the process list;

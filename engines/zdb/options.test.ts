@@ -35,6 +35,7 @@ describe("options", () => {
             hook: undefined,
             datasize: undefined,
             rotateS: 0,
+            eraseAfterHours: 168,
             background: false,
             logfile: undefined,
             verbose: false,
@@ -68,9 +69,10 @@ describe("options", () => {
             warnings: ["--mode direct is another word for seq", expect.stringContaining("--background only")],
         });
         expect(options("--tls-cert", "c", "--tls-key", "k").tls).toEqual({ cert: "c", key: "k", ca: undefined });
-        expect(options("--admin", "x", "--protect", "--secure", "--rotate", "60", "--hook", "h")).toMatchObject({
+        expect(options("--admin", "x", "--protect", "--secure", "--rotate", "60", "--erase-after", "24", "--hook", "h")).toMatchObject({
             protect: true,
             rotateS: 60,
+            eraseAfterHours: 24,
             hook: "h",
         });
     });

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { errorCode } from "./disk.ts";
 import { DEFAULT_DURABILITY, type Durability, parseDurability } from "./durability.ts";
-import { MAX_ADMIN_PASSWORD_BYTES } from "./limits.ts";
+import { ERASE_AFTER_HOURS, MAX_ADMIN_PASSWORD_BYTES } from "./limits.ts";
 import { formatAddress, type ListenAddress, parseAddress } from "./listen-address.ts";
 import { DEFAULT_PORT, type Flag, isFlag, isValueName, type ValueName } from "./option-names.ts";
 import type { Mode } from "./properties.ts";
@@ -37,6 +37,8 @@ export interface ServerOptions {
     readonly datasize: number | undefined;
     /** After how many seconds a namespace that was written to begins a new segment; 0 for never. */
     readonly rotateS: number;
+    /** After how many hours what was overwritten or deleted is gone from the disk; 0 for when compaction comes to it. */
+    readonly eraseAfterHours: number;
     readonly background: boolean;
     readonly logfile: string | undefined;
     readonly verbose: boolean;
@@ -60,6 +62,7 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { k: KIB, M: KIB ** 2, G: K
 const MIN_DATASIZE = 512 * KIB;
 const MAX_DATASIZE = 4 * KIB ** 3 - 2;
 const MAX_ROTATE_S = 365 * 24 * 3600;
+const MAX_ERASE_HOURS = 10 * 365 * 24;
 
 /** Reads the command line; throws a StartError that says what is wrong with it. */
 export function parseOptions(argv: readonly string[]): ParsedOptions {
@@ -167,6 +170,7 @@ function serverOptions(given: Given): ServerOptions {
         hook: given.one("hook"),
         datasize: datasize(given.one("datasize")),
         rotateS: wholeNumber("rotate", given.one("rotate") ?? "0", MAX_ROTATE_S),
+        eraseAfterHours: wholeNumber("erase-after", given.one("erase-after") ?? String(ERASE_AFTER_HOURS), MAX_ERASE_HOURS),
         background: given.flags.has("background"),
         logfile: given.one("logfile"),
         verbose: given.flags.has("verbose"),

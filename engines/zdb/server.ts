@@ -7,6 +7,7 @@ import { execute, isCommand } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { type Disk, nodeDisk } from "./disk.ts";
 import { DiskSpace } from "./disk-space.ts";
+import { Erasure } from "./erasure.ts";
 import { Hooks, NO_DIRTY_IDS } from "./hooks.ts";
 import { InputBudget } from "./input-budget.ts";
 import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS, OUTPUT_BUDGET_BYTES, READ_BUDGET_BYTES } from "./limits.ts";
@@ -68,6 +69,7 @@ export class Server {
     private readonly hooks: Hooks;
     private readonly watches: Watches;
     private readonly rotation: Rotation;
+    private readonly erasure: Erasure;
     private readonly unlock: () => void;
     private readonly stopCollecting: () => void;
     private isStopping = false;
@@ -89,6 +91,7 @@ export class Server {
         this.stopAsked = new Promise((resolve) => {
             this.askStop = resolve;
         });
+        this.erasure = new Erasure({ timers, hours: options.eraseAfterHours, namespaces: () => this.namespaces.all() });
         this.rotation = new Rotation({ timers, log, seconds: options.rotateS, namespaces: () => this.namespaces.all() });
         this.ownListeners = new OwnListeners((socket, entrance) => this.accept(socket, entrance), this.tls);
         this.listeners = new Listeners({ timers, log, tls: this.tls, accept: (socket, entrance) => this.accept(socket, entrance) });
@@ -108,6 +111,7 @@ export class Server {
         if (this.options.adminSocket) await this.ownListeners.openSocket(this.options.adminSocket, "admin");
         await this.rearrange();
         if (this.options.rotateS > 0) this.rotation.start();
+        this.erasure.start();
         const code = await this.hooks.fire("ready");
         if (code !== 0) throw new StartError(`the hook ready of ${this.options.hook} ended with ${code}`);
     }
@@ -161,6 +165,7 @@ export class Server {
     async stop(): Promise<void> {
         this.isStopping = true;
         this.rotation.stop();
+        this.erasure.stop();
         this.stopCollecting();
         this.ownListeners.close();
         this.listeners.close();

@@ -66,6 +66,10 @@ export class Upkeep {
         return this.waiting.has(namespace);
     }
 
+    nowMs(): number {
+        return this.timers.nowMs();
+    }
+
     forget(namespace: Upkept): void {
         this.known.delete(namespace);
         this.waiting.delete(namespace);
