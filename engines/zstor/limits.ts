@@ -30,3 +30,40 @@ export const STRIPES_AHEAD = 3;
 export const OPERATION_MS = 20_000;
 /** Requests at once to one backend; more wait their turn. */
 export const BACKEND_REQUESTS = 32;
+export const BACKEND_WAITING = 1024;
+
+/** How often metadata replicas that have missed something are looked at. */
+export const CATCH_UP_MS = 30_000;
+/** First and longest pause between attempts to take over when too few replicas answer. */
+export const TAKEOVER_PAUSE_MS = 500;
+export const TAKEOVER_LONGEST_PAUSE_MS = 15_000;
+/** Attempts before those who wait for the journal are told that there is no quorum. */
+export const TAKEOVER_ATTEMPTS = 4;
+
+/** How often backends say how they are; one that fails an operation is asked again then. */
+export const PROBE_MS = 5_000;
+/** Failures in a row after which a backend is taken to be down until a probe succeeds. */
+export const FAILURES_TO_DOWN = 3;
+/** Room that is left on a backend. */
+export const RESERVE_BYTES = 16 * MIB;
+/** Once a stripe is safe enough, shards that are late are waited for so long. */
+export const STRAGGLER_MS = 3_000;
+/** A read that has waited so long for a shard asks for another one. */
+export const HEDGE_MS = 250;
+/** Stripes of small objects that are written at once; the next one gathers meanwhile. */
+export const PACKS_IN_FLIGHT = 4;
+/** Stripes of a put whose records wait to be committed together. */
+export const DRAFT_STRIPES = 16;
+/** Extents of so many chunks are held while reading. */
+export const READ_WINDOW_CHUNKS = 2048;
+/** Stripes whose shards are deleted together. */
+export const FREE_AT_ONCE = 64;
+/** How often the caretaker looks for work. */
+export const CARE_MS = 2_000;
+/** Stripes of one layout that are repaired before the next look at what is most urgent. */
+export const REPAIR_AT_ONCE = 16;
+/** First and longest pause after a stripe that could not be repaired. */
+export const REPAIR_PAUSE_MS = 5_000;
+export const REPAIR_LONGEST_PAUSE_MS = 300_000;
+/** A backend that does not answer for so long is dead: its shards are made again elsewhere. */
+export const DEAD_AFTER_MS = 10 * 60_000;

@@ -7,6 +7,10 @@ export type StripeId = string & { readonly __stripe: true };
 /** Who writes: 16 hex digits, epoch and tag. Later epochs sort later. */
 export type WriterId = string & { readonly __writer: true };
 
+/** In a layout: the shard has no place yet; the shard is empty and needs none. Backends have ids above. */
+export const MISSING = 0;
+export const EMPTY = 1;
+
 /** Where one sealed chunk lies in its stripe. */
 export interface ChunkPlace {
     readonly shard: number;
@@ -52,7 +56,7 @@ export interface LayoutRecord {
     readonly id: number;
     readonly dataShards: number;
     readonly parityShards: number;
-    /** Backend of each shard, 0 where there is none. */
+    /** Backend of each shard, `MISSING` or `EMPTY`. */
     readonly backends: readonly number[];
 }
 

@@ -1,0 +1,63 @@
+import { type Backend, BackendError, type NamespaceInfo, type ScanPage } from "./backend.ts";
+import { BACKEND_REQUESTS, BACKEND_WAITING, OPERATION_MS } from "./limits.ts";
+import type { Clock } from "./surroundings.ts";
+
+/** A backend whose operations end in time, and of which only so many run at once; the others wait in order. */
+export class BoundedBackend implements Backend {
+    private readonly inner: Backend;
+    private readonly clock: Clock;
+    private running = 0;
+    private readonly waiting: { readonly start: () => void; readonly refuse: (error: Error) => void }[] = [];
+
+    constructor(inner: Backend, clock: Clock) {
+        this.inner = inner;
+        this.clock = clock;
+    }
+
+    get(key: Uint8Array): Promise<Buffer | undefined> {
+        return this.bounded(() => this.inner.get(key));
+    }
+
+    set(key: Uint8Array, value: Uint8Array): Promise<void> {
+        return this.bounded(() => this.inner.set(key, value));
+    }
+
+    delete(key: Uint8Array): Promise<void> {
+        return this.bounded(() => this.inner.delete(key));
+    }
+
+    scan(cursor?: Uint8Array): Promise<ScanPage> {
+        return this.bounded(() => this.inner.scan(cursor));
+    }
+
+    info(): Promise<NamespaceInfo> {
+        return this.bounded(() => this.inner.info());
+    }
+
+    close(): void {
+        this.inner.close();
+        for (const { refuse } of this.waiting.splice(0)) refuse(new BackendError("unreachable", "the engine has let go of it"));
+    }
+
+    private async bounded<T>(operation: () => Promise<T>): Promise<T> {
+        if (this.running >= BACKEND_REQUESTS) {
+            if (this.waiting.length >= BACKEND_WAITING) throw new BackendError("late", `${BACKEND_WAITING} requests wait for it already`);
+            await new Promise<void>((start, refuse) => this.waiting.push({ start, refuse }));
+        } else this.running++;
+        try {
+            return await inTime(this.clock, OPERATION_MS, operation());
+        } finally {
+            // A place is handed on, not given back, so that nobody who comes now overtakes.
+            const next = this.waiting.shift();
+            if (next) next.start();
+            else this.running--;
+        }
+    }
+}
+
+function inTime<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+        const cancel = clock.after(ms, () => reject(new BackendError("late", `no answer for ${ms / 1000} s`)));
+        promise.then(resolve, reject).finally(cancel);
+    });
+}

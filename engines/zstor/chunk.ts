@@ -1,0 +1,57 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { CHUNK_BYTES } from "./limits.ts";
+import type { ObjectId } from "./record.ts";
+import { NONCE_BYTES, open, seal, TAG_BYTES } from "./sealing.ts";
+
+/** Which generation of which object a chunk is of, with its data key. */
+export interface ChunkOwner {
+    readonly object: ObjectId;
+    readonly generation: number;
+    readonly dataKey: Buffer;
+}
+
+export const CODEC_PLAIN = 0;
+export const CODEC_ZSTD = 1;
+/** Fastest that still finds what text has: 0.4 GB/s on text, 2 GB/s on what cannot be compressed. */
+const LEVEL = 1;
+/** Compression that saves less than a sixteenth is not worth a decompression at each read. */
+const LEAST_SAVING = 16;
+
+export interface SealedChunk {
+    readonly codec: number;
+    readonly bytes: Buffer;
+}
+
+/** The longest a sealed chunk can be. */
+export const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES;
+
+export function sealChunk(owner: ChunkOwner, index: number, plain: Uint8Array, compress: boolean): SealedChunk {
+    const small = compress ? zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } }) : undefined;
+    const codec = small && small.length <= plain.length - plain.length / LEAST_SAVING ? CODEC_ZSTD : CODEC_PLAIN;
+    const body = codec === CODEC_ZSTD && small ? small : plain;
+    return { codec, bytes: seal(owner.dataKey, nonceOf(index), associatedOf(owner, index, codec, plain.length), body) };
+}
+
+/** The plaintext, of exactly that length; undefined when the bytes are not this chunk as it was sealed. */
+export function openChunk(owner: ChunkOwner, index: number, codec: number, plainBytes: number, sealed: Uint8Array): Buffer | undefined {
+    const body = open(owner.dataKey, nonceOf(index), associatedOf(owner, index, codec, plainBytes), sealed);
+    if (body === undefined) return undefined;
+    const plain = codec === CODEC_ZSTD ? zstdDecompressSync(body, { maxOutputLength: plainBytes }) : body;
+    return plain.length === plainBytes ? plain : undefined;
+}
+
+function nonceOf(index: number): Buffer {
+    const nonce = Buffer.alloc(NONCE_BYTES);
+    nonce.writeUIntBE(index, NONCE_BYTES - 6, 6);
+    return nonce;
+}
+
+function associatedOf({ object, generation }: ChunkOwner, index: number, codec: number, plainBytes: number): Buffer {
+    const bytes = Buffer.alloc(16 + 8 + 8 + 1 + 4);
+    bytes.write(object, 0, "hex");
+    bytes.writeBigUInt64LE(BigInt(generation), 16);
+    bytes.writeBigUInt64LE(BigInt(index), 24);
+    bytes.writeUInt8(codec, 32);
+    bytes.writeUInt32LE(plainBytes, 33);
+    return bytes;
+}

@@ -1,0 +1,20 @@
+import { CHUNK_BYTES } from "./limits.ts";
+
+/** Cuts a stream anew: pieces of a chunk's length, the last one shorter. Each is a buffer of its own. */
+export async function* chunksOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+    let chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    let filled = 0;
+    for await (const bytes of content) {
+        for (let at = 0; at < bytes.length; ) {
+            const part = bytes.subarray(at, at + CHUNK_BYTES - filled);
+            chunk.set(part, filled);
+            filled += part.length;
+            at += part.length;
+            if (filled < CHUNK_BYTES) continue;
+            yield chunk;
+            chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+            filled = 0;
+        }
+    }
+    if (filled > 0) yield chunk.subarray(0, filled);
+}

@@ -1,0 +1,79 @@
+import type { ErasureCodec } from "./erasure.ts";
+import type { Journal } from "./journal.ts";
+import type { StoreKeys } from "./keys.ts";
+import type { Layouts } from "./layouts.ts";
+import type { Policy } from "./placement.ts";
+import type { Pool } from "./pool.ts";
+import type { ExtentRecord, MetadataRecord, ObjectId, StripeId } from "./record.ts";
+import type { Slots } from "./slots.ts";
+import type { StoreConfig } from "./store-record.ts";
+import type { BuiltStripe } from "./stripe-builder.ts";
+import { type WrittenStripe, writeStripe } from "./stripe-writer.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { View } from "./view.ts";
+import { epochOf } from "./writer.ts";
+
+/** The parts of an open store, as put, get and repair share them. */
+export interface Engine {
+    readonly surroundings: Surroundings;
+    readonly keys: StoreKeys;
+    readonly codec: ErasureCodec;
+    readonly pool: Pool;
+    readonly view: View;
+    readonly journal: Journal;
+    readonly layouts: Layouts;
+    readonly config: StoreConfig;
+    /** Bounds the stripes of all puts that are on their way. */
+    readonly stripeSlots: Slots;
+    /** Object generations that are being put: their drafts are not left-overs. */
+    readonly drafts: Map<string, number>;
+    /** Object generations that are being read: they are not forgotten meanwhile. */
+    readonly readers: Map<string, number>;
+    /** Shards that a backend has lost or changed, to be written again; by stripe, their indexes. */
+    readonly badShards: Map<StripeId, Set<number>>;
+    /** An id that no stripe ever had. */
+    nextStripeId(): StripeId;
+    onBadShard(stripe: StripeId, index: number): void;
+}
+
+export function generationKey(object: ObjectId, generation: number): string {
+    return `${object} ${generation}`;
+}
+
+export function policyOf({ settings }: StoreConfig): Policy {
+    const { dataShards, parityShards, redundantGroups, redundantNodes } = settings;
+    return { dataShards, parityShards, redundantGroups, redundantNodes };
+}
+
+/** Below so many shards nothing is acknowledged. */
+export function leastShards({ settings }: StoreConfig): number {
+    return settings.dataShards + Math.max(1, settings.minParity);
+}
+
+/** Stores a stripe; gives the records that make it true, for whoever commits them in that session. */
+export async function storeStripe(
+    engine: Engine,
+    session: number,
+    { data }: BuiltStripe,
+): Promise<{ written: WrittenStripe; records: MetadataRecord[] }> {
+    const written = await writeStripe(engine, policyOf(engine.config), leastShards(engine.config), engine.nextStripeId(), data);
+    const layout = engine.layouts.of(session, data.length, written.backends);
+    const { id, lengths, macs } = written;
+    const stripe: MetadataRecord = { type: "stripe", id, layout: layout.id, createdMs: engine.surroundings.clock.nowMs(), lengths, macs };
+    return { written, records: [...layout.records, stripe] };
+}
+
+export function extentOf(
+    object: ObjectId,
+    generation: number,
+    firstChunk: number,
+    stripe: StripeId,
+    chunks: ExtentRecord["chunks"],
+): ExtentRecord {
+    return { type: "extent", object, generation, firstChunk, stripe, chunks };
+}
+
+/** The epoch in which a stripe was made. */
+export function stripeEpoch(stripe: StripeId): number {
+    return epochOf(stripe.slice(0, 16) as Parameters<typeof epochOf>[0]);
+}

@@ -1,0 +1,76 @@
+import { BackendError } from "./backend.ts";
+import { type Engine, generationKey } from "./engine.ts";
+import { stripeOf } from "./get.ts";
+import { FREE_AT_ONCE } from "./limits.ts";
+import type { MetadataRecord, ObjectId, StripeId } from "./record.ts";
+
+/** Drops drafts that nobody is putting any more: of puts that failed, and of front ends that are gone. */
+export async function forgetDrafts(engine: Engine): Promise<void> {
+    const session = engine.journal.session;
+    const left = engine.view.drafts().filter(({ object, generation }) => !engine.drafts.has(generationKey(object, generation)));
+    if (left.length === 0) return;
+    await engine.journal.commit(
+        left.map(({ object, generation }) => ({ type: "forget", object, generation })),
+        session,
+    );
+}
+
+/** Drops generations beyond those that are kept, of objects that have some; not the ones that are being read. */
+export async function forgetOld(engine: Engine): Promise<void> {
+    const session = engine.journal.session;
+    const keep = engine.config.settings.keepGenerations;
+    for (const object of engine.view.crowded(keep)) {
+        const records = surplus(engine, object, keep);
+        if (records.length > 0) await engine.journal.commit(records, session);
+    }
+}
+
+function surplus(engine: Engine, object: ObjectId, keep: number): MetadataRecord[] {
+    const generations = engine.view.generations(object);
+    const kept = generations.slice(0, keep);
+    // Removals with nothing behind them say nothing.
+    const dropped = kept.every(({ removed }) => removed) ? generations : generations.slice(keep);
+    // From the oldest on, and not past one that is read: what the name means never goes back to an older one.
+    const records: MetadataRecord[] = [];
+    for (const { generation } of dropped.reverse()) {
+        if (engine.readers.has(generationKey(object, generation))) break;
+        records.push({ type: "forget", object, generation });
+    }
+    return records;
+}
+
+/** Deletes the shards of stripes that no extent names, then their records. Answers how many are gone. */
+export async function freeGarbage(engine: Engine): Promise<number> {
+    let freed = 0;
+    for (;;) {
+        const session = engine.journal.session;
+        const stripes = engine.view.garbage(FREE_AT_ONCE);
+        const gone: StripeId[] = [];
+        await Promise.all(stripes.map(async (id) => ((await deleteShards(engine, id)) ? gone.push(id) : undefined)));
+        if (gone.length === 0) return freed;
+        await engine.journal.commit(
+            gone.sort().map((stripe) => ({ type: "free", stripe })),
+            session,
+        );
+        freed += gone.length;
+    }
+}
+
+/** False when a backend that may have one does not answer: it is tried again later. */
+async function deleteShards(engine: Engine, id: StripeId): Promise<boolean> {
+    const { layout } = stripeOf(engine, id);
+    const results = await Promise.all(
+        layout.backends.map(async (backend, index) => {
+            const member = engine.pool.member(backend);
+            if (member === undefined) return true;
+            try {
+                await member.backend.delete(engine.keys.shardKey(id, index));
+                return true;
+            } catch (error) {
+                if (!(error instanceof BackendError)) throw error;
+                return false;
+            }
+        }),
+    );
+    return results.every((isGone) => isGone);
+}

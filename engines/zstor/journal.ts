@@ -1,0 +1,292 @@
+import { BackendError } from "./backend.ts";
+import { type Batch, hashOf, NO_BATCH, sealBatch } from "./batch.ts";
+import { openEpoch, sealEpoch } from "./epoch-record.ts";
+import type { StoreKeys } from "./keys.ts";
+import { BATCH_BYTES, SNAPSHOT_LEAST_BYTES, TAKEOVER_ATTEMPTS, TAKEOVER_LONGEST_PAUSE_MS, TAKEOVER_PAUSE_MS } from "./limits.ts";
+import { EPOCH_KEY, keyOf } from "./metadata-key.ts";
+import { StoreError } from "./object-api.ts";
+import { encodeRecord, type MetadataRecord, type WriterId } from "./record.ts";
+import type { Replicas } from "./replicas.ts";
+import { writePages } from "./snapshot.ts";
+import { jittered, pause, type Surroundings } from "./surroundings.ts";
+import { type Chain, readChain, readSnapshot, type SnapshotRecord, secure } from "./takeover.ts";
+import type { View } from "./view.ts";
+import { epochOf, writerId } from "./writer.ts";
+
+export interface JournalParts {
+    readonly replicas: Replicas;
+    readonly keys: StoreKeys;
+    readonly storeId: Buffer;
+    readonly view: View;
+    readonly surroundings: Surroundings;
+    /** Bytes of batches after which a snapshot is made, at least; smaller in tests. */
+    readonly snapshotBytes?: number;
+}
+
+interface Waiting {
+    readonly records: readonly MetadataRecord[];
+    readonly bytes: Buffer;
+    readonly resolve: () => void;
+    readonly reject: (error: Error) => void;
+}
+
+/** Named by the chain that is in force: what must not be deleted, and what a replica must have. */
+export interface Live {
+    readonly writer: WriterId;
+    readonly batches: readonly Pick<Batch, "writer" | "sequence" | "hash">[];
+    readonly snapshot: SnapshotRecord | undefined;
+}
+
+/**
+ * The chain of batches with one writer. What is committed at once goes into one batch; one batch at a time. When a batch cannot be made
+ * true for certain, those who wait for it are told so, and the journal takes over anew, which finds out.
+ */
+export class Journal {
+    private readonly parts: JournalParts;
+    private readonly queue: Waiting[] = [];
+    private running = false;
+    /** Undefined while it has to take over first. */
+    private writer: WriterId | undefined;
+    private readonly own = new Set<WriterId>();
+    private batches: Live["batches"] = [];
+    private snapshot: SnapshotRecord | undefined;
+    private bytes = 0;
+    private snapshotSize = 0;
+    /** Why nothing is written any more. */
+    private ended: StoreError | undefined;
+    /** Of the last writer that this journal was. */
+    epoch = 0;
+    /** Counts the times that another writer was in between: what was begun before such a time cannot be finished. */
+    session = 0;
+
+    constructor(parts: JournalParts) {
+        this.parts = parts;
+    }
+
+    /** Takes over from whoever wrote before. Rejects with `no-quorum`, `superseded`, `rolled-back` or `lost`. */
+    async open(): Promise<void> {
+        this.running = true;
+        try {
+            await this.takeOver();
+        } finally {
+            this.running = false;
+        }
+    }
+
+    /** Settles when the records are true and in the view: all, or none when it rejects with `superseded` before they were tried. */
+    commit(records: readonly MetadataRecord[], session = this.session): Promise<void> {
+        if (this.ended) return Promise.reject(this.ended);
+        if (session !== this.session) return Promise.reject(interrupted());
+        return new Promise((resolve, reject) => {
+            this.queue.push({ records, bytes: Buffer.concat(records.map(encodeRecord)), resolve, reject });
+            if (!this.running) void this.run();
+        });
+    }
+
+    get live(): Live | undefined {
+        return this.writer && { writer: this.writer, batches: this.batches, snapshot: this.snapshot };
+    }
+
+    get waiting(): number {
+        return this.queue.length;
+    }
+
+    /** Why this front end may not write any more. */
+    get failure(): StoreError | undefined {
+        return this.ended;
+    }
+
+    close(): void {
+        this.end(new StoreError("stopped", "the store is closed"));
+    }
+
+    private end(error: StoreError): void {
+        this.ended ??= error;
+        this.writer = undefined;
+        this.refuseWaiting(this.ended);
+    }
+
+    private refuseWaiting(error: Error): void {
+        for (const { reject } of this.queue.splice(0)) reject(error);
+    }
+
+    private async run(): Promise<void> {
+        this.running = true;
+        // What else is committed in this turn comes along.
+        await Promise.resolve();
+        while (this.queue.length > 0) {
+            try {
+                if (this.writer === undefined) await this.takeOver();
+                await this.next();
+            } catch (error) {
+                this.refuseWaiting(asStoreError(error));
+            }
+        }
+        this.running = false;
+    }
+
+    private async next(): Promise<void> {
+        const batch = this.gather();
+        if (batch.length === 0) return;
+        try {
+            await this.write(
+                batch.flatMap(({ records }) => records),
+                Buffer.concat(batch.map(({ bytes }) => bytes)),
+            );
+        } catch (error) {
+            for (const { reject } of batch) reject(asStoreError(error));
+            return;
+        }
+        for (const { resolve } of batch) resolve();
+        if (this.writer && this.bytes > Math.max(this.parts.snapshotBytes ?? SNAPSHOT_LEAST_BYTES, this.snapshotSize))
+            await this.tryToMakeSnapshot();
+    }
+
+    private gather(): Waiting[] {
+        let bytes = 0;
+        const count = this.queue.findIndex((waiting, index) => {
+            bytes += waiting.bytes.length;
+            return index > 0 && bytes > BATCH_BYTES;
+        });
+        return this.queue.splice(0, count < 0 ? this.queue.length : count);
+    }
+
+    /** Makes one batch true, or rejects and leaves the journal to take over anew. */
+    private async write(records: readonly MetadataRecord[], bytes: Buffer): Promise<void> {
+        const { replicas, keys, view } = this.parts;
+        const { writer } = this;
+        if (writer === undefined) throw this.ended ?? interrupted();
+        const head = view.head;
+        const sequence = (head?.sequence ?? 0) + 1;
+        const value = sealBatch(keys, { writer, sequence }, head?.hash ?? NO_BATCH, bytes);
+        // Whatever comes of it, nothing else is ever written at this place by this writer.
+        this.writer = undefined;
+        await replicas.write(keyOf({ kind: "batch", writer, sequence }), value);
+        await this.verifyEpoch(writer);
+        if (this.ended) throw this.ended;
+        const hash = hashOf(value);
+        view.apply(records, { sequence, hash });
+        this.batches = [...this.batches, { writer, sequence, hash }];
+        this.bytes += value.length;
+        this.writer = writer;
+    }
+
+    /** W replicas say that this writer is the one; a later one ends this journal. */
+    private async verifyEpoch(writer: WriterId): Promise<void> {
+        const { replicas, keys, storeId } = this.parts;
+        let later: WriterId | undefined;
+        try {
+            await replicas.read(async (backend) => {
+                const value = await backend.get(EPOCH_KEY);
+                const current = value && openEpoch(keys, storeId, value);
+                if (current === writer) return;
+                if (current !== undefined && epochOf(current) >= epochOf(writer)) later = current;
+                throw new BackendError("refused", current === undefined ? "has no epoch record" : `has epoch ${epochOf(current)}`);
+            });
+        } catch (error) {
+            if (later === undefined) throw error;
+            const words = `another front end has taken over with epoch ${epochOf(later)}, this one had ${epochOf(writer)}; whether what was written last is there is not known`;
+            const superseded = new StoreError("superseded", words);
+            this.end(superseded);
+            throw superseded;
+        }
+    }
+
+    private async takeOver(): Promise<void> {
+        const { surroundings } = this.parts;
+        for (let attempt = 1; ; attempt++) {
+            if (this.ended) throw this.ended;
+            try {
+                return await this.tryToTakeOver();
+            } catch (error) {
+                const failure = asStoreError(error);
+                if (failure.failure !== "no-quorum" || attempt === TAKEOVER_ATTEMPTS) throw failure;
+                const longest = Math.min(TAKEOVER_LONGEST_PAUSE_MS, TAKEOVER_PAUSE_MS * 2 ** attempt);
+                await pause(surroundings.clock, jittered(surroundings, longest));
+            }
+        }
+    }
+
+    private async tryToTakeOver(): Promise<void> {
+        const { replicas, keys, storeId, surroundings } = this.parts;
+        const epochs = await replicas.read(async (backend) => {
+            const value = await backend.get(EPOCH_KEY);
+            const writer = value && openEpoch(keys, storeId, value);
+            return writer === undefined ? 0 : epochOf(writer);
+        });
+        const writer = writerId(Math.max(...epochs.values()) + 1, surroundings.random(4));
+        this.own.add(writer);
+        this.epoch = epochOf(writer);
+        await replicas.write(EPOCH_KEY, sealEpoch(keys, storeId, writer));
+        const chain = await readChain(replicas, keys);
+        await this.adopt(chain);
+        const { config } = this.parts.view;
+        await secure(replicas, this.snapshot, config);
+        this.writer = writer;
+        const begin: MetadataRecord = { type: "begin", writer, timeMs: surroundings.clock.nowMs() };
+        await this.write([begin], encodeRecord(begin));
+    }
+
+    /** Brings the view to the head of the chain. */
+    private async adopt({ snapshot, batches, bytes }: Chain): Promise<void> {
+        const { replicas, keys, view } = this.parts;
+        const known = view.head;
+        const first = batches[0]?.sequence ?? 1;
+        const last = batches.at(-1)?.sequence ?? 0;
+        const meeting = batches.find((batch) => batch.sequence === known?.sequence);
+        if (known && (known.sequence > last || (meeting && !meeting.hash.equals(known.hash))))
+            throw new StoreError(
+                "rolled-back",
+                `the metadata replicas have the journal to batch ${last}, this front end has seen batch ${known.sequence} of another one: they were put back to an older state`,
+            );
+        if (snapshot && (!known || known.sequence < first)) {
+            const records = await readSnapshot(replicas, keys, snapshot);
+            view.restart(records, undefined);
+        } else if (!known && first !== 1) throw new StoreError("lost", `the journal begins with batch ${first} and has no snapshot`);
+        const from = snapshot && (!known || known.sequence < first) ? first : (known?.sequence ?? 0) + 1;
+        const news = batches.filter((batch) => batch.sequence >= from);
+        for (const { records, sequence, hash } of news) view.apply(records, { sequence, hash });
+        this.batches = batches.map(({ writer, sequence, hash }) => ({ writer, sequence, hash }));
+        this.snapshot = snapshot;
+        this.bytes = bytes;
+        if (news.some((batch) => !this.own.has(batch.writer))) {
+            this.session++;
+            this.refuseWaiting(interrupted());
+        }
+    }
+
+    /** One that cannot be made now is made after another batch. */
+    private async tryToMakeSnapshot(): Promise<void> {
+        try {
+            await this.makeSnapshot();
+        } catch (error) {
+            this.parts.surroundings.log(`no snapshot of the metadata could be made: ${asStoreError(error).message}`);
+        }
+    }
+
+    /** Nothing is committed meanwhile, so the view stands still. */
+    private async makeSnapshot(): Promise<void> {
+        const { replicas, keys, view } = this.parts;
+        const { writer } = this;
+        const head = view.head;
+        if (writer === undefined || head === undefined) return;
+        const { pages, bytes } = await writePages(replicas, keys, writer, head.sequence, view.records());
+        const record: SnapshotRecord = { type: "snapshot", sequence: head.sequence, writer, pages };
+        const before = this.batches.length;
+        await this.write([record], encodeRecord(record));
+        this.batches = this.batches.slice(before);
+        this.snapshot = record;
+        this.snapshotSize = bytes;
+        this.bytes = 0;
+    }
+}
+
+function interrupted(): StoreError {
+    return new StoreError("superseded", "another front end has written in between: what was begun before cannot be finished");
+}
+
+function asStoreError(error: unknown): StoreError {
+    if (error instanceof StoreError) return error;
+    if (error instanceof BackendError) return new StoreError("no-quorum", `a metadata replica does not answer: ${error.message}`);
+    throw error;
+}

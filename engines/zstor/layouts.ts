@@ -1,0 +1,37 @@
+import type { LayoutRecord } from "./record.ts";
+import type { View } from "./view.ts";
+
+/** Numbers layouts: the same backends in the same order are one. */
+export class Layouts {
+    private readonly view: View;
+    private readonly pending = new Map<string, LayoutRecord>();
+    private session = -1;
+    private last = 0;
+
+    constructor(view: View) {
+        this.view = view;
+    }
+
+    /** The layout, and the records that have to be committed with whatever names it. A new session forgets what was never committed. */
+    of(session: number, dataShards: number, backends: readonly number[]): { readonly id: number; readonly records: LayoutRecord[] } {
+        if (session !== this.session) this.restart(session);
+        const parityShards = backends.length - dataShards;
+        const key = `${dataShards} ${backends.join(" ")}`;
+        const known = this.pending.get(key);
+        if (known) return { id: known.id, records: this.view.layout(known.id) ? [] : [known] };
+        this.last++;
+        const record: LayoutRecord = { type: "layout", id: this.last, dataShards, parityShards, backends };
+        this.pending.set(key, record);
+        return { id: record.id, records: [record] };
+    }
+
+    private restart(session: number): void {
+        this.session = session;
+        this.pending.clear();
+        this.last = 0;
+        for (const layout of this.view.allLayouts()) {
+            this.pending.set(`${layout.dataShards} ${layout.backends.join(" ")}`, layout);
+            this.last = Math.max(this.last, layout.id);
+        }
+    }
+}

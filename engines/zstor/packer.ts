@@ -1,0 +1,62 @@
+import type { SealedChunk } from "./chunk.ts";
+import { type Engine, extentOf, storeStripe } from "./engine.ts";
+import { PACKS_IN_FLIGHT } from "./limits.ts";
+import type { MetadataRecord, PutRecord } from "./record.ts";
+import { StripeBuilder } from "./stripe-builder.ts";
+
+interface Item {
+    readonly chunk: SealedChunk;
+    readonly put: PutRecord;
+    readonly session: number;
+    readonly resolve: () => void;
+    readonly reject: (error: Error) => void;
+}
+
+/** Puts objects of one chunk into common stripes: what comes while others are written goes together, nobody waits for company. */
+export class Packer {
+    private readonly engine: Engine;
+    private queue: Item[] = [];
+    private running = 0;
+
+    constructor(engine: Engine) {
+        this.engine = engine;
+    }
+
+    /** Settles when the object is there. */
+    add(chunk: SealedChunk, put: PutRecord, session: number): Promise<void> {
+        return new Promise((resolve, reject) => {
+            this.queue.push({ chunk, put, session, resolve, reject });
+            if (this.running < PACKS_IN_FLIGHT) void this.run();
+        });
+    }
+
+    private async run(): Promise<void> {
+        this.running++;
+        // What else comes in this turn comes along.
+        await Promise.resolve();
+        while (this.queue.length > 0) {
+            const { session } = this.queue[0] ?? { session: 0 };
+            const builder = new StripeBuilder(this.engine.config.settings.dataShards);
+            const end = this.queue.findIndex((item) => item.session !== session || !builder.add(item.chunk));
+            const items = this.queue.splice(0, end < 0 ? this.queue.length : end);
+            try {
+                await this.store(items, builder, session);
+                for (const { resolve } of items) resolve();
+            } catch (error) {
+                for (const { reject } of items) reject(error as Error);
+            }
+        }
+        this.running--;
+    }
+
+    private async store(items: readonly Item[], builder: StripeBuilder, session: number): Promise<void> {
+        const built = builder.build();
+        const { written, records } = await storeStripe(this.engine, session, built);
+        const puts = items.flatMap(({ put }, index): MetadataRecord[] => {
+            const place = built.places[index];
+            if (place === undefined) throw new RangeError("a chunk has no place");
+            return [extentOf(put.object, put.generation, 0, written.id, [place]), put];
+        });
+        await this.engine.journal.commit([...records, ...puts], session);
+    }
+}

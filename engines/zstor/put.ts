@@ -1,0 +1,136 @@
+import { type ChunkOwner, sealChunk } from "./chunk.ts";
+import { chunksOf } from "./chunker.ts";
+import { wrapKey } from "./data-key.ts";
+import { type Engine, extentOf, generationKey, storeStripe } from "./engine.ts";
+import { DRAFT_STRIPES, STRIPES_IN_FLIGHT } from "./limits.ts";
+import { StoreError } from "./object-api.ts";
+import type { Packer } from "./packer.ts";
+import type { MetadataRecord, ObjectId, PutRecord } from "./record.ts";
+import { NONCE_BYTES } from "./sealing.ts";
+import { StripeBuilder } from "./stripe-builder.ts";
+
+const DATA_KEY_BYTES = 32;
+
+/** Makes the next generation of an object; gives its record when it is true. */
+export async function putObject(
+    engine: Engine,
+    packer: Packer,
+    name: string,
+    content: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+): Promise<PutRecord> {
+    const draft = begin(engine, name);
+    const key = generationKey(draft.owner.object, draft.owner.generation);
+    engine.drafts.set(key, draft.owner.generation);
+    try {
+        const chunks = chunksOf(content);
+        const first = await chunks.next();
+        const second: IteratorResult<Buffer> = first.done ? first : await chunks.next();
+        throwIfCut(signal);
+        if (!second.done) return await stream(engine, draft, again([first.value as Buffer, second.value], chunks), signal);
+        const put = recordOf(engine, draft, first.done ? 0 : first.value.length);
+        if (first.done) await engine.journal.commit([put], draft.session);
+        else await packer.add(sealChunk(draft.owner, 0, first.value, engine.config.settings.compression), put, draft.session);
+        return put;
+    } finally {
+        engine.drafts.delete(key);
+    }
+}
+
+interface Draft {
+    readonly name: string;
+    readonly owner: ChunkOwner;
+    readonly session: number;
+}
+
+function begin(engine: Engine, name: string): Draft {
+    const object = engine.keys.objectId(name);
+    return {
+        name,
+        owner: { object, generation: nextGeneration(engine, object), dataKey: engine.surroundings.random(DATA_KEY_BYTES) },
+        session: engine.journal.session,
+    };
+}
+
+/** Above all that are there or on their way. */
+export function nextGeneration(engine: Engine, object: ObjectId): number {
+    let last = engine.view.lastGeneration(object);
+    for (const [key, generation] of engine.drafts) if (key.startsWith(object)) last = Math.max(last, generation);
+    return last + 1;
+}
+
+function recordOf(engine: Engine, { name, owner }: Draft, sizeBytes: number): PutRecord {
+    const { object, generation, dataKey } = owner;
+    const { wrapping } = engine.config;
+    const wrappedKey = wrapKey(engine.keys, wrapping, object, generation, dataKey, engine.surroundings.random(NONCE_BYTES));
+    return { type: "put", object, generation, name, sizeBytes, createdMs: engine.surroundings.clock.nowMs(), wrapping, wrappedKey };
+}
+
+/** Stripe by stripe, several on their way; their records are committed as drafts in between, the last ones with the object itself. */
+async function stream(engine: Engine, draft: Draft, chunks: AsyncIterable<Buffer>, signal: AbortSignal | undefined): Promise<PutRecord> {
+    const { owner, session } = draft;
+    const { dataShards, compression } = engine.config.settings;
+    const builder = new StripeBuilder(dataShards);
+    const underWay = new Set<Promise<void>>();
+    let records: MetadataRecord[] = [];
+    let stripes = 0;
+    let failure: unknown;
+    let count = 0;
+    let sizeBytes = 0;
+
+    const flush = async () => {
+        const firstChunk = count - builder.count;
+        const built = builder.build();
+        while (underWay.size >= STRIPES_IN_FLIGHT) await Promise.race(underWay);
+        await engine.stripeSlots.take();
+        const work = storeStripe(engine, session, built)
+            .then(({ written, records: made }) => {
+                records.push(...made, extentOf(owner.object, owner.generation, firstChunk, written.id, built.places));
+                stripes++;
+            })
+            .catch((error: unknown) => {
+                failure ??= error;
+            })
+            .finally(() => {
+                engine.stripeSlots.give();
+                underWay.delete(work);
+            });
+        underWay.add(work);
+        if (stripes < DRAFT_STRIPES) return;
+        const ready = records;
+        records = [];
+        stripes = 0;
+        await engine.journal.commit(ready, session);
+    };
+    try {
+        for await (const chunk of chunks) {
+            throwIfCut(signal);
+            if (failure) throw failure;
+            const sealed = sealChunk(owner, count, chunk, compression);
+            if (!builder.add(sealed)) {
+                await flush();
+                builder.add(sealed);
+            }
+            count++;
+            sizeBytes += chunk.length;
+        }
+        await flush();
+    } finally {
+        // Nothing of this put goes on behind its end.
+        await Promise.all(underWay);
+    }
+    if (failure) throw failure;
+    throwIfCut(signal);
+    const put = recordOf(engine, draft, sizeBytes);
+    await engine.journal.commit([...records, put], session);
+    return put;
+}
+
+async function* again(first: readonly Buffer[], rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+    yield* first;
+    yield* rest;
+}
+
+function throwIfCut(signal: AbortSignal | undefined): void {
+    if (signal?.aborted) throw new StoreError("stopped", "the put was cut before its end, nothing of it is there");
+}

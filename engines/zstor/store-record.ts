@@ -1,0 +1,94 @@
+import { scryptSync } from "node:crypto";
+import { z } from "zod";
+import { NONCE_BYTES, open, seal } from "./sealing.ts";
+
+const backend = z.strictObject({
+    /** From 2 on; never used again for another. */
+    id: z.number().int().min(2),
+    url: z.string(),
+    group: z.string(),
+    disk: z.string(),
+    weight: z.number().positive(),
+    /** `draining`: taken out of the configuration, read from while it answers; nothing new goes there. */
+    state: z.enum(["active", "draining"]),
+    /** It is allowed without `durability: commit`. */
+    allowUnsafe: z.boolean(),
+});
+
+const settings = z.strictObject({
+    dataShards: z.number().int().min(1),
+    parityShards: z.number().int().min(1),
+    redundantGroups: z.number().int().min(0),
+    redundantNodes: z.number().int().min(0),
+    minParity: z.number().int().min(0),
+    compression: z.boolean(),
+    /** Generations of an object that are kept, the newest ones. */
+    keepGenerations: z.number().int().min(1),
+});
+
+const content = z.strictObject({
+    storeId: z.string(),
+    storeKey: z.string(),
+    generation: z.number().int().min(1),
+    /** Number of the wrapping key for new data keys. */
+    wrapping: z.number().int().min(1),
+    metadata: z.array(z.string()).min(1),
+    writeQuorum: z.number().int().min(1),
+    backends: z.array(backend),
+    settings,
+});
+
+export type BackendConfig = z.infer<typeof backend>;
+export type StoreSettings = z.infer<typeof settings>;
+/** The whole configuration of a store, with its credentials and its key: sealed in every metadata namespace, nowhere else. */
+export type StoreConfig = z.infer<typeof content>;
+
+const MAGIC = "ZSTORREC";
+const VERSION = 1;
+const LOG2_N = 15;
+const BLOCK = 8;
+const PARALLEL = 1;
+const SALT_BYTES = 32;
+const SALT_AT = 16;
+const HEAD_BYTES = SALT_AT + SALT_BYTES + NONCE_BYTES;
+const KEY_BYTES = 32;
+/** What scrypt may take for a record that somebody else has put there. */
+const MOST_MEMORY_BYTES = 256 * 2 ** 20;
+
+/** The key that a secret gives; deriving it costs 50 ms and 32 MiB on purpose, so whoever seals more than once keeps it. */
+export interface SealingKey {
+    readonly salt: Buffer;
+    readonly log2N: number;
+    readonly key: Buffer;
+}
+
+export function sealingKey(secret: string, salt: Buffer, log2N = LOG2_N): SealingKey {
+    return { salt, log2N, key: derive(secret, salt, log2N, BLOCK, PARALLEL) };
+}
+
+export function sealStoreRecord({ salt, log2N, key }: SealingKey, nonce: Buffer, config: StoreConfig): Buffer {
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.write(MAGIC, 0, "latin1");
+    head.writeUInt32LE(VERSION, 8);
+    head.set([log2N, BLOCK, PARALLEL, 0], 12);
+    salt.copy(head, SALT_AT);
+    nonce.copy(head, SALT_AT + SALT_BYTES);
+    return Buffer.concat([head, seal(key, nonce, head, Buffer.from(JSON.stringify(config)))]);
+}
+
+/** Undefined when the secret is not the one it was sealed with, or it is no store record. */
+export function openStoreRecord(secret: string, value: Buffer): { readonly config: StoreConfig; readonly sealing: SealingKey } | undefined {
+    const head = value.subarray(0, HEAD_BYTES);
+    if (head.length < HEAD_BYTES || head.toString("latin1", 0, 8) !== MAGIC || head.readUInt32LE(8) !== VERSION) return undefined;
+    const [log2N = 0, block = 0, parallel = 0] = head.subarray(12, 15);
+    if (log2N < 1 || log2N > 20 || block < 1 || parallel < 1 || 128 * 2 ** log2N * block > MOST_MEMORY_BYTES / 2) return undefined;
+    const salt = Buffer.from(head.subarray(SALT_AT, SALT_AT + SALT_BYTES));
+    const key = derive(secret, salt, log2N, block, parallel);
+    const json = open(key, head.subarray(SALT_AT + SALT_BYTES), head, value.subarray(HEAD_BYTES));
+    if (json === undefined) return undefined;
+    return { config: content.parse(JSON.parse(json.toString("utf8"))), sealing: { salt, log2N, key } };
+}
+
+function derive(secret: string, salt: Buffer, log2N: number, block: number, parallel: number): Buffer {
+    return scryptSync(secret, salt, KEY_BYTES, { N: 2 ** log2N, r: block, p: parallel, maxmem: MOST_MEMORY_BYTES });
+}

@@ -1,0 +1,258 @@
+import type { Backend } from "./backend.ts";
+import { hashOf } from "./batch.ts";
+import { createStoreRecord, findStoreRecord, type OpenedRecord, recordInForce } from "./bootstrap.ts";
+import { BoundedBackend } from "./bounded-backend.ts";
+import { Caretaker } from "./caretaker.ts";
+import type { Engine } from "./engine.ts";
+import type { ErasureCodec } from "./erasure.ts";
+import { readObject } from "./get.ts";
+import { Journal } from "./journal.ts";
+import { StoreKeys } from "./keys.ts";
+import { Layouts } from "./layouts.ts";
+import { DEAD_AFTER_MS, MAX_NAME_BYTES, STRIPES_IN_FLIGHT } from "./limits.ts";
+import { keyOf } from "./metadata-key.ts";
+import { type ObjectInfo, type ObjectStore, type PutOptions, type Range, StoreError } from "./object-api.ts";
+import { Packer } from "./packer.ts";
+import { type Connect, Pool } from "./pool.ts";
+import { nextGeneration, putObject } from "./put.ts";
+import type { StripeId } from "./record.ts";
+import { checkQuorum, Replicas } from "./replicas.ts";
+import { NONCE_BYTES } from "./sealing.ts";
+import { Slots } from "./slots.ts";
+import { type BackendConfig, type StoreConfig, type StoreSettings, sealStoreRecord } from "./store-record.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { type Generation, View } from "./view.ts";
+import { writerId } from "./writer.ts";
+
+/** What a store needs of the world. */
+export interface StoreParts {
+    readonly surroundings: Surroundings;
+    readonly connect: Connect;
+    readonly codec: ErasureCodec;
+    /** SQLite file of the view, or `:memory:`. */
+    readonly viewPath: string;
+    readonly deadAfterMs?: number;
+    /** For tests: smaller than `limits.ts`. */
+    readonly snapshotBytes?: number;
+    readonly secretCost?: number;
+}
+
+export interface NewStore {
+    readonly metadata: readonly string[];
+    readonly writeQuorum: number;
+    readonly backends: readonly BackendConfig[];
+    readonly settings: StoreSettings;
+}
+
+/** Makes a store in empty metadata namespaces. */
+export async function createStore({ surroundings, connect, secretCost }: StoreParts, secret: string, store: NewStore): Promise<void> {
+    const config: StoreConfig = {
+        storeId: surroundings.random(16).toString("hex"),
+        storeKey: surroundings.random(32).toString("base64"),
+        generation: 1,
+        wrapping: 1,
+        ...store,
+        metadata: [...store.metadata],
+        backends: [...store.backends],
+    };
+    checkQuorum(store.writeQuorum, store.metadata.length);
+    await withBackends(store.metadata, connect, surroundings, (backends) =>
+        createStoreRecord(backends, secret, config, surroundings, secretCost),
+    );
+}
+
+/** Opens a store from its secret and some of its metadata namespaces: takes over from any other front end. */
+export async function openStore(parts: StoreParts, secret: string, metadata: readonly string[]): Promise<Store> {
+    const { connect, surroundings } = parts;
+    const found = await withBackends(metadata, connect, surroundings, (backends) => findStoreRecord(backends, secret));
+    return Store.open(parts, secret, found);
+}
+
+async function withBackends<T>(
+    urls: readonly string[],
+    connect: Connect,
+    { clock }: Surroundings,
+    work: (backends: readonly Backend[]) => Promise<T>,
+): Promise<T> {
+    const backends = urls.map((url) => new BoundedBackend(connect(url), clock));
+    try {
+        return await work(backends);
+    } finally {
+        for (const backend of backends) backend.close();
+    }
+}
+
+export class Store implements ObjectStore, Engine {
+    readonly surroundings: Surroundings;
+    readonly keys: StoreKeys;
+    readonly codec: ErasureCodec;
+    readonly pool: Pool;
+    readonly view: View;
+    readonly journal: Journal;
+    readonly layouts: Layouts;
+    readonly replicas: Replicas;
+    readonly caretaker: Caretaker;
+    readonly stripeSlots = new Slots(STRIPES_IN_FLIGHT);
+    readonly drafts = new Map<string, number>();
+    readonly readers = new Map<string, number>();
+    readonly badShards = new Map<StripeId, Set<number>>();
+    private opened: OpenedRecord;
+    private readonly packer: Packer;
+    private readonly stripePrefix: string;
+    private stripeSerial = 0;
+
+    static async open(parts: StoreParts, secret: string, found: OpenedRecord): Promise<Store> {
+        const store = new Store(parts, found);
+        try {
+            await store.takeOver(secret);
+            return store;
+        } catch (error) {
+            await store.close();
+            throw error;
+        }
+    }
+
+    private constructor(parts: StoreParts, found: OpenedRecord) {
+        const { surroundings, connect, codec, viewPath, deadAfterMs = DEAD_AFTER_MS } = parts;
+        const { config } = found;
+        this.opened = found;
+        this.surroundings = surroundings;
+        this.codec = codec;
+        this.keys = new StoreKeys(Buffer.from(config.storeKey, "base64"));
+        this.pool = new Pool(connect, surroundings);
+        this.view = new View(viewPath, config.storeId);
+        this.layouts = new Layouts(this.view);
+        this.replicas = new Replicas(
+            config.metadata.map((url) => new BoundedBackend(connect(url), surroundings.clock)),
+            config.writeQuorum,
+        );
+        const { replicas, keys, view } = this;
+        const storeId = Buffer.from(config.storeId, "hex");
+        const { snapshotBytes } = parts;
+        this.journal = new Journal({
+            replicas,
+            keys,
+            storeId,
+            view,
+            surroundings,
+            ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
+        });
+        this.packer = new Packer(this);
+        this.caretaker = new Caretaker(this, replicas, deadAfterMs);
+        // The epoch is filled in once there is one.
+        this.stripePrefix = surroundings.random(4).toString("hex");
+    }
+
+    private async takeOver(secret: string): Promise<void> {
+        await this.journal.open();
+        const named = this.view.config;
+        if (named === undefined) await this.nameRecord(this.opened);
+        else if (!named.sha256.equals(this.opened.sha256)) this.opened = await recordInForce(this.replicas, secret, named);
+        await this.pool.configure(this.config.backends);
+    }
+
+    get config(): StoreConfig {
+        return this.opened.config;
+    }
+
+    async put(name: string, content: AsyncIterable<Uint8Array>, { signal }: PutOptions = {}): Promise<ObjectInfo> {
+        checkName(name);
+        const { generation, sizeBytes, createdMs } = await putObject(this, this.packer, name, content, signal);
+        return { name, generation, sizeBytes, createdMs, removed: false };
+    }
+
+    async get(name: string, range?: Range, generation?: number): Promise<{ info: ObjectInfo; bytes: AsyncIterable<Buffer> }> {
+        checkName(name);
+        const found = generation === undefined ? this.view.current(name) : this.view.generation(this.keys.objectId(name), generation);
+        if (found === undefined || found.removed)
+            throw new StoreError(
+                "not-found",
+                `there is no object ${name}${generation === undefined ? "" : ` of generation ${generation}`}`,
+            );
+        const wanted = range ?? { offset: 0, length: found.sizeBytes };
+        if (!(Number.isSafeInteger(wanted.offset) && wanted.offset >= 0 && Number.isSafeInteger(wanted.length) && wanted.length >= 0))
+            throw new StoreError("invalid", `a range has an offset and a length from 0 on, not ${wanted.offset} and ${wanted.length}`);
+        return { info: infoOf(found), bytes: readObject(this, found, wanted) };
+    }
+
+    stat(name: string): ObjectInfo | undefined {
+        checkName(name);
+        const found = this.view.current(name);
+        return found && !found.removed ? infoOf(found) : undefined;
+    }
+
+    list(prefix: string, after = "", limit = 1000): ObjectInfo[] {
+        return this.view.list(prefix, after, limit).map(infoOf);
+    }
+
+    history(name: string): ObjectInfo[] {
+        checkName(name);
+        return this.view.generations(this.keys.objectId(name)).map(infoOf);
+    }
+
+    async remove(name: string): Promise<boolean> {
+        checkName(name);
+        if (this.stat(name) === undefined) return false;
+        const object = this.keys.objectId(name);
+        const generation = nextGeneration(this, object);
+        const session = this.journal.session;
+        await this.journal.commit([{ type: "remove", object, generation, name, createdMs: this.surroundings.clock.nowMs() }], session);
+        return true;
+    }
+
+    /** Changes backends or settings; true when it settles. K and M of what is stored stay what they are. */
+    async reconfigure(change: (config: StoreConfig) => Omit<StoreConfig, "generation" | "storeId" | "storeKey">): Promise<void> {
+        const { config, sealing } = this.opened;
+        const { storeId, storeKey } = config;
+        const next: StoreConfig = { ...change(config), storeId, storeKey, generation: config.generation + 1 };
+        const writer = writerId(this.epoch, Buffer.from(this.stripePrefix, "hex"));
+        const value = sealStoreRecord(sealing, this.surroundings.random(NONCE_BYTES), next);
+        await this.replicas.write(keyOf({ kind: "store", writer, generation: next.generation }), value);
+        const record: OpenedRecord = { config: next, sealing, writer, sha256: hashOf(value) };
+        await this.nameRecord(record);
+        this.opened = record;
+        await this.pool.configure(next.backends);
+    }
+
+    nextStripeId(): StripeId {
+        const serial = Buffer.alloc(4);
+        serial.writeUInt32BE(this.stripeSerial++);
+        return `${this.epochHex}${this.stripePrefix}${serial.toString("hex")}` as StripeId;
+    }
+
+    onBadShard(stripe: StripeId, index: number): void {
+        const indexes = this.badShards.get(stripe) ?? new Set();
+        this.badShards.set(stripe, indexes.add(index));
+    }
+
+    /** Lets what is under way end with an error. */
+    async close(): Promise<void> {
+        this.journal.close();
+        await this.caretaker.stop();
+        this.pool.close();
+        for (const backend of this.replicas.backends) backend.close();
+        this.view.close();
+    }
+
+    private async nameRecord({ writer, config, sha256 }: OpenedRecord): Promise<void> {
+        await this.journal.commit([{ type: "config", writer, generation: config.generation, sha256 }]);
+    }
+
+    private get epoch(): number {
+        return this.journal.epoch;
+    }
+
+    private get epochHex(): string {
+        return this.epoch.toString(16).padStart(8, "0");
+    }
+}
+
+function infoOf({ name, generation, sizeBytes, createdMs, removed }: Generation): ObjectInfo {
+    return { name, generation, sizeBytes, createdMs, removed };
+}
+
+function checkName(name: string): void {
+    const bytes = Buffer.byteLength(name);
+    if (bytes === 0 || bytes > MAX_NAME_BYTES || name.includes("\0") || !name.isWellFormed())
+        throw new StoreError("invalid", `a name has 1 to ${MAX_NAME_BYTES} bytes of UTF-8 without NUL, this one has ${bytes}`);
+}

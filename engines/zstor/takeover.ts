@@ -1,0 +1,152 @@
+import { type Batch, type BatchPlace, hashOf, NO_BATCH, openBatch, openPage } from "./batch.ts";
+import type { StoreKeys } from "./keys.ts";
+import { keyOf, type MetadataKey, parseKey } from "./metadata-key.ts";
+import { StoreError } from "./object-api.ts";
+import type { MetadataRecord } from "./record.ts";
+import type { Listing, Replicas } from "./replicas.ts";
+import { epochOf } from "./writer.ts";
+
+export type SnapshotRecord = Extract<MetadataRecord, { type: "snapshot" }>;
+type ConfigRecord = Extract<MetadataRecord, { type: "config" }>;
+
+/** The journal as W replicas have it: everything from the snapshot on, oldest first. */
+export interface Chain {
+    readonly snapshot: SnapshotRecord | undefined;
+    readonly batches: readonly Batch[];
+    readonly bytes: number;
+}
+
+/** Finds the head, follows it back, and makes sure that all of it is on the W replicas that answered. FORMAT.md says why that is the truth. */
+export async function readChain(replicas: Replicas, keys: StoreKeys): Promise<Chain> {
+    const listings = await replicas.list();
+    for (const index of replicas.all) if (!listings.has(index)) replicas.behind.add(index);
+    const candidates = batchesOf(listings);
+    const values = new Map<string, Buffer>();
+    const read = async (place: BatchPlace, hash?: Buffer): Promise<Batch | undefined> => {
+        const key = keyOf({ kind: "batch", ...place });
+        return replicas.find(key, holders(listings, key), (value) => {
+            const batch = openBatch(keys, place, value);
+            if (batch === undefined || (hash && !batch.hash.equals(hash))) return undefined;
+            values.set(key.toString("latin1"), value);
+            return batch;
+        });
+    };
+
+    const head = await headOf(candidates, listings, replicas.overlap, read);
+    const batches: Batch[] = [];
+    let snapshot: SnapshotRecord | undefined;
+    for (let batch = head; batch; ) {
+        batches.unshift(batch);
+        snapshot = batch.records.find((record) => record.type === "snapshot");
+        if (snapshot || batch.previous.equals(NO_BATCH)) break;
+        batch = await before(batch, candidates, read);
+    }
+    const bytes = [...values.values()].reduce((sum, value) => sum + value.length, 0);
+    for (const { writer, sequence } of batches)
+        await writeBack(replicas, listings, { kind: "batch", writer, sequence }, (key) => values.get(key));
+    return { snapshot, batches, bytes };
+}
+
+/** The records of a snapshot, its pages written to the W replicas that miss them. */
+export async function readSnapshot(
+    replicas: Replicas,
+    keys: StoreKeys,
+    { writer, sequence, pages }: SnapshotRecord,
+): Promise<MetadataRecord[]> {
+    const records: MetadataRecord[] = [];
+    for (const [page, hash] of pages.entries()) {
+        const place = { writer, sequence, page };
+        const key = keyOf({ kind: "page", ...place });
+        const found = await replicas.find(key, replicas.all, (value) =>
+            hashOf(value).equals(hash) ? openPage(keys, place, value) : undefined,
+        );
+        if (found === undefined)
+            throw new StoreError("lost", `page ${page} of the snapshot at ${sequence} is on none of the metadata replicas that answer`);
+        for (const record of found) records.push(record);
+    }
+    return records;
+}
+
+/** Makes sure that pages of the snapshot and the store record in force are on W replicas. */
+export async function secure(replicas: Replicas, snapshot: SnapshotRecord | undefined, config: ConfigRecord | undefined): Promise<void> {
+    const wanted: { readonly key: MetadataKey; readonly hash: Buffer }[] = [];
+    if (snapshot) {
+        const { writer, sequence } = snapshot;
+        for (const [page, hash] of snapshot.pages.entries()) wanted.push({ key: { kind: "page", writer, sequence, page }, hash });
+    }
+    if (config) wanted.push({ key: { kind: "store", writer: config.writer, generation: config.generation }, hash: config.sha256 });
+    const listings = await replicas.list();
+    for (const { key, hash } of wanted) {
+        if (isEverywhere(listings, key)) continue;
+        const value = await replicas.find(keyOf(key), replicas.all, (found) => (hashOf(found).equals(hash) ? found : undefined));
+        if (value === undefined)
+            throw new StoreError("lost", `what the journal names (${key.kind}) is on none of the metadata replicas that answer`);
+        await writeBack(replicas, listings, key, () => value);
+    }
+}
+
+function batchesOf(listings: ReadonlyMap<number, Listing>): BatchPlace[] {
+    const places = new Map<string, BatchPlace>();
+    for (const listing of listings.values()) {
+        for (const text of listing) {
+            const key = parseKey(Buffer.from(text, "latin1"));
+            if (key?.kind === "batch") places.set(text, { writer: key.writer, sequence: key.sequence });
+        }
+    }
+    return [...places.values()].sort(
+        (a, b) => epochOf(b.writer) - epochOf(a.writer) || b.sequence - a.sequence || (a.writer < b.writer ? 1 : -1),
+    );
+}
+
+type Read = (place: BatchPlace, hash?: Buffer) => Promise<Batch | undefined>;
+
+/** What cannot be read is passed over when fewer list it than would if it had been acknowledged. */
+async function headOf(
+    candidates: readonly BatchPlace[],
+    listings: ReadonlyMap<number, Listing>,
+    overlap: number,
+    read: Read,
+): Promise<Batch | undefined> {
+    for (const place of candidates) {
+        const batch = await read(place);
+        if (batch) return batch;
+        const listedBy = holders(listings, keyOf({ kind: "batch", ...place })).length;
+        if (listedBy >= overlap)
+            throw new StoreError(
+                "lost",
+                `batch ${place.sequence} of the journal is damaged on the ${listedBy} metadata replicas that have it`,
+            );
+    }
+    return undefined;
+}
+
+async function before(batch: Batch, candidates: readonly BatchPlace[], read: Read): Promise<Batch> {
+    for (const place of candidates) {
+        if (place.sequence !== batch.sequence - 1) continue;
+        const found = await read(place, batch.previous);
+        if (found) return found;
+    }
+    throw new StoreError("lost", `batch ${batch.sequence - 1} of the journal is on none of the metadata replicas that answer`);
+}
+
+function holders(listings: ReadonlyMap<number, Listing>, key: Buffer): number[] {
+    const text = key.toString("latin1");
+    return [...listings].filter(([, listing]) => listing.has(text)).map(([index]) => index);
+}
+
+function isEverywhere(listings: ReadonlyMap<number, Listing>, key: MetadataKey): boolean {
+    return holders(listings, keyOf(key)).length === listings.size;
+}
+
+async function writeBack(
+    replicas: Replicas,
+    listings: ReadonlyMap<number, Listing>,
+    key: MetadataKey,
+    valueUnder: (key: string) => Buffer | undefined,
+): Promise<void> {
+    const bytes = keyOf(key);
+    const having = new Set(holders(listings, bytes));
+    const value = valueUnder(bytes.toString("latin1"));
+    if (value === undefined) return;
+    for (const index of listings.keys()) if (!having.has(index)) await replicas.backends[index]?.set(bytes, value);
+}
