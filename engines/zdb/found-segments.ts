@@ -24,12 +24,14 @@ export function findSegments(disk: DiskReader, directory: string, sidecars: Stor
     const unreadable: UnreadableSegment[] = [];
     for (const { segment: number, why } of damage) {
         const header = isOfLaterVersion(why) ? undefined : sidecars.headerOf(number, found[0]?.header.epoch);
-        if (!header) {
-            unreadable.push({ number, why, isOfLaterVersion: isOfLaterVersion(why) });
+        const fd = disk.openForRead(path.join(directory, segmentName(number)));
+        const end = disk.size(fd);
+        if (header) {
+            found.push({ header, fd, end, hasHeader: false });
             continue;
         }
-        const fd = disk.openForRead(path.join(directory, segmentName(number)));
-        found.push({ header, fd, end: disk.size(fd), hasHeader: false });
+        disk.close(fd);
+        unreadable.push({ number, why, isOfLaterVersion: isOfLaterVersion(why), bytes: end });
     }
     found.sort((a, b) => a.header.firstLsn - b.header.firstLsn);
     const current = found.filter((segment) => isCurrent(segment, found));

@@ -49,6 +49,12 @@ export class LostHistory {
         return { lowest, highest: lowest };
     }
 
+    /** Of the record that may have set the mode. */
+    get lostModeLsn(): number | undefined {
+        const named = this.lost.find(({ kind, key }) => kind === RECORD_KINDS.property && key.toString("latin1") === "mode");
+        return named?.lsn ?? this.unexplained?.lowest;
+    }
+
     private supersede(kind: number, key: Buffer): void {
         const name = nameOf(kind, key);
         const before = this.newest.get(name);

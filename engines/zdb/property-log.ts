@@ -4,6 +4,10 @@ import { applyProperty, isPropertyName, type Properties, type PropertyChange, ty
 import { ENCODINGS, RECORD_KINDS, unixSeconds } from "./record.ts";
 import type { Seal } from "./seal.ts";
 
+const FOREIGN_PASSWORD = "its password was sealed with another key; an admin must set it anew";
+/** `zdb repair` says so with a sealed text that is empty. */
+const LOST_PASSWORD = "its password was lost by damage; an admin must set it anew";
+
 /** What a property record that was read means for the namespace. */
 export interface Replayed {
     /** What is wrong with it. */
@@ -67,7 +71,7 @@ export class PropertyLog {
             properties.tls = UNREADABLE_TLS;
             return {};
         }
-        if (name === "password" && !clear) return { closed: "its password was sealed with another key; an admin must set it anew" };
+        if (name === "password" && !clear) return { closed: payload.length === 0 ? LOST_PASSWORD : FOREIGN_PASSWORD };
         if (clear && applyProperty(properties, { name, text: clear.toString("latin1") })) return {};
         return { problem: `property ${name} has no known value` };
     }

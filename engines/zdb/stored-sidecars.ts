@@ -8,6 +8,14 @@ export interface StoredSidecar {
     readonly blocks: SidecarBlocks;
 }
 
+/** Of which segments there are sidecars in a directory. */
+export function sidecarNumbers(disk: Pick<DiskReader, "list">, directory: string): number[] {
+    return disk
+        .list(directory)
+        .flatMap((name) => /^i(\d{1,9})$/.exec(name)?.[1] ?? [])
+        .map(Number);
+}
+
 /** The sidecars of a stopped namespace, for whoever wants to know what its segments held. */
 export class StoredSidecars {
     private readonly disk: DiskReader;
@@ -51,8 +59,9 @@ export class StoredSidecars {
     orphans(fromLsn: number, toLsn: number, present: readonly { readonly header: SegmentHeader }[]): StoredSidecar[] {
         if (this.directory === undefined) return [];
         const epoch = present[0]?.header.epoch;
-        const numbers = this.disk.list(this.directory).flatMap((name) => /^i(\d{1,9})$/.exec(name)?.[1] ?? []);
-        const missing = numbers.map(Number).filter((number) => !present.some(({ header }) => header.number === number));
+        const missing = sidecarNumbers(this.disk, this.directory).filter((number) => {
+            return !present.some(({ header }) => header.number === number);
+        });
         return missing
             .flatMap((number) => this.read(number) ?? [])
             .filter(({ header }) => header.epoch === epoch && header.firstLsn >= fromLsn && header.lastLsn <= toLsn)

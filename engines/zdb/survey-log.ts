@@ -63,9 +63,11 @@ class LogSurvey {
         const { segments, unreadable, leftovers } = this.found;
         for (const { number, why } of unreadable) this.damaged(number, 0, 0, why);
         for (const place of segments.keys()) this.readSegment(place);
+        this.readUnreadableEnd();
         if (segments.length === 0 && unreadable.length === 0) this.damaged(0, 0, 1, "its log has no segment");
         const { history, properties } = this;
         const isAnything = unreadable.length > 0 || segments.length === 0;
+        const uncertain = properties.uncertain({ lost: history.lost, unexplained: isAnything ? ANYTHING : history.unexplained });
         const later = unreadable.filter(({ isOfLaterVersion }) => isOfLaterVersion);
         return {
             segments: this.segments,
@@ -84,9 +86,20 @@ class LogSurvey {
             holes: history.holes,
             explained: history.explainedCount,
             properties: properties.properties,
-            uncertain: properties.uncertain({ lost: history.lost, unexplained: isAnything ? ANYTHING : history.unexplained }),
+            uncertain,
+            lostModeLsn: uncertain.includes("mode") && properties.looksSequential ? history.lostModeLsn : undefined,
             obstacles: [...properties.obstacles, ...later.map(({ number, why }) => `${segmentName(number)}: ${why}`)],
         };
+    }
+
+    /** Files behind the last segment that nothing can be read of. */
+    private readUnreadableEnd(): void {
+        const lastNumber = Math.max(-1, ...this.found.segments.map(({ header }) => header.number));
+        const behind = this.found.unreadable.filter(({ number }) => number > lastNumber);
+        if (behind.length === 0) return;
+        for (const { bytes } of behind) this.endsWith(bytes);
+        const last = this.segments.pop();
+        if (last) this.segments.push({ ...last, isDamaged: true, lastLsn: this.expectedLsn - 1 });
     }
 
     private readSegment(place: number): void {
@@ -126,20 +139,29 @@ class LogSurvey {
         });
     }
 
-    private readRecords({ header, fd }: FoundSegment, salvage: Salvage): number {
+    private readRecords({ header, fd, hasHeader }: FoundSegment, salvage: Salvage): number {
         const { number, generation } = header;
+        const hadDamage = this.damageCount;
         const payloads = new PayloadCheck(this.parts.disk, fd);
         let records = 0;
         let seenDamage = 0;
         let reported = 0;
+        let id = header.nextId;
         for (const record of salvage.records()) {
-            const { lsn } = record.head;
+            const { lsn, kind, previousLsn } = record.head;
             const isHole = generation === 0 || (salvage.damage.length > seenDamage && !salvage.isWhole);
             if (isHole) this.hole(this.expectedLsn, lsn - 1, generation === 0);
             for (const { offset, expectedLsn, why } of salvage.damage.slice(seenDamage)) this.damaged(number, offset, expectedLsn, why);
             seenDamage = salvage.damage.length;
             this.expectedLsn = lsn + 1;
             records++;
+            if (kind === RECORD_KINDS.value) {
+                this.nextId++;
+                // What the id was is only known where every value before is.
+                const isIdKnown = generation === 0 && hasHeader && this.damageCount === hadDamage;
+                this.properties.sawValue(lsn, isIdKnown && previousLsn === 0 ? { key: record.key, id } : undefined);
+                id++;
+            }
             this.readRecord(record, header, fd, payloads);
             if (record.offset - reported < PROGRESS_STEP_BYTES) continue;
             this.parts.progress(record.offset - reported);
@@ -152,10 +174,6 @@ class LogSurvey {
 
     private readRecord(record: SalvagedRecord, header: SegmentHeader, fd: number, payloads: PayloadCheck): void {
         const { head, key, isListedOnly, payloadOffset } = record;
-        if (head.kind === RECORD_KINDS.value) {
-            this.nextId++;
-            this.properties.sawValue(head.lsn);
-        }
         const problem = payloads.problem(record);
         if (problem !== undefined) {
             this.lose(record, header.number, isListedOnly ? `its head is damaged and ${problem}` : problem);
@@ -191,7 +209,14 @@ class LogSurvey {
             return;
         }
         this.damaged(header.number, scannedEnd, this.expectedLsn, "the end of the log is unreadable");
-        this.hole(this.expectedLsn, this.expectedLsn - 1 + Math.floor((end - scannedEnd) / RECORD_HEAD_BYTES), false);
+        this.endsWith(end - scannedEnd);
+    }
+
+    /** So many bytes at the end of the log are unreadable: nothing that they may have said is said again by somebody else. */
+    private endsWith(bytes: number): void {
+        const most = Math.floor(bytes / RECORD_HEAD_BYTES);
+        this.hole(this.expectedLsn, this.expectedLsn - 1 + most, false);
+        this.expectedLsn += most;
     }
 
     /** Whole segments are missing; sidecars they left behind tell what was in them. */

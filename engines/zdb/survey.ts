@@ -42,6 +42,7 @@ export interface UnreadableSegment {
     readonly number: number;
     readonly why: string;
     readonly isOfLaterVersion: boolean;
+    readonly bytes: number;
 }
 
 /** All there is to know of the files of one stopped namespace. */
@@ -70,6 +71,8 @@ export interface Survey {
     readonly properties: Properties;
     /** Properties whose last change may be among what is lost. */
     readonly uncertain: readonly PropertyName[];
+    /** The namespace was of sequential mode, which its log does not say any more: the number of the record that may have said it. */
+    readonly lostModeLsn: number | undefined;
     /** What this version cannot understand or repair. */
     readonly obstacles: readonly string[];
 }

@@ -3,6 +3,7 @@ import { isPropertyName, newProperties, PROPERTY_NAMES, type Properties, type Pr
 import { PropertyLog } from "./property-log.ts";
 import { RECORD_KINDS } from "./record.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
+import { idOfKey } from "./sequential-ids.ts";
 
 /** What the properties of a namespace are, as far as its log tells, and of which of them that is not sure. */
 export class SurveyedProperties {
@@ -12,9 +13,20 @@ export class SurveyedProperties {
     private readonly log = new PropertyLog(undefined);
     private readonly lastLsns = new Map<PropertyName, number>();
     private firstValueLsn: number | undefined;
+    private freshValues = 0;
+    private freshIds = 0;
 
-    sawValue(lsn: number): void {
+    /** A value; with its key and the next id when it was written, if it is new and that is known. */
+    sawValue(lsn: number, fresh: { readonly key: Buffer; readonly id: number } | undefined): void {
         this.firstValueLsn ??= lsn;
+        if (!fresh) return;
+        this.freshValues++;
+        if (idOfKey(fresh.key) === fresh.id) this.freshIds++;
+    }
+
+    /** Every new value has the id that was next: in user mode that would be a strange chance. */
+    get looksSequential(): boolean {
+        return this.freshValues > 0 && this.freshIds === this.freshValues;
     }
 
     /** A property whose text is sound; sealed ones are known by their presence only. */

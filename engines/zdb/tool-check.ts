@@ -2,7 +2,7 @@ import { type CheckedNamespace, type CheckpointState, checkNamespace } from "./c
 import { findStore } from "./store-directory.ts";
 import { surveyJson } from "./survey-json.ts";
 import { count, damageLines } from "./survey-words.ts";
-import { type Tool, type ToolWorld, toolArguments, UsageError } from "./tool.ts";
+import { byteProgress, type Tool, type ToolWorld, toolArguments, UsageError } from "./tool.ts";
 
 const EXIT_DAMAGED = 1;
 
@@ -60,12 +60,7 @@ async function run(argv: readonly string[], world: ToolWorld): Promise<number> {
     try {
         const checked: CheckedNamespace[] = [];
         for (const stored of namespaces) {
-            let done = 0;
-            const progress = (bytes: number): void => {
-                done += bytes;
-                world.progress(`${stored.name}: ${Math.floor(done / 1024 / 1024)} MiB checked`);
-            };
-            const result = await checkNamespace(world.disk, stored, progress);
+            const result = await checkNamespace(world.disk, stored, byteProgress(world, `${stored.name}: checked`));
             world.progress("");
             checked.push(result);
             if (!given.has("json")) world.out(words(result));

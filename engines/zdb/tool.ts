@@ -50,6 +50,15 @@ function wordsOf(name: string, error: Error): string {
     return "code" in error ? `stopped by the system (${error.message})` : `stopped by an error: ${error.stack ?? error.message}`;
 }
 
+/** Counts bytes and shows them. */
+export function byteProgress(world: ToolWorld, what: string): (bytes: number) => void {
+    let done = 0;
+    return (bytes) => {
+        done += bytes;
+        world.progress(`${what} ${Math.floor(done / 1024 / 1024)} MiB`);
+    };
+}
+
 /** Options of a tool: `true` for one with a value, `false` for a flag. */
 type OptionTable = Readonly<Record<string, boolean>>;
 

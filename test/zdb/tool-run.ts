@@ -33,3 +33,27 @@ export function flip(disk: MemoryDisk, file: string, bit: number): MemoryDisk {
     copy.replace(file, bytes);
     return copy;
 }
+
+const CHANGES: readonly PropertyKey[] = ["create", "write", "truncate", "rename", "link", "remove", "syncNow", "syncDirectory"];
+
+/** A disk that stops for good before its change number `steps`. */
+export function stopping(disk: MemoryDisk, steps: number): { readonly disk: MemoryDisk; readonly wasHit: boolean } {
+    let left = steps;
+    const stop = {
+        wasHit: false,
+        disk: new Proxy(disk, {
+            get(target, name) {
+                const member: unknown = Reflect.get(target, name);
+                if (typeof member !== "function") return member;
+                if (CHANGES.includes(name) && left-- <= 0) {
+                    stop.wasHit = true;
+                    return () => {
+                        throw new Error("the machine stopped");
+                    };
+                }
+                return member.bind(target);
+            },
+        }),
+    };
+    return stop;
+}
