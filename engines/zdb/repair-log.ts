@@ -88,7 +88,7 @@ function writeNewEnd({ disk, stored, survey, plan, segmentBytes }: RepairParts):
             writer.add(headOf(lsn, kind, key, payload, previousLsn, encoding), key, [payload]);
             lsn++;
         };
-        if (plan.forgetsPassword) add(RECORD_KINDS.property, Buffer.from("password"), EMPTY, 0, ENCODINGS.sealed);
+        for (const name of plan.forgotten) add(RECORD_KINDS.property, Buffer.from(name), EMPTY, 0, ENCODINGS.sealed);
         for (const { name, text } of plan.changes) add(RECORD_KINDS.property, Buffer.from(name), Buffer.from(text), 0);
         for (const { key, lsn: lostLsn } of plan.deleted) add(RECORD_KINDS.tombstone, key, EMPTY, lostLsn);
         writer.finish();

@@ -1,5 +1,5 @@
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
-import type { PropertyChange } from "./properties.ts";
+import { type PropertyChange, type PropertyName, SECRET_PROPERTIES } from "./properties.ts";
 import { RECORD_KINDS } from "./record.ts";
 import type { LostRecord, Survey, SurveyedSegment, UnreadableSegment } from "./survey.ts";
 
@@ -11,8 +11,8 @@ export interface RepairPlan {
     readonly setAside: readonly UnreadableSegment[];
     /** Keys whose newest record is lost: they are deleted, so that no older value comes back as if it were theirs. */
     readonly deleted: readonly LostRecord[];
-    /** Properties that are set so that nobody comes in who could not before: the password is unknown, the namespace private. */
-    readonly forgetsPassword: boolean;
+    /** Secrets that count as unknown until they are set, so that nobody comes in who could not before; and the namespace made private. */
+    readonly forgotten: readonly PropertyName[];
     readonly changes: readonly PropertyChange[];
     /** The record that makes the mode sequential again; what is lost said so. */
     readonly modeLsn: number | undefined;
@@ -32,17 +32,17 @@ export function planRepair(name: string, survey: Survey, dropsCheckpoint: boolea
     const rewritten = segments.filter(({ isDamaged }) => isDamaged);
     const deleted = lost.filter(({ kind, isSuperseded }) => !isSuperseded && isOfValue(kind));
     const hasTerms = name !== DEFAULT_NAMESPACE;
-    const forgetsPassword = hasTerms && uncertain.includes("password");
+    const forgotten = uncertain.filter((property) => hasTerms && SECRET_PROPERTIES.includes(property));
     const changes: PropertyChange[] = hasTerms && uncertain.includes("public") ? [{ name: "public", text: "0" }] : [];
     const isLastRewritten = segments.length === 0 || segments.at(-1)?.isDamaged === true;
     return {
         rewritten,
         setAside: unreadable,
         deleted,
-        forgetsPassword,
+        forgotten,
         changes,
         modeLsn: lostModeLsn,
-        hasNewEnd: isLastRewritten || deleted.length > 0 || forgetsPassword || changes.length > 0,
+        hasNewEnd: isLastRewritten || deleted.length + forgotten.length + changes.length > 0,
         droppedSidecars: sidecarProblems.map(({ segment }) => segment),
         dropsCheckpoint,
         builtSidecars: segments.filter(({ sidecar, isDamaged }, place) => {

@@ -4,7 +4,7 @@ import { count } from "./survey-words.ts";
 
 /** What a repair does, a line each, in the form "it would ...". */
 export function planLines(name: string, plan: RepairPlan): string[] {
-    const { rewritten, setAside, deleted, forgetsPassword, changes, modeLsn, droppedSidecars, leftovers, cutBytes, builtSidecars } = plan;
+    const { rewritten, setAside, deleted, forgotten, changes, modeLsn, droppedSidecars, leftovers, cutBytes, builtSidecars } = plan;
     return [
         ...(cutBytes > 0 ? [`cut ${cutBytes} bytes of an unfinished write at the end, as the next start would`] : []),
         ...(deleted.length > 0
@@ -12,9 +12,10 @@ export function planLines(name: string, plan: RepairPlan): string[] {
                   `delete ${count(deleted.length, "key")} whose newest record is lost, so that no older value comes back as if it were the last`,
               ]
             : []),
-        ...(forgetsPassword
+        ...(forgotten.includes("password")
             ? [`keep clients out until an administrator sets a password (NSSET ${name} password ...): the one there was may be lost`]
             : []),
+        ...(forgotten.includes("tls") ? [`keep its own listeners shut until NSSET ${name} tls ... sets or clears it: it may be lost`] : []),
         ...(changes.length > 0 ? [`make it private, because it may have been (NSSET ${name} public 1 undoes that)`] : []),
         ...(modeLsn === undefined ? [] : ["say again that its mode is seq: its keys are ids"]),
         ...rewritten.map(({ header: { number, generation } }) => {
@@ -35,7 +36,7 @@ export function planJson(plan: RepairPlan): Record<string, unknown> {
         rewritten: plan.rewritten.map(({ header }) => segmentName(header.number)),
         putAside: plan.setAside.map(({ number }) => segmentName(number)),
         deletedKeys: plan.deleted.length,
-        passwordUnknown: plan.forgetsPassword,
+        forgottenProperties: plan.forgotten,
         properties: Object.fromEntries(plan.changes.map(({ name, text }) => [name, text])),
         modeRestored: plan.modeLsn !== undefined,
         cutBytes: plan.cutBytes,

@@ -31,8 +31,9 @@ DESCRIPTION
     - A key whose newest value is lost is deleted, so that an older value does not come back as if it were the last.
       Where not even the key is known, older values do come back: the output says how many records that may concern.
     - When a change of a property may be lost, the namespace fails shut: its password counts as unknown, so that nobody
-      but administrators comes in until NSSET <namespace> password sets one, and it is private until NSSET ... public 1.
-      Other properties stay as they were read last, and are named. The namespace "default" has neither.
+      but administrators comes in until NSSET <namespace> password sets one; its certificate counts as unknown until
+      NSSET ... tls sets or clears it; and it is private until NSSET ... public 1. Other properties stay as they were
+      read last, and are named. The namespace "default" has none of these.
     - Damaged and missing sidecars are written anew, a damaged checkpoint is removed, an unfinished write at the end is
       cut: nothing is lost by these.
     Files are written beside, synced and renamed, what guards the namespace first: a repair that is interrupted is begun
@@ -45,8 +46,8 @@ OPTIONS
     --index <directory>    what the server has as --index
     --namespace <name>     only this one
     --remove-originals     remove the damaged originals that repairs left behind; nothing else is done
-    --json                 one JSON object on standard output instead of words: as that of check, with "repair", what is
-                           or would be done, and "repaired" for each namespace
+    --json                 one JSON object on standard output instead of words: what was found as check tells it, and
+                           for each namespace "repair", what is or would be done, and "sound", whether it is now
 
 EXIT STATUS
     0  everything is sound, or is now
