@@ -23,7 +23,10 @@ const PROGRAMS = [
 ];
 
 /** What is no program: a file of the Debian package. */
-const FILES = [["/usr/lib/python3/dist-packages/redis/__init__.py", "python3-redis"]];
+const FILES = [
+    ["/usr/lib/python3/dist-packages/redis/__init__.py", "python3-redis"],
+    [`/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/libisal.so.2`, "libisal2"],
+];
 
 export async function ensureOsPackages() {
     if (process.platform !== "linux") {

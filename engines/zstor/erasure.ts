@@ -5,7 +5,7 @@ export type Transform = (coefficients: Matrix, sources: readonly Uint8Array[], t
 
 /**
  * A systematic erasure code: K data shards, M parity shards, any K of them give all back. What differs between implementations is
- * the transform alone (`galois-codec.ts` everywhere, `seam-isal.ts` where the library is; `erasure.test.ts` compares them).
+ * the transform alone (`galois-codec.ts`, `wasm-codec.ts`, `seam-isal.ts` where the library is; `erasure.test.ts` compares them).
  */
 export class ErasureCodec {
     readonly name: string;
