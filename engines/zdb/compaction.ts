@@ -14,6 +14,7 @@ import type { SidecarWriter } from "./sidecar-writer.ts";
 import type { Sidecars } from "./sidecars.ts";
 import { Slices } from "./slices.ts";
 import { TombstoneLife } from "./tombstone-life.ts";
+import { UnreadableRecord, WholeSegment } from "./whole-segment.ts";
 
 /** Values are read, checked and written in steps of this size. */
 const STEP_BYTES = 1024 * 1024;
@@ -33,20 +34,12 @@ export interface CompactionParts {
     isLastProperty(name: string, lsn: number): boolean;
     /** Whether a version that was superseded is kept as history. */
     keepsVersion(key: Buffer, lsn: number): boolean;
+    /** Resolves once everything that was written so far is on disk. */
+    commit(): Promise<void>;
     /** The namespace is closed or removed: nothing may be changed any more. */
     isOver(): boolean;
     /** After this error of a write: frees room on a full disk; false when that is not what is wrong, or there is none. */
     giveUpReserve(error: unknown): boolean;
-}
-
-/** A record that cannot be read stands in the way. */
-export class UnreadableRecord extends Error {
-    readonly segment: Segment;
-
-    constructor(segment: Segment, offset: number) {
-        super(`record at ${segmentName(segment.header.number)} offset ${offset} is unreadable`);
-        this.segment = segment;
-    }
 }
 
 /** The namespace was closed meanwhile. */
@@ -120,6 +113,8 @@ class Rewriting {
     /** Puts the file where the run was, then everything that pointed there. */
     async takePlace(): Promise<Segment> {
         const { disk, segments, sidecars } = this.parts;
+        // What was left out is superseded by records that may be in the page cache only: they must not be lost with the power alone.
+        await this.parts.commit();
         if (this.parts.isOver()) throw new CompactionOver();
         for (const segment of this.run) segments.pin(segment.id);
         disk.rename(this.file, path.join(segments.directory, segmentName(this.header.number)));
@@ -157,12 +152,15 @@ class Rewriting {
     private async *records(of: readonly Segment[]) {
         for (const segment of of) {
             const blocks = this.parts.iteration.blocksOf(segment);
+            const whole = new WholeSegment(segment);
             for (let place = 0; place < blocks.count; place++) {
                 for (const cursor = new RecordCursor(blocks.read(place)); !cursor.isAtEnd; cursor.step()) {
+                    whole.saw(cursor);
                     yield { segment, cursor };
                     await this.slices.next();
                 }
             }
+            whole.ended();
         }
     }
 

@@ -1,6 +1,6 @@
 import type { Disk } from "./disk.ts";
 import { RECORD_KINDS } from "./record.ts";
-import { type RecordBlocks, RecordCursor, SegmentBlocks } from "./record-blocks.ts";
+import { DamagedBlock, type RecordBlocks, RecordCursor, SegmentBlocks } from "./record-blocks.ts";
 import type { Segment, Segments } from "./segments.ts";
 import type { Sidecars } from "./sidecars.ts";
 
@@ -109,6 +109,46 @@ export class LogIteration {
     blocksOf(segment: Segment): RecordBlocks {
         const { disk, segments, sidecars } = this.parts;
         const sidecar = segment.marks ? undefined : sidecars.blocksOf(segment);
-        return sidecar ?? new SegmentBlocks(disk, segments.fd(segment.id), segment);
+        if (sidecar) return new BlocksUntilDamaged(sidecar, () => this.unlist(segment));
+        this.unlist(segment);
+        return new SegmentBlocks(disk, segments.fd(segment.id), segment);
+    }
+
+    /** Its sidecar is of no use (any more): from now on the segment itself is read. */
+    private unlist(segment: Segment): void {
+        this.parts.sidecars.close(segment.id);
+        segment.unlist();
+    }
+}
+
+/** The blocks of a sidecar; once one is damaged, that is told to whoever can do without them. */
+class BlocksUntilDamaged implements RecordBlocks {
+    private readonly blocks: RecordBlocks;
+    private readonly damaged: () => void;
+
+    constructor(blocks: RecordBlocks, damaged: () => void) {
+        this.blocks = blocks;
+        this.damaged = damaged;
+    }
+
+    get count(): number {
+        return this.blocks.count;
+    }
+
+    find(lsn: number): number {
+        return this.attempt(() => this.blocks.find(lsn));
+    }
+
+    read(place: number): Buffer {
+        return this.attempt(() => this.blocks.read(place));
+    }
+
+    private attempt<T>(work: () => T): T {
+        try {
+            return work();
+        } catch (error) {
+            if (error instanceof DamagedBlock) this.damaged();
+            throw error;
+        }
     }
 }

@@ -1,4 +1,4 @@
-import { CompactionOver, compact, UnreadableRecord } from "./compaction.ts";
+import { CompactionOver, compact } from "./compaction.ts";
 import { chooseRun, fitTogether, isWorthwhile, isWorthwhileWhenFull, mustWait, type SpaceUse } from "./compaction-plan.ts";
 import { type Disk, isNoSpace } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
@@ -9,6 +9,7 @@ import type { Segment } from "./segments.ts";
 import { buildSidecar } from "./sidecar-building.ts";
 import { Slices } from "./slices.ts";
 import type { Upkeep, Upkept } from "./upkeep.ts";
+import { UnreadableRecord } from "./whole-segment.ts";
 
 const SEGMENTS_EACH_BATCH = 256;
 
@@ -94,7 +95,11 @@ export class NamespaceUpkeep implements Upkept {
     }
 
     tidy(): Promise<boolean> {
-        const work = this.tidyOnce();
+        const work = this.tidyOnce().catch((error: unknown) => {
+            // Left as it is from now on, so that nothing of it is passed over.
+            if (error instanceof UnreadableRecord) error.segment.damaged = true;
+            throw error;
+        });
         this.running = work.catch(() => undefined);
         return work;
     }
@@ -192,29 +197,27 @@ export class NamespaceUpkeep implements Upkept {
     async rewrite(run: readonly Segment[]): Promise<Segment> {
         const { namespace, disk, space } = this;
         const { segments, sidecars } = namespace;
+        // LSNs of a batch that may fail are given out again.
+        namespace.log.write();
         const isLive = (key: Uint8Array, segment: Segment, offset: number): boolean => namespace.isLive(key, segment, offset);
-        try {
-            return await compact(
-                {
-                    disk,
-                    segments,
-                    sidecars,
-                    iteration: new LogIteration({ disk, segments, sidecars, isLive }),
-                    lastLsn: namespace.log.lastLsn,
-                    segmentBytes: namespace.segmentBytes(),
-                    isLive,
-                    relocate: (key, from, to) => namespace.relocate(key, from, to),
-                    isLastProperty: (name, lsn) => namespace.isLastProperty(name, lsn),
-                    keepsVersion: () => false,
-                    isOver: () => this.isOver,
-                    giveUpReserve: (error) => isNoSpace(error) && space.giveUp(),
-                },
-                run,
-            );
-        } catch (error) {
-            if (error instanceof UnreadableRecord) error.segment.damaged = true;
-            throw error;
-        }
+        return await compact(
+            {
+                disk,
+                segments,
+                sidecars,
+                iteration: new LogIteration({ disk, segments, sidecars, isLive }),
+                lastLsn: namespace.log.writtenLsn,
+                segmentBytes: namespace.segmentBytes(),
+                isLive,
+                relocate: (key, from, to) => namespace.relocate(key, from, to),
+                isLastProperty: (name, lsn) => namespace.isLastProperty(name, lsn),
+                keepsVersion: () => false,
+                commit: () => namespace.log.commit(),
+                isOver: () => this.isOver,
+                giveUpReserve: (error) => isNoSpace(error) && space.giveUp(),
+            },
+            run,
+        );
     }
 
     private look(): void {

@@ -17,7 +17,9 @@ export interface RecordBlocks {
 }
 
 /** What should be a block is none. */
-export class DamagedBlock extends Error {}
+export class DamagedBlock extends Error {
+    readonly code = "EBADMSG";
+}
 
 export function entryBytes(keyLength: number): number {
     return ENTRY_FIXED_BYTES + keyLength;

@@ -50,6 +50,13 @@ export class Segment {
         this.marks = undefined;
     }
 
+    /** It has no sidecar (any more): all of it is to be read. */
+    unlist(): void {
+        if (this.marks) return;
+        this.marks = new LsnMarks();
+        this.marks.saw(this.header.firstLsn, SEGMENT_HEADER_BYTES);
+    }
+
     /** What a rewriting would free. */
     get garbageBytes(): number {
         return Math.max(0, this.endOffset - this.liveBytes - this.keptBytes);

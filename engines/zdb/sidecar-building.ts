@@ -3,6 +3,7 @@ import { RecordCursor, SegmentBlocks } from "./record-blocks.ts";
 import type { Segment, Segments } from "./segments.ts";
 import type { Sidecars } from "./sidecars.ts";
 import type { Slices } from "./slices.ts";
+import { WholeSegment } from "./whole-segment.ts";
 
 /** Writes the sidecar of a closed segment that has none, and forgets its marks. Throws what the disk throws. */
 export async function buildSidecar(disk: Disk, segments: Segments, sidecars: Sidecars, segment: Segment, slices: Slices): Promise<void> {
@@ -11,13 +12,16 @@ export async function buildSidecar(disk: Disk, segments: Segments, sidecars: Sid
     const { fd, giveBack } = segments.borrow(segment.id);
     try {
         const blocks = new SegmentBlocks(disk, fd, segment);
+        const whole = new WholeSegment(segment);
         for (let place = 0; place < blocks.count; place++) {
             for (const cursor = new RecordCursor(blocks.read(place)); !cursor.isAtEnd; cursor.step()) {
+                whole.saw(cursor);
                 const head = cursor.head(salt);
                 if (head) writer.add(cursor.offset, head, cursor.key, salt);
                 await slices.next();
             }
         }
+        whole.ended();
     } catch (error) {
         writer.abandon();
         throw error;

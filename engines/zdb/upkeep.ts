@@ -1,6 +1,7 @@
-import { CompactionOver, UnreadableRecord } from "./compaction.ts";
+import { CompactionOver } from "./compaction.ts";
 import { errorCode } from "./disk.ts";
 import type { Timers } from "./syncer.ts";
+import { UnreadableRecord } from "./whole-segment.ts";
 
 /** After trouble with a namespace it is left alone for so long. */
 const PAUSE_AFTER_FAILURE_MS = 60_000;

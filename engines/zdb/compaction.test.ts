@@ -1,0 +1,82 @@
+import { describe, expect, test } from "vitest";
+import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
+import { openStore, put, readValue } from "../../test/zdb/store.ts";
+import type { Namespace } from "./namespace.ts";
+import { scanNamespace } from "./namespace-reading.ts";
+import { DamagedBlock } from "./record-blocks.ts";
+import { buildSidecar } from "./sidecar-building.ts";
+import { Slices } from "./slices.ts";
+
+test("a value whose successor may be lost with the power is not lost for it", async () => {
+    const disk = new MemoryDisk("/data");
+    const options = { disk, segmentBytes: 400, durability: { kind: "none" } } as const;
+    const { standard } = await openStore("/data", options);
+    put(standard, "k", "promised");
+    standard.nextSegment();
+    put(standard, "k", "not on disk yet");
+    await standard.upkeep.rewrite(standard.segments.closed);
+    const again = await openStore("/data", { ...options, disk: disk.afterPowerLoss() });
+    expect(readValue(again.standard, "k")).toBe("not on disk yet");
+});
+
+/** A namespace with closed segments that have sidecars, and everything that is to be read from it. */
+async function listed() {
+    const disk = new MemoryDisk("/data");
+    const store = await openStore("/data", { disk, segmentBytes: 400 });
+    const { standard } = store;
+    for (let round = 0; round < 12; round++) put(standard, `k${round % 8}`, `value ${round} ${"v".repeat(50)}`);
+    const { segments, sidecars } = standard;
+    for (const segment of segments.closed) await buildSidecar(disk, segments, sidecars, segment, new Slices());
+    return { ...store, disk, keys: ["k4", "k5", "k6", "k7", "k0", "k1", "k2", "k3"] };
+}
+
+const scanned = (namespace: Namespace): string[] =>
+    scanNamespace(namespace, undefined, 1, { entries: 99, ms: 60_000 }).entries.map(({ key }) => key.toString("latin1"));
+
+describe.each<[string, (disk: MemoryDisk, file: string) => void]>([
+    ["are removed", (disk, file) => disk.remove(file)],
+    ["are overwritten", (disk, file) => disk.replace(file, Buffer.alloc(500, "x"))],
+    ["have a damaged block", (disk, file) => disk.replace(file, Buffer.concat([disk.contents(file).subarray(0, -1), Buffer.from("x")]))],
+])("sidecars that %s while the server runs", (_what, damage) => {
+    test("take nothing away from a scan", async () => {
+        const { standard, disk, keys } = await listed();
+        for (const name of disk.list("/data/.index/default")) damage(disk, `/data/.index/default/${name}`);
+        for (let attempts = 0; ; attempts++) {
+            try {
+                expect(scanned(standard)).toEqual(keys);
+                break;
+            } catch (error) {
+                // A damaged one is found out by an error, and not asked again.
+                if (!(error instanceof DamagedBlock) || attempts > standard.segments.closed.length) throw error;
+            }
+        }
+    });
+
+    test("take nothing away from what is rewritten", async () => {
+        const { standard, disk, keys, namespaces } = await listed();
+        for (const name of disk.list("/data/.index/default")) damage(disk, `/data/.index/default/${name}`);
+        const { closed } = standard.segments;
+        for (let attempts = 0; attempts <= closed.length; attempts++) await standard.upkeep.rewrite(closed).catch(() => undefined);
+        expect(scanned(standard)).toEqual(keys);
+        for (const key of keys) expect(readValue(standard, key)).toContain("value");
+        await namespaces.close();
+        const again = await openStore("/data", { disk });
+        expect(scanned(again.standard)).toEqual(keys);
+    });
+});
+
+test("a closed segment that was damaged while the server runs is not rewritten", async () => {
+    const { standard, disk, keys } = await listed();
+    disk.remove("/data/.index/default/i1");
+    disk.write(disk.openForAppend("/data/default/d1"), Buffer.alloc(30), 0, 30, 130);
+    await expect(standard.upkeep.rewrite(standard.segments.closed)).rejects.toThrow("record at d1 offset 128 is unreadable");
+    expect(keys.filter((key) => isReadable(standard, key)).length).toBeGreaterThan(5);
+});
+
+function isReadable(namespace: Namespace, key: string): boolean {
+    try {
+        return readValue(namespace, key) !== undefined;
+    } catch {
+        return false;
+    }
+}
