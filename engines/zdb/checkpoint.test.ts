@@ -185,3 +185,20 @@ describe("a checkpoint that cannot be used is said and left, and the log is read
         expect(readValue((await openStore("/data", options)).standard, "key")).toBe("value");
     });
 });
+
+test("a property that was being written when the checkpoint was made is not lost", async () => {
+    const disk = new MemoryDisk("/data");
+    const { standard } = await openStore("/data", { disk });
+    disk.holdSyncs = true;
+    const changing = standard.setProperty({ name: "worm", text: "1" });
+    disk.holdSyncs = false;
+    standard.nextSegment();
+    const [closed] = standard.segments.closed;
+    if (closed) await buildSidecar(disk, standard.segments, standard.sidecars, closed, new Slices());
+    await standard.checkpoint.write(new Slices());
+    disk.releaseSyncs();
+    await changing;
+    const again = await openStore("/data", { disk: disk.copy() });
+    expect(again.lines).toEqual([]);
+    expect(again.standard.properties.worm).toBe(true);
+});

@@ -1,7 +1,8 @@
 import * as path from "node:path";
 import type { DiskReader } from "./disk.ts";
-import { isCurrent, openSegments, type StoredSegment } from "./log-reader.ts";
+import { isCurrent, openSegments } from "./log-reader.ts";
 import { isOfLaterVersion, segmentName } from "./segment-header.ts";
+import type { StoredSegment } from "./stored-segment.ts";
 import type { StoredSidecars } from "./stored-sidecars.ts";
 import type { UnreadableSegment } from "./survey.ts";
 

@@ -3,7 +3,9 @@ import { setImmediate } from "node:timers/promises";
 import { mismatch } from "./checkpoint.ts";
 import { type StoredCheckpoint, UnusableCheckpoint } from "./checkpoint-reader.ts";
 import type { Disk, DiskReader } from "./disk.ts";
-import { MAX_PAYLOAD_BYTES, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, readHead } from "./record.ts";
+import { endOfPromised, endOfSoundPayloads } from "./log-tail.ts";
+import type { Power } from "./power.ts";
+import { RECORD_KINDS } from "./record.ts";
 import { RecordCursor } from "./record-blocks.ts";
 import {
     decodeSegmentHeader,
@@ -16,24 +18,11 @@ import {
 import { type Damage, type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
 import type { Segment, Segments } from "./segments.ts";
 import type { OpenedSidecar, Sidecars } from "./sidecars.ts";
+import { type RecordSource, type StoredSegment, sourceOf } from "./stored-segment.ts";
 
 /** A long log is read in slices of about this time, so that a running server answers meanwhile. */
 const SLICE_MS = 5;
 const RECORDS_BETWEEN_CLOCK_READS = 256;
-
-export interface StoredSegment {
-    readonly header: SegmentHeader;
-    readonly fd: number;
-    /** Where the scan ends: the size of the file, or less when its tail is torn. */
-    readonly end: number;
-}
-
-/** The segment a record was found in, as the table of segments has it. */
-export interface RecordSource {
-    readonly segment: number;
-    /** The payload of one of its records, or undefined when it is not what was written. */
-    payload(record: ScannedRecord): Buffer | undefined;
-}
 
 export interface ReadLog {
     /** The segment to append to, up to its last good record; undefined when there is none that can be. */
@@ -65,6 +54,8 @@ export interface ReadingParts {
     readonly sidecars: Sidecars | undefined;
     /** An index that holds what is before it. Reading throws an UnusableCheckpoint when it does not belong to the log. */
     readonly checkpoint: StoredCheckpoint | undefined;
+    /** undefined: what was written is there, synced or not. */
+    readonly power: Power | undefined;
 }
 
 /** Reads a whole log in order of LSNs, hands it to the visitor, and judges its end. Changes nothing on disk. */
@@ -99,6 +90,7 @@ function expectSegments({ header, tables }: StoredCheckpoint, { segments, damage
 
 async function readSegments(parts: ReadingParts, opened: OpenedSegments, visitor: LogVisitor): Promise<ReadLog> {
     const { disk, segments: table, sidecars, checkpoint } = parts;
+    const endOf = parts.power?.mayHaveBeenLost ? endOfPromised : endOfSoundPayloads;
     const { segments, damage, unfinished, leftovers } = opened;
     const slice = new Slice();
     let expectedLsn = 1;
@@ -125,7 +117,7 @@ async function readSegments(parts: ReadingParts, opened: OpenedSegments, visitor
         } finally {
             if (sidecar) disk.close(sidecar.fd);
         }
-        const end = isLast && damage.length === 0 ? endOfSoundPayloads(disk, segment, checkpoint) : segment.end;
+        const end = isLast && damage.length === 0 ? endOf(disk, segment, checkpoint) : segment.end;
         const scanner = new SegmentScanner(disk, fd, end, header);
         const source = sourceOf(disk, segment, entry.id);
         for (let record = scanner.next(); record; record = scanner.next()) {
@@ -218,49 +210,6 @@ export function isCurrent({ header }: StoredSegment, segments: readonly StoredSe
         if (other.epoch !== header.epoch) return other.epoch > header.epoch;
         return other.generation > header.generation && header.firstLsn >= other.firstLsn && header.firstLsn <= other.lastLsn;
     });
-}
-
-/**
- * A machine that stopped may have kept the head of its last records but not their payloads: such records at the very end, which
- * nobody was promised, are part of the torn tail. Records known to be synced are not looked at, nor any when the log was closed in order.
- */
-export function endOfSoundPayloads(disk: DiskReader, segment: StoredSegment, checkpoint: StoredCheckpoint | undefined): number {
-    if (endsWithMark(disk, segment)) return segment.end;
-    const synced = checkpoint?.syncedEnd(segment.header.firstLsn);
-    const scanner = new SegmentScanner(disk, segment.fd, segment.end, segment.header, synced?.nextLsn, synced?.offset);
-    let unsure: ScannedRecord[] = [];
-    for (let record = scanner.next(); record; record = scanner.next()) {
-        if (record.head.unsynced === 0) unsure = [];
-        if (record.head.kind === RECORD_KINDS.mark) unsure = [];
-        else unsure.push(record);
-    }
-    if (scanner.damage.length > 0) return segment.end;
-    const source = sourceOf(disk, segment, 0);
-    let end = segment.end;
-    for (const record of unsure.reverse()) {
-        if (source.payload(record)) break;
-        end = record.offset;
-    }
-    return end;
-}
-
-/** Whether the log was closed in order: then its last segment need not be read for this. */
-function endsWithMark(disk: DiskReader, { fd, end, header }: StoredSegment): boolean {
-    const bytes = Buffer.alloc(RECORD_HEAD_BYTES);
-    const count = disk.read(fd, bytes, 0, bytes.length, Math.max(SEGMENT_HEADER_BYTES, end - bytes.length));
-    const head = readHead(bytes, 0, count, header.salt);
-    return head?.kind === RECORD_KINDS.mark && head.keyLength === 0 && head.payloadLength === 0;
-}
-
-function sourceOf(disk: DiskReader, { fd }: StoredSegment, segment: number): RecordSource {
-    return {
-        segment,
-        payload({ head, payloadOffset }) {
-            const bytes = Buffer.allocUnsafe(Math.min(head.payloadLength, MAX_PAYLOAD_BYTES));
-            if (disk.read(fd, bytes, 0, bytes.length, payloadOffset) < head.payloadLength) return undefined;
-            return payloadChecksum(bytes) === head.payloadChecksum ? bytes : undefined;
-        },
-    };
 }
 
 /** Counts records and tells when the event loop should have its turn. */

@@ -115,7 +115,7 @@ async function replayLog(parts: NamespaceParts, namespace: Namespace, from: Repl
     };
     try {
         const read = await readLog(
-            { disk: parts.disk, segments: namespace.segments, sidecars, checkpoint },
+            { disk: parts.disk, segments: namespace.segments, sidecars, checkpoint, power: parts.power },
             {
                 async begin() {
                     if (!checkpoint) return;
@@ -178,6 +178,8 @@ function begin(parts: NamespaceParts, namespace: Namespace, { read, problems, lo
             namespace.closedReason ??= "its log is damaged and may have lost its password or that it is private";
         }
     } else mendEnd(parts, name, directory, read);
+    // A killed server may have left names that are not on disk: what is served from here on must not be lost with them.
+    disk.syncDirectory(directory);
 
     if (!read.last) {
         const header = newSegmentHeader(0, 0, 1, 0, namespace.segmentBytes());
@@ -200,10 +202,8 @@ function begin(parts: NamespaceParts, namespace: Namespace, { read, problems, lo
 /** Cuts what a stop in the middle of a write left behind. Never called when anything is damaged. */
 function mendEnd({ disk, log }: NamespaceParts, name: string, directory: string, read: ReadLog): void {
     for (const leftover of read.leftovers) disk.remove(path.join(directory, leftover));
-    if (read.leftovers.length > 0) disk.syncDirectory(directory);
     if (read.unfinished) {
         disk.remove(path.join(directory, read.unfinished));
-        disk.syncDirectory(directory);
         log(`namespace ${name}: removed segment ${read.unfinished}, which was begun and held no record`);
     }
     if (!read.last || read.tornBytes === 0) return;

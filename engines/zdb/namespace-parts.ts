@@ -3,6 +3,7 @@ import type { DiskSpace } from "./disk-space.ts";
 import type { Durability } from "./durability.ts";
 import type { Namespace } from "./namespace.ts";
 import type { OpenFiles } from "./open-files.ts";
+import type { Power } from "./power.ts";
 import type { Seal } from "./seal.ts";
 import type { Timers } from "./syncer.ts";
 import type { Upkeep } from "./upkeep.ts";
@@ -11,6 +12,8 @@ import type { Upkeep } from "./upkeep.ts";
 export interface NamespaceParts {
     readonly disk: Disk;
     readonly timers: Timers;
+    /** undefined: what was written before is taken to be there, synced or not. */
+    readonly power?: Power | undefined;
     /** Holds a directory for each namespace, with files that can be rebuilt from its log. */
     readonly indexDirectory: string;
     readonly space: DiskSpace;

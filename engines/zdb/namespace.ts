@@ -9,7 +9,6 @@ import type { KeyIndex } from "./key-index.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
 import { Log } from "./log.ts";
 import type { LogEnd, LogOwner, NewRecord } from "./log-owner.ts";
-import type { RecordSource } from "./log-reader.ts";
 import { NamespaceCheckpoint } from "./namespace-checkpoint.ts";
 import { NamespaceMeasures } from "./namespace-measures.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
@@ -24,6 +23,7 @@ import type { ScannedRecord } from "./segment-scanner.ts";
 import { type Segment, Segments } from "./segments.ts";
 import { idOfKey, SequentialIds } from "./sequential-ids.ts";
 import { Sidecars } from "./sidecars.ts";
+import type { RecordSource } from "./stored-segment.ts";
 import { UserIndex } from "./user-index.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -256,8 +256,10 @@ export class Namespace implements LogOwner {
     async setProperty(change: PropertyChange): Promise<void> {
         const lsn = this.log.lastLsn + 1;
         this.log.append(this.propertyLog.record(change, lsn));
-        await this.log.commit();
+        this.log.writeOrRefuse();
+        // A checkpoint that is made while this waits for the disk must name the record.
         this.propertyLog.wrote(change.name, lsn);
+        await this.log.commit();
         applyProperty(this.properties, change);
         if (change.name === "mode") this.index = newIndex(this.properties.mode);
         if (change.name === "durability") this.log.syncer.setDurability(durabilityOf(this.properties, this.parts.durability));

@@ -44,6 +44,16 @@ export class Namespaces {
             await this.openOrList(name);
         }
         if (!this.loaded.has(DEFAULT_NAMESPACE)) await this.make(DEFAULT_NAMESPACE);
+        this.syncNames();
+    }
+
+    /** A killed server may have left names that are not on disk: what is written under them from here on must not be lost with them. */
+    private syncNames(): void {
+        try {
+            this.parts.disk.syncDirectory(this.root);
+        } catch (error) {
+            throw new StartError(`cannot sync the directory ${this.root} (${errorCode(error)})`);
+        }
     }
 
     /** Throws a Refusal that says why when the namespace is there but could not be opened. */

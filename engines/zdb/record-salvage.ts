@@ -1,9 +1,9 @@
 import type { DiskReader } from "./disk.ts";
-import type { StoredSegment } from "./log-reader.ts";
 import { RECORD_HEAD_BYTES } from "./record.ts";
 import { RecordCursor } from "./record-blocks.ts";
 import { type Damage, type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
 import type { SidecarBlocks } from "./sidecar.ts";
+import type { StoredSegment } from "./stored-segment.ts";
 
 /** A record of a segment, told by the segment itself or, where its head cannot be read there, by the sidecar. */
 export interface SalvagedRecord extends ScannedRecord {

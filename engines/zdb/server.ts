@@ -20,6 +20,7 @@ import { OpenFiles } from "./open-files.ts";
 import type { ServerOptions } from "./options.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { OwnListeners } from "./own-listeners.ts";
+import { bootId, PowerRecord } from "./power.ts";
 import { StartError } from "./refusal.ts";
 import { Rotation } from "./rotation.ts";
 import { readSealKey } from "./seal.ts";
@@ -70,6 +71,7 @@ export class Server {
     private readonly watches: Watches;
     private readonly rotation: Rotation;
     private readonly erasure: Erasure;
+    private readonly power: PowerRecord;
     private readonly unlock: () => void;
     private readonly stopCollecting: () => void;
     private isStopping = false;
@@ -85,6 +87,7 @@ export class Server {
         makeDirectories(options);
         this.tls = options.tls && new TlsIdentity(readTlsFiles(options.tls));
         this.unlock = lockDirectory(options.data);
+        this.power = new PowerRecord(parts.disk, path.resolve(options.data), bootId());
         this.stopCollecting = collectGarbage(timers);
         this.hooks = new Hooks(options.hook, instanceName(options), timers, log);
         this.watches = new Watches(timers);
@@ -121,6 +124,8 @@ export class Server {
         const { data, index } = this.options;
         await this.hooks.fire("namespaces-init", path.resolve(index), path.resolve(data));
         await this.namespaces.load();
+        // What could not be opened yet is still to be looked at.
+        if (this.namespaces.unavailable().next().done) this.power.opened(this.parts.log);
         this.applyOptions(this.defaultNamespace());
     }
 
@@ -193,6 +198,7 @@ export class Server {
         return {
             disk,
             timers,
+            power: this.power,
             indexDirectory: path.resolve(this.options.index),
             space: new DiskSpace(disk, data, () => timers.nowMs()),
             files: new OpenFiles(),

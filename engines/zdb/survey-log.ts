@@ -1,6 +1,6 @@
 import type { DiskReader } from "./disk.ts";
 import { type FoundSegment, type FoundSegments, findSegments } from "./found-segments.ts";
-import { endOfSoundPayloads } from "./log-reader.ts";
+import { endOfSoundPayloads } from "./log-tail.ts";
 import { LostHistory } from "./lost-history.ts";
 import { PayloadCheck } from "./payload-check.ts";
 import { RECORD_HEAD_BYTES, RECORD_KINDS } from "./record.ts";

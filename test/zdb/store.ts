@@ -5,6 +5,7 @@ import { DEFAULT_DURABILITY, type Durability } from "../../engines/zdb/durabilit
 import type { Namespace } from "../../engines/zdb/namespace.ts";
 import { Namespaces } from "../../engines/zdb/namespaces.ts";
 import { OpenFiles } from "../../engines/zdb/open-files.ts";
+import type { Power } from "../../engines/zdb/power.ts";
 import type { Mode } from "../../engines/zdb/properties.ts";
 import type { Seal } from "../../engines/zdb/seal.ts";
 import { systemTimers, type Timers } from "../../engines/zdb/syncer.ts";
@@ -16,6 +17,7 @@ export interface StoreOptions {
     readonly renewed?: (before: Namespace, now: Namespace) => void;
     readonly disk?: Disk;
     readonly timers?: Timers;
+    readonly power?: Power;
     readonly durability?: Durability;
     readonly segmentBytes?: number;
     readonly checkpointBytes?: number;
@@ -43,6 +45,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
     const parts = {
         disk,
         timers,
+        power: options.power,
         indexDirectory: path.join(directory, ".index"),
         space: new DiskSpace(disk, directory, () => timers.nowMs(), options.reserveBytes ?? 0),
         files: new OpenFiles(options.openFiles),

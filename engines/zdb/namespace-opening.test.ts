@@ -1,0 +1,76 @@
+import { expect, test } from "vitest";
+import { Random } from "../../test/faults/random.ts";
+import { FragileDevice } from "../../test/zdb/fragile-device.ts";
+import { FragileDisk } from "../../test/zdb/fragile-disk.ts";
+import { openStore, put, readValue, type Store } from "../../test/zdb/store.ts";
+
+const options = { segmentBytes: 400, durability: { kind: "commit" } } as const;
+const power = { mayHaveBeenLost: true };
+
+/** A device on which a server did `work` until it was killed in the middle of its operation number `operations`; undefined: it did all. */
+async function killedDuring(operations: number, work: (store: Store) => unknown): Promise<FragileDevice | undefined> {
+    const device = new FragileDevice(64);
+    const random = new Random(operations);
+    const disk = new FragileDisk(device, { random });
+    disk.makeDirectory("/data");
+    disk.syncDirectory("/");
+    const store = await openStore("/data", { ...options, disk });
+    disk.dieAfter(operations);
+    try {
+        await work(store);
+    } catch (error) {
+        if (!disk.isDead) throw error;
+    }
+    const hasAll = !disk.isDead;
+    disk.kill();
+    return hasAll ? undefined : device;
+}
+
+/** What the next server found and added is there when the power was lost after it. */
+async function expectKept(device: FragileDevice, name: string, seed: number): Promise<void> {
+    const random = new Random(seed);
+    const disk = new FragileDisk(device, { random });
+    const { namespaces } = await openStore("/data", { ...options, disk });
+    const found = namespaces.get(name);
+    if (!found) return;
+    const before = readValue(found, "k");
+    put(found, "new", "v");
+    await found.log.commit();
+    disk.kill();
+    const after = new FragileDisk(device.afterPowerLoss(random), { random });
+    const again = (await openStore("/data", { ...options, disk: after, power })).namespaces.get(name);
+    expect(again?.disturbance).toBeUndefined();
+    expect(again && readValue(again, "k")).toBe(before);
+    expect(again && readValue(again, "new")).toBe("v");
+}
+
+test.each<[what: string, name: string, work: (store: Store) => unknown]>([
+    ["a namespace that was made", "one", ({ namespaces }) => namespaces.create("one")],
+    [
+        "a segment that was begun",
+        "default",
+        ({ standard }) => {
+            put(standard, "k", "v".repeat(200));
+            put(standard, "l", "v".repeat(200));
+        },
+    ],
+    [
+        "a segment that was rewritten",
+        "default",
+        async ({ standard }) => {
+            for (let round = 0; round < 4; round++) put(standard, "k", `${round}`.repeat(200));
+            await standard.upkeep.rewrite(standard.segments.closed);
+        },
+    ],
+])("%s when the server was killed and that the next one found outlives a power loss", async (_what, name, work) => {
+    let operations = 0;
+    for (let device = await killedDuring(operations, work); device; device = await killedDuring(operations, work)) {
+        // A power loss leaves another device each time, and the one before as it was but for what it kept of the names.
+        for (let seed = 1; seed <= 8; seed++) {
+            const again = await killedDuring(operations, work);
+            if (again) await expectKept(again, name, seed);
+        }
+        operations++;
+    }
+    expect(operations).toBeGreaterThan(3);
+});
