@@ -154,6 +154,12 @@ export class Log implements GateKeeper {
         }
     }
 
+    /** Resolves once all that got into the file is on disk, whatever becomes of what did not; throws what the disk throws. */
+    syncWritten(): Promise<void> {
+        this.write();
+        return this.syncer.request();
+    }
+
     /** Writes and syncs everything, marks the end, closes the files. */
     async close(): Promise<void> {
         try {

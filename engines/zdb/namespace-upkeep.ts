@@ -212,7 +212,7 @@ export class NamespaceUpkeep implements Upkept {
                 relocate: (key, from, to) => namespace.relocate(key, from, to),
                 isLastProperty: (name, lsn) => namespace.isLastProperty(name, lsn),
                 keepsVersion: () => false,
-                commit: () => namespace.log.commit(),
+                commit: () => namespace.log.syncWritten(),
                 isOver: () => this.isOver,
                 giveUpReserve: (error) => isNoSpace(error) && space.giveUp(),
             },
