@@ -33,6 +33,8 @@ export const AGENT_UNIT = "zeroform-agent.service";
 export const RUN = "/run/zeroform";
 /** What Zdb servers have at run time, a directory each. */
 export const ZDB_RUN = "/run/zeroform-zdb";
+/** Links to the block devices of ZMounts, by life; made anew whenever one is mounted. */
+export const DEVICE_RUN = "/run/zeroform-devices";
 /** Held by whoever installs or removes the agent. Not in RUN, which is removed with it. */
 export const LOCK_FILE = "/run/zeroform-bootstrap.lock";
 /** The agent's RPC socket, 0600 root. */

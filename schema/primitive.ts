@@ -98,8 +98,8 @@ export interface Primitive<
     readonly outputs: O;
     /** What it holds that no second life can hold beside it, given its inputs; then a replacement deletes first. */
     readonly exclusive?: (inputs: Readonly<Record<string, unknown>>) => boolean;
-    /** Rules over several inputs; values may still be unknown (then left out). */
-    readonly refine?: (inputs: Readonly<Record<string, unknown>>) => readonly Failure[];
+    /** Rules over several inputs; values may still be unknown: then they are left out, and `has` tells that there will be one. */
+    readonly refine?: (inputs: Readonly<Record<string, unknown>>, has: (field: string) => boolean) => readonly Failure[];
     readonly derive?: (from: Derivation) => Record<string, unknown>;
 }
 

@@ -29,8 +29,13 @@ it("arguments are required, optional and known as the schema says", () => {
     const zmounts: ZMountArgs[] = [
         { node, size: "20GiB" },
         { node, size: Promise.resolve(20), pool: undefined, onRemove: "keep" },
-        // @ts-expect-error size is required
+        { node, device: "/dev/sdb", filesystem: "xfs" },
+        // @ts-expect-error size or device is required
         { node },
+        // @ts-expect-error and only one of them
+        { node, size: "20GiB", device: "/dev/sdb" },
+        // @ts-expect-error a device is no part of a pool
+        { node, device: "/dev/sdb", pool: "/srv" },
         // @ts-expect-error node is required
         { size: "20GiB" },
         // @ts-expect-error there is no such key
@@ -48,7 +53,7 @@ it("arguments are required, optional and known as the schema says", () => {
         // @ts-expect-error and only one of them
         { node, mount, size: 1 },
     ];
-    expect(zmounts.length + zdbs.length).toBe(11);
+    expect(zmounts.length + zdbs.length).toBe(14);
 });
 
 it("arguments follow the schema of any primitive", () => {

@@ -5,10 +5,18 @@ import type { Node } from "./node.ts";
 import { argsOf, type Place, type Placement, placementOn } from "./placement.ts";
 import { isOfKind, type ResourceClass, resourceClass } from "./resource.ts";
 
+type Size = NonNullable<Args<typeof zmount>["size"]>;
+type Device = NonNullable<Args<typeof zmount>["device"]>;
+
+/** Space of a given size, from a pool of the node; or a whole block device, of the size that it has. */
+type SizeOrDevice =
+    | { readonly size: Size; readonly device?: undefined }
+    | { readonly device: Device; readonly size?: undefined; readonly pool?: undefined };
+
 export type ZMountArgs = Args<typeof zmount> & {
     /** The machine whose disk it takes the space from. */
     readonly node: Node;
-};
+} & SizeOrDevice;
 
 const Base: ResourceClass<typeof zmount> = resourceClass(zmount);
 
@@ -17,6 +25,7 @@ const Base: ResourceClass<typeof zmount> = resourceClass(zmount);
  *
  * @example
  * const disk = new ZMount("disk", { node: alpha, size: "20GiB" });
+ * const whole = new ZMount("whole", { node: alpha, device: "/dev/disk/by-id/nvme-eui.0025388b71b2c3d4" });
  */
 export class ZMount extends Base implements Place {
     /** @internal */

@@ -21,7 +21,8 @@ export const validSpec = (kind: ResourceKind, given: Values): Values => {
         const input = inputs[name];
         if (!input || input.change.rule === "client") faults.push(`${name} is not an input of ${kind}`);
     }
-    if (faults.length === 0) faults.push(...(refine?.(spec) ?? []).map(({ property, reason }) => `${property}: ${reason}`));
+    if (faults.length === 0)
+        faults.push(...(refine?.(spec, (name) => spec[name] !== undefined) ?? []).map(({ property, reason }) => `${property}: ${reason}`));
     if (faults.length > 0) throw invalid(faults.join("; "));
     return spec;
 };

@@ -54,7 +54,7 @@ const onBlockDevice = async (mount: Mount): Promise<Mount> => {
 };
 
 /** `major:minor` of a device number as stat(2) gives it (gnu_dev_major(3)). */
-const deviceNumber = (rdev: number): string => {
+export const deviceNumber = (rdev: number): string => {
     const number = BigInt(rdev);
     const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn);
     const minor = (number & 0xffn) | ((number >> 12n) & ~0xffn);

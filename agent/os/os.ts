@@ -1,4 +1,5 @@
 import type { MachineFacts } from "../../protocol/api.ts";
+import type { Devices } from "./devices.ts";
 import type { Files } from "./files.ts";
 import type { Images } from "./images.ts";
 import type { Loops } from "./loops.ts";
@@ -10,6 +11,7 @@ import type { Systemd } from "./systemd.ts";
 
 /** The seam to kernel, systemd and packages: the only way by which drivers touch the machine. Every verb can be repeated without harm. */
 export interface Os {
+    readonly devices: Devices;
     readonly files: Files;
     readonly images: Images;
     readonly loops: Loops;

@@ -14,6 +14,8 @@ export interface User {
 export interface Processes {
     /** Processes with something open on a mounted file system, or that keep it mounted in a mount namespace of their own; at most a handful. */
     using(mountPoint: string): Promise<readonly User[]>;
+    /** Processes that have a file or device open by this path; at most a handful. */
+    opening(path: string): Promise<readonly User[]>;
 }
 
 /** More names than these help nobody. */
@@ -26,7 +28,7 @@ export const processes: Processes = {
         const own = await readlink("/proc/self/ns/mnt");
         const seen = new Set([own]);
         const users: User[] = [];
-        for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+        for (const pid of await pids()) {
             if (users.length === MOST_USERS) break;
             // A process may end at any moment while it is looked at.
             if ((await holdsOpen(pid, mountPoint)) || (await keepsMounted(pid, device, seen))) {
@@ -35,7 +37,22 @@ export const processes: Processes = {
         }
         return users;
     },
+
+    opening: async (path) => {
+        const users: User[] = [];
+        for (const pid of await pids()) {
+            if (users.length === MOST_USERS) break;
+            for (const descriptor of await gone([], () => readdir(`/proc/${pid}/fd`))) {
+                if ((await gone("", () => readlink(`/proc/${pid}/fd/${descriptor}`))) !== path) continue;
+                users.push({ name: await nameOf(pid), unit: await unitOf(pid) });
+                break;
+            }
+        }
+        return users;
+    },
 };
+
+const pids = async (): Promise<readonly string[]> => (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
 
 /** A process as people know it. */
 export const nameOf = async (pid: string): Promise<string> => {

@@ -1,3 +1,4 @@
+import { devices } from "./devices.ts";
 import { files } from "./files.ts";
 import { images } from "./images.ts";
 import { loops } from "./loops.ts";
@@ -9,4 +10,4 @@ import { redis } from "./redis.ts";
 import { systemd } from "./systemd.ts";
 
 /** The part of the seam that drivers use. */
-export const seam: Omit<Os, "packages" | "machine"> = { files, images, loops, mounts, ports, processes, redis, systemd };
+export const seam: Omit<Os, "packages" | "machine"> = { devices, files, images, loops, mounts, ports, processes, redis, systemd };

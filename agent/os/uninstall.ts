@@ -4,6 +4,7 @@ import {
     AGENT_UNIT,
     AGENTS,
     CURRENT,
+    DEVICE_RUN,
     LOCK_FILE,
     MACHINE_FILE,
     MOUNTS,
@@ -54,7 +55,7 @@ export const startAgent = (): Promise<void> => systemd.start(AGENT_UNIT);
 export const removeInstallation = async (): Promise<readonly string[]> => {
     await systemd.stop(TARGET);
     await removeUnits();
-    for (const directory of [AGENTS, RUNTIMES, SERVICES, RUN, ZDB_RUN]) await files.remove(directory);
+    for (const directory of [AGENTS, RUNTIMES, SERVICES, RUN, ZDB_RUN, DEVICE_RUN]) await files.remove(directory);
     for (const path of [CURRENT, `${CURRENT}.new`]) await files.remove(path);
     await removeState({ machineFile: MACHINE_FILE, storeFile: STORE_FILE, keyFile: NODE_KEY_FILE }, files);
     const left: string[] = [];

@@ -2,11 +2,11 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import { formatSize } from "../../schema/quantity.ts";
 import type { Context } from "./driver.ts";
 import { loopOf, usersOf, vanished } from "./zmount-mounting.ts";
-import type { Places, ZMount } from "./zmount-places.ts";
+import type { ImageMount, Places } from "./zmount-places.ts";
 import { noteImage, readRecord } from "./zmount-units.ts";
 
 /** Makes loop and file system as large as the image. */
-export const ensureGrown = async (resource: ZMount, places: Places, context: Context): Promise<void> => {
+export const ensureGrown = async (resource: ImageMount, places: Places, context: Context): Promise<void> => {
     const { files, images, loops } = context.os;
     const { os, progress, signal } = context;
     const [loop, image, record] = await Promise.all([loopOf(places, os), files.stat(places.image), readRecord(places, os)]);
@@ -26,19 +26,30 @@ export const ensureGrown = async (resource: ZMount, places: Places, context: Con
  * Where the kernel does not let us grow it in use: our servers on it are stopped, it is checked and grown on the way to being mounted again,
  * and they are started.
  */
-const growUnmounted = async (resource: ZMount, places: Places, context: Context): Promise<void> => {
-    const { os, progress, signal } = context;
+const growUnmounted = async (resource: ImageMount, places: Places, context: Context): Promise<void> => {
+    const { os } = context;
+    const note = () => noteImage(places, { grownTo: undefined, check: "full" }, os);
+    await growOnTheWay(places, resource.spec.size, note, context);
+    const loop = await loopOf(places, os);
+    if (loop?.discards) await os.loops.keepReserved(loop);
+};
+
+/** Unmounts it and mounts it again; `note` tells the check in between that it is to grow it. */
+export const growOnTheWay = async (
+    places: Pick<Places, "mountPoint" | "mountUnit">,
+    to: string,
+    note: () => Promise<void>,
+    { os, progress, signal }: Context,
+): Promise<void> => {
     const foreign = await usersOf(places, os, (unit) => !unit?.startsWith("zeroform-"));
     if (foreign !== "") {
         throw new ZeroformError({
             code: "IN_USE",
             message: `this node's kernel does not let us grow a file system in use (CAP_SYS_RESOURCE is missing), and ${places.mountPoint} is in use by ${foreign}`,
-            hint: `Stop it; the growth to ${resource.spec.size} then goes on by itself.`,
+            hint: `Stop it; the growth to ${to} then goes on by itself.`,
         });
     }
     progress("unmounting for a moment, because this node's kernel does not grow it in use");
-    await noteImage(places, { grownTo: undefined, check: "full" }, os);
+    await note();
     await os.systemd.restart(places.mountUnit, signal);
-    const loop = await loopOf(places, os);
-    if (loop?.discards) await os.loops.keepReserved(loop);
 };

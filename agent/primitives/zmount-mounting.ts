@@ -62,7 +62,7 @@ export const unmount = async (places: Places, os: Os): Promise<void> => {
 };
 
 /** Refuses while anybody uses it who is not ours to stop. */
-export const requireOnlyOurs = async (places: Places, os: Os): Promise<void> => {
+export const requireOnlyOurs = async (places: Pick<Places, "mountPoint">, os: Os): Promise<void> => {
     const foreign = await usersOf(places, os, (unit) => !unit?.startsWith("zeroform-"));
     if (foreign !== "") throw inUse(places.mountPoint, foreign);
 };
@@ -72,13 +72,17 @@ export const unmounted = async (places: Places, os: Os): Promise<boolean> =>
     !(await os.mounts.list()).has(places.mountPoint) && (await os.loops.ofFile(places.image)).length === 0;
 
 /** Refuses while anybody uses it, our own servers included. */
-export const requireUnused = async (places: Places, os: Os): Promise<void> => {
+export const requireUnused = async (places: Pick<Places, "mountPoint">, os: Os): Promise<void> => {
     const users = await usersOf(places, os, () => true);
     if (users !== "") throw inUse(places.mountPoint, users);
 };
 
 /** Names of those that go on using it; none when it is not mounted. */
-export const usersOf = async (places: Places, os: Os, counts: (unit: string | undefined) => boolean): Promise<string> => {
+export const usersOf = async (
+    places: Pick<Places, "mountPoint">,
+    os: Os,
+    counts: (unit: string | undefined) => boolean,
+): Promise<string> => {
     const deadline = performance.now() + LETTING_GO_MS;
     for (;;) {
         if (!(await os.mounts.list()).has(places.mountPoint)) return "";
@@ -106,7 +110,12 @@ const isOnImage = async (device: string, places: Places, os: Os): Promise<boolea
 const DAMAGED = /structure needs cleaning|bad superblock|can't read superblock|input\/output error/i;
 
 /** What is damaged fails every time until somebody does something about it. */
-const explained = async (failure: unknown, { spec }: ZMount, places: Places, os: Os): Promise<unknown> => {
+export const explained = async (
+    failure: unknown,
+    { spec }: ZMount,
+    places: Pick<Places, "checkUnit" | "image">,
+    os: Os,
+): Promise<unknown> => {
     if (!(failure instanceof ZeroformError)) return failure;
     const { check, repair } = formats[spec.filesystem];
     const checked = check === undefined ? undefined : (await os.systemd.states()).get(places.checkUnit);
@@ -121,8 +130,8 @@ const explained = async (failure: unknown, { spec }: ZMount, places: Places, os:
 /** Nothing mends this without somebody doing something. */
 export const broken = (message: string, hint?: string) => new ZeroformError({ code: "FAILED", message, hint });
 
-export const vanished = (places: Places) =>
+export const vanished = (places: Pick<Places, "mountPoint">) =>
     new ZeroformError({ code: "FAILED", message: `${places.mountPoint} was unmounted again at once`, retryable: true });
 
-const inUse = (what: string, by: string) =>
+export const inUse = (what: string, by: string) =>
     new ZeroformError({ code: "IN_USE", message: `${what} is in use by ${by}`, hint: "Stop it first." });

@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { mintLife, mintTenantId } from "../../protocol/ids.ts";
 import { FakeOs } from "../../test/agent/fakes/fake-os.ts";
 import { ProgramFailure } from "../os/program.ts";
-import { zmountDriver } from "./zmount.ts";
+import { onImage } from "./zmount-image.ts";
 import { dropLeft, ensureInPool, trashWhileMoving } from "./zmount-move.ts";
-import { placesOf, type ZMount } from "./zmount-places.ts";
+import { type ImageMount, placesOf } from "./zmount-places.ts";
 import { locate } from "./zmount-pool.ts";
 import { formatRecord, mountUnitFor } from "./zmount-units.ts";
 
@@ -12,19 +12,19 @@ const POWER = new Error("the power is cut");
 const OLD = "what was written";
 const NEW = "and written again after the power came back";
 
-const moved = (resource: ZMount, pool: string): ZMount => ({ ...resource, spec: { ...resource.spec, pool } });
+const moved = (resource: ImageMount, pool: string): ImageMount => ({ ...resource, spec: { ...resource.spec, pool } });
 
 describe.each([
     { where: "another file system", deviceOf: (path: string) => (path.startsWith("/mnt/new") ? 2 : 1) },
     { where: "the same file system", deviceOf: () => 1 },
 ])("a ZMount that is moved to a pool on $where", ({ deviceOf }) => {
     let os: FakeOs;
-    let before: ZMount;
-    let after: ZMount;
+    let before: ImageMount;
+    let after: ImageMount;
     beforeEach(() => {
         os = new FakeOs();
         os.deviceOf = deviceOf;
-        const spec = { size: "4KiB", filesystem: "ext4", pool: "/mnt/old", node: "", nodeMachine: undefined } as const;
+        const spec = { size: "4KiB", filesystem: "ext4", pool: "/mnt/old", node: "", nodeMachine: undefined, device: undefined } as const;
         before = { life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec, uses: {} };
         after = moved(before, "/mnt/new");
         const places = placesOf(before);
@@ -37,7 +37,7 @@ describe.each([
     });
 
     /** What the agent does with it: the whole of it, or up to the cut. */
-    const apply = async (resource: ZMount) => {
+    const apply = async (resource: ImageMount) => {
         const context = os.context([resource]);
         await ensureInPool(resource, context);
         await os.os.systemd.install([mountUnitFor(resource)]);
@@ -110,7 +110,7 @@ describe.each([
             );
             os.step = () => undefined;
             os.mounted.clear();
-            await zmountDriver.remove(after, undefined, os.context([after]));
+            await onImage.remove(after, undefined, os.context([after]));
             const left = [...os.files.keys()].filter((path) => /^\/mnt\/(old|new)\/zeroform/.test(path) && !path.endsWith(".img"));
             // Its data are kept: the pool that they lie in is still marked.
             const { directory } = await locate(after, os.os);
@@ -137,7 +137,7 @@ describe.each([
         await apply(after);
         expect((await locate(after, os.os)).image).toBe(placesOf(after).image);
         expect(os.files.get(placesOf(after).image)).toBe(OLD);
-        await expect(zmountDriver.remove(after, undefined, os.context([after]))).rejects.toMatchObject({
+        await expect(onImage.remove(after, undefined, os.context([after]))).rejects.toMatchObject({
             code: "NOT_READY",
             message: expect.stringContaining("cannot be removed (EROFS)"),
         });
@@ -160,8 +160,8 @@ describe("a ZMount that is copied to another pool", () => {
     const moving = () => {
         const os = new FakeOs();
         os.deviceOf = (path: string) => (path.startsWith("/mnt/new") ? 2 : 1);
-        const spec = { size: "4KiB", filesystem: "ext4", pool: "/mnt/new", node: "", nodeMachine: undefined } as const;
-        const resource: ZMount = { life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec, uses: {} };
+        const spec = { size: "4KiB", filesystem: "ext4", pool: "/mnt/new", node: "", nodeMachine: undefined, device: undefined } as const;
+        const resource: ImageMount = { life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec, uses: {} };
         const from = placesOf({ ...resource, spec: { ...spec, pool: "/mnt/old" } });
         os.files.set(from.marker, "").set(from.image, OLD).set("/mnt/new/lost+found", "");
         os.files.set(from.record, formatRecord({ image: from.image, grownTo: 4_096, check: "quick" }));

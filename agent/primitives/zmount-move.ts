@@ -4,7 +4,7 @@ import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
 import { broken, requireOnlyOurs, unmount, unmounted } from "./zmount-mounting.ts";
 import { deletedWhileMounted } from "./zmount-observe.ts";
-import { type Places, placesOf, trashOf, UNFINISHED_MOVE, type ZMount } from "./zmount-places.ts";
+import { type ImageMount, type Places, placesOf, trashOf, UNFINISHED_MOVE } from "./zmount-places.ts";
 import { ensureMarker, requireGround, tidyPool } from "./zmount-pool.ts";
 import { formatRough, makeRoom, requirePool, reserving } from "./zmount-room.ts";
 import { actualPlaces, type ImageRecord, mountUnitFor, readRecord, writeRecord } from "./zmount-units.ts";
@@ -21,7 +21,7 @@ const copiedOnce = new Set<string>();
  * use, then what has changed since while it is not, compared, and only then the record is changed. A cut leaves the old image live, or
  * the new one; what the other file is, the record says too.
  */
-export const ensureInPool = async (resource: ZMount, context: Context): Promise<void> => {
+export const ensureInPool = async (resource: ImageMount, context: Context): Promise<void> => {
     const { os } = context;
     const to = placesOf(resource);
     const record = await readRecord(to, os);
@@ -44,7 +44,7 @@ export const ensureInPool = async (resource: ZMount, context: Context): Promise<
 };
 
 /** Lets go of the file that a move has left, once the record says that it is not the live one. What is out of reach stays until it is not. */
-export const dropLeft = async (resource: ZMount, context: Context): Promise<void> => {
+export const dropLeft = async (resource: ImageMount, context: Context): Promise<void> => {
     const places = placesOf(resource);
     const record = await readRecord(places, context.os);
     if (record?.other === undefined || record.image !== places.image) return;
@@ -56,7 +56,7 @@ export const dropLeft = async (resource: ZMount, context: Context): Promise<void
 };
 
 /** Where its data would lie in the trash when they are in another pool than its spec says. */
-export const trashWhileMoving = async (resource: ZMount, os: Os): Promise<string | undefined> => {
+export const trashWhileMoving = async (resource: ImageMount, os: Os): Promise<string | undefined> => {
     const places = placesOf(resource);
     const record = await readRecord(places, os);
     return record === undefined || record.image === places.image
@@ -65,7 +65,7 @@ export const trashWhileMoving = async (resource: ZMount, os: Os): Promise<string
 };
 
 /** Removes the file that is not the live one, and forgets it. */
-export const dropOther = async (resource: ZMount, record: ImageRecord, context: Context): Promise<void> => {
+export const dropOther = async (resource: ImageMount, record: ImageRecord, context: Context): Promise<void> => {
     if (record.other === undefined || record.other === record.image) return;
     const { os } = context;
     const other = actualPlaces(placesOf(resource), { image: record.other });
@@ -103,7 +103,7 @@ const link = async (from: Places, to: Places, { os, progress }: Context): Promis
     return (await os.files.link(from.image, to.image)) === "linked";
 };
 
-const copy = async (resource: ZMount, from: Places, to: Places, context: Context): Promise<void> => {
+const copy = async (resource: ImageMount, from: Places, to: Places, context: Context): Promise<void> => {
     const { os, progress, signal } = context;
     const { files, images } = os;
     const unfinished = `${to.image}${UNFINISHED_MOVE}`;

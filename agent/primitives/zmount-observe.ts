@@ -4,7 +4,7 @@ import type { zmount } from "../../schema/zmount.ts";
 import { formats } from "../os/formats/index.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
-import { placesOf, type ZMount } from "./zmount-places.ts";
+import { type ImageMount, placesOf } from "./zmount-places.ts";
 import { actualPlaces, CHECK, mountUnitFor, parseRecord } from "./zmount-units.ts";
 
 /** What the node shows about one ZMount. */
@@ -32,7 +32,7 @@ export interface ZMountFacts {
 
 export type AllZMountFacts = ReadonlyMap<Life, ZMountFacts>;
 
-export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promise<AllZMountFacts> => {
+export const gatherZMounts = async (os: Os, resources: readonly ImageMount[]): Promise<AllZMountFacts> => {
     const [mounts, check] = await Promise.all([os.mounts.list(), os.systemd.installed(CHECK)]);
     return new Map(
         await Promise.all(
@@ -72,7 +72,7 @@ export const gatherZMounts = async (os: Os, resources: readonly ZMount[]): Promi
     );
 };
 
-const failureOf = (readOnly: boolean, shutDown: boolean) => {
+export const failureOf = (readOnly: boolean, shutDown: boolean) => {
     if (shutDown) return "shut down";
     return readOnly ? "read-only" : undefined;
 };
@@ -85,11 +85,11 @@ const backingOf = (backing: Identity, image: Identity, deleted: boolean) => {
 };
 
 /** Judges a ZMount by the facts alone. */
-export const observeZMount = (resource: ZMount, facts: AllZMountFacts): Observation<typeof zmount> => {
+export const observeZMount = (resource: ImageMount, facts: AllZMountFacts): Observation<typeof zmount> => {
     const found = facts.get(resource.life);
     if (found === undefined) return { state: "absent" };
     const places = placesOf(resource);
-    const outputs = { path: places.mountPoint };
+    const outputs = { path: places.mountPoint, ...(found.image !== undefined && { sizeBytes: found.image.bytes }) };
     const why = driftOf(found, bytesOf(resource.spec.size), places.directory, places.image);
     if (why === "absent") return { state: "absent" };
     if (why !== undefined) return { state: "drifted", why, outputs };

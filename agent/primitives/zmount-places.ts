@@ -9,6 +9,16 @@ export const UNFINISHED_MOVE = ".moving";
 
 export type ZMount = Resource<typeof zmount>;
 
+/** One whose space is an image file in a pool. */
+export type ImageMount = ZMount & { readonly spec: { readonly size: string; readonly device?: undefined } };
+
+/** One that has a block device of the node to itself. */
+export type DeviceMount = ZMount & { readonly spec: { readonly device: string } };
+
+export const isOnDevice = (resource: ZMount): resource is DeviceMount => resource.spec.device !== undefined;
+
+export const isImage = (resource: ZMount): resource is ImageMount => !isOnDevice(resource) && resource.spec.size !== undefined;
+
 /** Where everything of a ZMount lies; all names come from its life. */
 export interface Places {
     /** The directory of ours in the pool. */

@@ -1,17 +1,16 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
-import type { zmount } from "../../schema/zmount.ts";
 import type { FileStat } from "../os/files.ts";
 import type { Os } from "../os/os.ts";
-import type { Trashed } from "./driver.ts";
 import { broken, unmount } from "./zmount-mounting.ts";
 import { poolGone } from "./zmount-observe.ts";
-import { type Places, placesOf, type ZMount } from "./zmount-places.ts";
+import { type ImageMount, type Places, placesOf } from "./zmount-places.ts";
 import { locate } from "./zmount-pool.ts";
+import type { TrashedOn } from "./zmount-space.ts";
 import { noteImage } from "./zmount-units.ts";
 
 /** Puts the image at `place` into the place of a ZMount's own, which goes to `own`. */
-export const restoreImage = async ({ place, resource }: Trashed<typeof zmount>, into: ZMount, own: string, os: Os): Promise<void> => {
+export const restoreImage = async ({ place, resource }: TrashedOn<ImageMount>, into: ImageMount, own: string, os: Os): Promise<void> => {
     const { files } = os;
     const places = placesOf(into);
     if ((await locate(into, os)).image !== places.image)
@@ -35,7 +34,7 @@ export const restoreImage = async ({ place, resource }: Trashed<typeof zmount>, 
     await files.move(place, places.image);
 };
 
-const requireSameFormat = ({ spec }: ZMount, into: ZMount): void => {
+const requireSameFormat = ({ spec }: ImageMount, into: ImageMount): void => {
     if (spec.filesystem === into.spec.filesystem) return;
     throw invalid(
         `the trashed image has ${spec.filesystem} on it, and ZMount "${into.name}" is to have ${into.spec.filesystem}`,
@@ -43,7 +42,7 @@ const requireSameFormat = ({ spec }: ZMount, into: ZMount): void => {
     );
 };
 
-const requireFitting = async (trashed: FileStat, into: ZMount, places: Places, os: Os): Promise<void> => {
+const requireFitting = async (trashed: FileStat, into: ImageMount, places: Places, os: Os): Promise<void> => {
     if (trashed.bytes > bytesOf(into.spec.size)) {
         const size = formatSize(trashed.bytes);
         throw invalid(

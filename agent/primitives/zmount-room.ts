@@ -4,7 +4,7 @@ import { bytesOf } from "../../schema/quantity.ts";
 import type { Os } from "../os/os.ts";
 import { ProgramFailure } from "../os/program.ts";
 import type { Context, Trashed } from "./driver.ts";
-import { placesOf, UNFINISHED_MOVE, type ZMount } from "./zmount-places.ts";
+import { type ImageMount, isImage, placesOf, UNFINISHED_MOVE, type ZMount } from "./zmount-places.ts";
 import { locate } from "./zmount-pool.ts";
 
 /** Types of file systems on which reserved space is space: they have blocks of their own on a local device. */
@@ -13,7 +13,7 @@ const REAL_FILE_SYSTEMS: readonly string[] = ["ext4", "xfs", "btrfs", "f2fs", "b
 const RESERVE_BYTES = 64 * 2 ** 20;
 
 /** Refuses a pool from which no space can be taken. */
-export const requirePool = async (resource: ZMount, os: Os): Promise<void> => {
+export const requirePool = async (resource: ImageMount, os: Os): Promise<void> => {
     const path = resource.spec.pool ?? POOL;
     if (path !== POOL && (path === ROOT || path.startsWith(`${ROOT}/`)))
         throw invalid(`pool ${path} is inside ${ROOT}, which zeroform keeps for itself`, "Leave pool out for zeroform's own pool.");
@@ -30,13 +30,13 @@ export const requirePool = async (resource: ZMount, os: Os): Promise<void> => {
 };
 
 /** Refuses what will not fit, also when all of the trash there is gone and the others have got what they were promised. */
-export const requireRoom = async (resource: ZMount, context: Context): Promise<void> => {
+export const requireRoom = async (resource: ImageMount, context: Context): Promise<void> => {
     const { os } = context;
     const path = resource.spec.pool ?? POOL;
     const [room, missing] = await Promise.all([roomAt(path, os), missingBytes(resource, os)]);
     if (missing === 0) return;
     let promised = 0;
-    for (const other of context.resources("ZMount") as readonly ZMount[]) {
+    for (const other of (context.resources("ZMount") as readonly ZMount[]).filter(isImage)) {
         if (other.life !== resource.life && (await sameDevice(other.spec.pool ?? POOL, room.device, os))) {
             promised += await missingBytes(other, os);
         }
@@ -47,7 +47,7 @@ export const requireRoom = async (resource: ZMount, context: Context): Promise<v
 };
 
 /** Lets go of trash, oldest first, until a ZMount's space fits; of nothing when it will not fit even so. */
-export const makeRoom = async (resource: ZMount, context: Context): Promise<void> => {
+export const makeRoom = async (resource: ImageMount, context: Context): Promise<void> => {
     const { os, progress } = context;
     const path = resource.spec.pool ?? POOL;
     const missing = await missingBytes(resource, os);
@@ -65,7 +65,7 @@ export const makeRoom = async (resource: ZMount, context: Context): Promise<void
 };
 
 /** Reserves space that there was room for; what the disk says after all is that somebody else took it meanwhile. */
-export const reserving = async (resource: ZMount, directory: string, os: Os, reserve: () => Promise<void>): Promise<void> => {
+export const reserving = async (resource: ImageMount, directory: string, os: Os, reserve: () => Promise<void>): Promise<void> => {
     try {
         await reserve();
     } catch (failure) {
@@ -75,7 +75,7 @@ export const reserving = async (resource: ZMount, directory: string, os: Os, res
 };
 
 const noRoom = (
-    resource: ZMount,
+    resource: ImageMount,
     missing: number,
     path: string,
     room: { readonly freeBytes: number; readonly totalBytes: number; readonly kept: number; readonly promised: number },
@@ -100,7 +100,7 @@ const roomAt = async (path: string, os: Os) => {
 };
 
 /** Bytes that a ZMount has still to be given in its pool: all of them while its image is on another file system. */
-const missingBytes = async (resource: ZMount, os: Os): Promise<number> => {
+const missingBytes = async (resource: ImageMount, os: Os): Promise<number> => {
     const { directory, image: path } = placesOf(resource);
     const actual = await locate(resource, os);
     const image = await os.files.stat(actual.image);
@@ -120,6 +120,8 @@ const sameDevice = async (path: string, device: number, os: Os): Promise<boolean
 const trashAt = async (device: number, { os, trash }: Context): Promise<readonly { readonly item: Trashed; readonly bytes: number }[]> => {
     const found = [];
     for (const item of [...trash("ZMount"), ...trash("Zdb")]) {
+        // What lies on a device of its own gives no room here.
+        if ("device" in item.resource.spec && item.resource.spec.device !== undefined) continue;
         if (await sameDevice(item.place, device, os)) found.push({ item, bytes: await os.files.diskUsage(item.place) });
     }
     return found;

@@ -30,8 +30,8 @@ ${WITHOUT_PRIVILEGES}`,
 export const mountUnitFor = (resource: ZMount, places = placesOf(resource)): Unit => {
     const { filesystem } = resource.spec;
     const { image, directory, mountPoint, mountUnit, checkUnit } = places;
-    const { check, mountOptions } = formats[filesystem];
-    const options = ["loop", "nodev", "nosuid", ...mountOptions].join();
+    const { check, mountOptions, imageOptions } = formats[filesystem];
+    const options = ["loop", "nodev", "nosuid", ...imageOptions, ...mountOptions].join();
     return {
         name: mountUnit,
         wantedBy: "zeroform.target",
@@ -81,8 +81,12 @@ export const formatRecord = ({ image, other, grownTo, check }: ImageRecord): str
         "",
     ].join("\n");
 
+/** The lines of a record by their names. */
+export const fieldsOf = (text: string | undefined): ReadonlyMap<string, string> =>
+    new Map((text ?? "").split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+
 export const parseRecord = (text: string | undefined): ImageRecord | undefined => {
-    const fields = new Map((text ?? "").split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+    const fields = fieldsOf(text);
     const image = fields.get("IMAGE");
     if (image === undefined) return undefined;
     const grownTo = Number(fields.get("GROWN_TO") ?? Number.NaN);

@@ -2,17 +2,17 @@ import { describe, expect, it } from "vitest";
 import { mintLife, mintTenantId } from "../../protocol/ids.ts";
 import type { Observation } from "./driver.ts";
 import { observeZMount, type ZMountFacts } from "./zmount-observe.ts";
-import { placesOf, trashedImage, type ZMount } from "./zmount-places.ts";
+import { type ImageMount, placesOf, trashedImage } from "./zmount-places.ts";
 import { CHECK, formatRecord, mountUnitFor, parseRecord } from "./zmount-units.ts";
 
 const MIB = 2 ** 20;
 
-const resource = (spec: Partial<ZMount["spec"]> = {}): ZMount => ({
+const resource = (spec: Partial<Omit<ImageMount["spec"], "device">> = {}): ImageMount => ({
     life: mintLife(),
     tenant: mintTenantId(),
     kind: "ZMount",
     name: "disk; rm -rf / %i $(id)",
-    spec: { size: "64MiB", filesystem: "ext4", pool: undefined, node: "", nodeMachine: undefined, ...spec },
+    spec: { size: "64MiB", filesystem: "ext4", pool: undefined, node: "", nodeMachine: undefined, ...spec, device: undefined },
     uses: {},
 });
 

@@ -1,124 +1,85 @@
 import { ZeroformError } from "../../protocol/errors.ts";
-import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import { zmount } from "../../schema/zmount.ts";
 import { formats } from "../os/formats/index.ts";
-import type { Context, Driver } from "./driver.ts";
-import { ensureGrown } from "./zmount-growth.ts";
+import type { Driver } from "./driver.ts";
+import { onDevice } from "./zmount-device.ts";
+import { type AllDeviceFacts, gatherDevices, observeDevice } from "./zmount-device-observe.ts";
+import { onImage } from "./zmount-image.ts";
 import { measureZMounts } from "./zmount-measure.ts";
-import { broken, ensureMounted, requireUnused, unmount } from "./zmount-mounting.ts";
-import { dropLeft, dropOther, ensureInPool, trashWhileMoving } from "./zmount-move.ts";
-import { type AllZMountFacts, deletedWhileMounted, gatherZMounts, observeZMount } from "./zmount-observe.ts";
-import { mountPointOf, type Places, placesOf, poolOfTrash, trashedImage, type ZMount } from "./zmount-places.ts";
-import { ensureMarker, locate, requireGround, tidyPool } from "./zmount-pool.ts";
-import { restoreImage } from "./zmount-restore.ts";
-import { makeRoom, requirePool, requireRoom, reserving } from "./zmount-room.ts";
-import { mountUnitFor, noteImage, readRecord } from "./zmount-units.ts";
+import { type AllZMountFacts, gatherZMounts, observeZMount } from "./zmount-observe.ts";
+import { type ImageMount, isImage, isOnDevice, mountPointOf, placesOf, type ZMount } from "./zmount-places.ts";
 
 /** Programs that every ZMount needs; e2fsprogs also for the flag of its bare mount point. */
 const PACKAGES = { mount: "losetup", "util-linux": "fallocate", e2fsprogs: "chattr" };
 
-/** A ZMount is an image file in the pool, the file system in it, and a systemd mount unit that brings it up at boot. */
-export const zmountDriver: Driver<typeof zmount, AllZMountFacts> = {
+interface Facts {
+    readonly images: AllZMountFacts;
+    readonly devices: AllDeviceFacts;
+}
+
+/** A ZMount is a file system in an image or on a device, and a systemd mount unit that brings it up at boot. */
+export const zmountDriver: Driver<typeof zmount, Facts> = {
     primitive: zmount,
     packages: ({ filesystem }) => ({ ...formats[filesystem].packages, ...PACKAGES }),
 
-    gather: gatherZMounts,
-    observe: observeZMount,
+    async gather(os, resources) {
+        const [images, devices] = await Promise.all([
+            gatherZMounts(os, resources.filter(isImage)),
+            gatherDevices(os, resources.filter(isOnDevice)),
+        ]);
+        return { images, devices };
+    },
+    observe: (resource, { images, devices }) =>
+        isOnDevice(resource) ? observeDevice(resource, devices) : observeZMount(asImage(resource), images),
 
-    async admit(wanted, _old, context) {
-        await requirePool(wanted, context.os);
-        const actual = await locate(wanted, context.os);
-        if (actual.image !== placesOf(wanted).image) await requireGround(actual, context.os);
-        const image = await context.os.files.stat(actual.image);
-        if (image !== undefined && bytesOf(wanted.spec.size) < image.bytes) {
-            throw new ZeroformError({
-                code: "INVALID",
-                message: `size ${wanted.spec.size} is less than the ${formatSize(image.bytes)} that it has: a ZMount does not shrink`,
-                hint: `Write size: "${formatSize(image.bytes)}" or more.`,
-            });
-        }
-        await requireRoom(wanted, context);
+    async admit(wanted, old, context) {
+        if (isOnDevice(wanted)) await onDevice.admit(wanted, old, context);
+        else await onImage.admit(asImage(wanted), old, context);
         return wanted.spec;
     },
+    apply: (resource, context) => (isOnDevice(resource) ? onDevice.apply(resource, context) : onImage.apply(asImage(resource), context)),
 
-    async apply(resource, context) {
-        const places = placesOf(resource);
-        await ensureInPool(resource, context);
-        await ensureSpace(resource, places, context);
-        await ensureMounted(resource, places, context);
-        await ensureGrown(resource, places, context);
-        await dropLeft(resource, context);
-    },
-
-    trashPlace: trashedImage,
-    trashPlaceNow: (resource, { os }) => trashWhileMoving(resource, os),
+    trashPlace: (resource) => (isOnDevice(resource) ? onDevice.trashPlace(resource) : onImage.trashPlace(asImage(resource))),
+    trashPlaceNow: (resource, context) =>
+        isOnDevice(resource) ? onDevice.trashPlaceNow(resource, context) : onImage.trashPlaceNow(asImage(resource), context),
     async trace(life, { files }) {
-        // Its mount point is in one place, wherever its pool is.
+        // Its mount point is in one place, wherever its data are.
         for (const path of [placesOf({ life, spec: { pool: undefined } }).image, mountPointOf(life)])
             if ((await files.stat(path)) !== undefined) return path;
         return undefined;
     },
+    keptPlace: (resource) => (isOnDevice(resource) ? onDevice.keptPlace(resource) : onImage.keptPlace(asImage(resource))),
 
-    keptPlace: (resource) => placesOf(resource).image,
-
-    async remove(resource, place, context) {
-        const { files, mounts, systemd } = context.os;
-        const places = await locate(resource, context.os);
-        const record = await readRecord(places, context.os);
-        // Without a record nothing was made that could be away.
-        if (place !== undefined && record !== undefined) await requireGround(places, context.os);
-        await requireUnused(places, context.os);
-        await unmount(places, context.os);
-        if (place !== undefined && (await files.stat(places.image)) !== undefined) await files.move(places.image, place);
-        await systemd.uninstall([mountUnitFor(resource, places)]);
-        if (record !== undefined) await dropOther(resource, record, context);
-        // Kept data are looked for later, when their pool may be away: then the record says that there is something to wait for.
-        if (place !== undefined) await files.remove(places.record);
-        await mounts.removePoint(places.mountPoint);
-        // A move that was cut off at its first step has marked the other pool, and nothing else says so.
-        for (const { directory } of [places, placesOf(resource)]) await tidyPool(directory, resource, context);
+    remove: (resource, place, context) =>
+        isOnDevice(resource) ? onDevice.remove(resource, place, context) : onImage.remove(asImage(resource), place, context),
+    trashedBytes: ({ resource, place }, context) =>
+        isOnDevice(resource)
+            ? onDevice.trashedBytes({ resource, place }, context)
+            : onImage.trashedBytes({ resource: asImage(resource), place }, context),
+    purge: ({ resource, place }, context) =>
+        isOnDevice(resource)
+            ? onDevice.purge({ resource, place }, context)
+            : onImage.purge({ resource: asImage(resource), place }, context),
+    async restore({ resource, place }, into, own, context) {
+        if (isOnDevice(resource) && isOnDevice(into)) return onDevice.restore({ resource, place }, into, own, context);
+        if (isImage(resource) && isImage(into)) return onImage.restore({ resource, place }, into, own, context);
+        throw new ZeroformError({
+            code: "INVALID",
+            message: `the trashed data are ${whereOf(resource)}, and ZMount "${into.name}" is to be ${whereOf(into)}`,
+            hint: isOnDevice(resource)
+                ? `Restore them into a ZMount with device: "${resource.spec.device}".`
+                : "Restore them into a ZMount with a size.",
+        });
     },
 
-    async trashedBytes({ place }, { os }) {
-        return os.files.diskUsage(place);
-    },
-
-    async purge({ resource, place }, context) {
-        const pool = poolOfTrash(place);
-        await requireGround(pool, context.os);
-        await context.os.files.remove(place);
-        await tidyPool(pool.directory, resource, context);
-    },
-
-    async restore(trashed, into, own, context) {
-        await restoreImage(trashed, into, own, context.os);
-    },
-
-    units(resource) {
-        const { mountUnit, checkUnit } = placesOf(resource);
-        return [mountUnit, checkUnit];
-    },
+    units: (resource) => (isOnDevice(resource) ? onDevice.units(resource) : onImage.units(asImage(resource))),
     measure: measureZMounts,
 };
 
-/** Makes the image, or makes it larger. */
-const ensureSpace = async (resource: ZMount, places: Places, context: Context): Promise<void> => {
-    const { os, signal, progress } = context;
-    const { files, images, mounts } = os;
-    const bytes = bytesOf(resource.spec.size);
-    await requirePool(resource, os);
-    await ensureMarker(places, os);
-    const image = await files.stat(places.image);
-    if (image !== undefined && image.bytes >= bytes && image.reservedBytes >= image.bytes) return;
-    if (image === undefined && (await mounts.list()).has(places.mountPoint)) throw broken(deletedWhileMounted(places.image));
+const whereOf = (resource: ZMount): string => (isOnDevice(resource) ? `on device ${resource.spec.device}` : "in an image");
 
-    await makeRoom(resource, context);
-    // Before the image: once that is there, a pool that is away is never taken for one on which nothing was made.
-    if (image === undefined) await noteImage(places, { grownTo: bytes, check: "quick" }, os);
-    progress(`reserving ${resource.spec.size} in ${places.directory}`);
-    await reserving(resource, places.directory, os, () =>
-        image === undefined
-            ? images.make(places.image, bytes, resource.spec.filesystem, signal)
-            : images.reserve(places.image, bytes, signal),
-    );
+/** The schema lets nothing else through. */
+const asImage = (resource: ZMount): ImageMount => {
+    if (isImage(resource)) return resource;
+    throw new TypeError(`ZMount ${resource.life} has neither a size nor a device`);
 };

@@ -25,6 +25,9 @@ describe("what check makes of inputs", () => {
             timeouts: { create: "2m" },
             connection: { host: "10.0.0.11", hostKey: "ssh-ed25519 AAAA" },
         });
+        const onDevice = checked("ZMount", { device: "/dev/disk/by-id/ata-X_Y:0", size: undefined, pool: undefined });
+        expect(onDevice).toMatchObject({ device: "/dev/disk/by-id/ata-X_Y:0", filesystem: "ext4" });
+        expect(onDevice).not.toHaveProperty("size");
         expect(checked("Zdb")).toMatchObject({ mode: "user", public: false, listen: "127.0.0.1" });
         // No default, so that what an older release stored stays complete.
         expect(checked("Zdb")).not.toHaveProperty("limits");
@@ -99,6 +102,11 @@ describe("what check refuses", () => {
         ["ZMount", { size: "1MiB" }, "size", "size: a ZMount is at least 16MiB"],
         ["ZMount", { filesystem: "ext3" }, "filesystem", 'filesystem: write filesystem as "ext4", "xfs" or "btrfs"'],
         ["ZMount", { filesystem: "xfs", size: "299MiB" }, "size", "a ZMount on xfs is at least 300MiB"],
+        ["ZMount", { size: undefined }, "size", 'size is missing: write size as "20GiB", or a block device of the node as device'],
+        ["ZMount", { device: "/dev/sdb" }, "size", "leave size out with device: all of the device is taken"],
+        ["ZMount", { device: "/dev/sdb", size: undefined }, "pool", "leave pool out with device: the device is where the space is"],
+        ["ZMount", { device: "sdb" }, "device", 'device: write device as the path of a block device, such as "/dev/disk/by-id/..."'],
+        ["ZMount", { device: "/dev/../etc/x" }, "device", "device: write device as an absolute path without .."],
         ["ZMount", { pool: "/srv/../etc" }, "pool", "pool: write pool as an absolute path without .."],
         ["ZMount", { onRemove: "burn" }, "onRemove", 'onRemove: write onRemove as "delete" or "keep"'],
         ["ZMount", { replaceData: "yes" }, "replaceData", "replaceData: write replaceData as true or false"],

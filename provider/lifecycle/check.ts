@@ -30,7 +30,11 @@ export const check = (kind: Kind, olds: unknown, news: unknown): Checked => {
     if (failures.length === 0) failures.push(...shrinking(kind, declared, before, inputs));
     if (failures.length === 0 && refine) {
         const known = Object.fromEntries(Object.entries(inputs).filter(([, value]) => !hasUnknown(value)));
-        failures.push(...refine(known).map((failure) => shown(failure.property, declared[failure.property], failure.reason)));
+        failures.push(
+            ...refine(known, (field) => inputs[field] !== undefined).map((failure) =>
+                shown(failure.property, declared[failure.property], failure.reason),
+            ),
+        );
     }
     return { inputs, failures };
 };

@@ -33,6 +33,7 @@ const other: Record<Kind, Properties> = {
         nodeUrn: "urn:pulumi:other",
         timeouts: { update: "1m" },
         size: "30GiB",
+        device: "/dev/sdb",
         filesystem: "xfs",
         pool: "/elsewhere",
         onRemove: "keep",

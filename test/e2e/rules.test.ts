@@ -79,6 +79,8 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { input: "ZMount.node", change: { diskOn: "other" }, expected: /node .*replaceData: true/s },
     { ...disk("filesystem", "xfs"), expected: /at least 300MiB/ },
     { ...disk("pool", "/srv"), expected: DISK },
+    { ...disk("device", "/dev/sdb"), expected: /leave size out with device/ },
+    { input: "ZMount.device", change: { disk: { device: "/dev/sdb", size: undefined } }, expected: /device .*replaceData: true/s },
     { ...disk("size", "96MiB"), expected: DISK, real: true },
     { ...disk("onRemove", "keep"), expected: DISK },
     { ...disk("replaceData", true), expected: DISK },

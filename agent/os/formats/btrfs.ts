@@ -17,6 +17,10 @@ export const btrfs: Format = {
         return "grown";
     },
 
+    // "Invalid argument" (btrfs_ioctl_resize).
+    growsTo: 256 * 2 ** 20,
+
     mountOptions: [],
+    imageOptions: [],
     repair: (path) => `See what \`btrfs check ${path}\` finds; what is still readable can be had with \`btrfs restore\`.`,
 };

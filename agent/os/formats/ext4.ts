@@ -25,7 +25,8 @@ export const ext4: Format = {
         }
     },
 
-    mountOptions: ["noinit_itable", "errors=remount-ro"],
+    mountOptions: ["errors=remount-ro"],
+    imageOptions: ["noinit_itable"],
     // Also grown there, where that could not be done in use.
     check: `ExecStart=/sbin/e2fsck $CHECK \${IMAGE}\nExecStart=-/sbin/resize2fs \${IMAGE}\nSuccessExitStatus=1\n`,
     repair: (path) => `Take the decisions that e2fsck ${path} asks for.`,

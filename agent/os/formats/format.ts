@@ -19,6 +19,10 @@ export interface Format {
     grow(device: string, mountPoint: string, signal: AbortSignal): Promise<"grown" | "refused">;
     /** What it is mounted with beside what every ZMount is. */
     readonly mountOptions: readonly string[];
+    /** The kernel refuses to grow it to fewer bytes than these. */
+    readonly growsTo?: number;
+    /** What it is mounted with besides in an image, whose reserved space reads as zeros. */
+    readonly imageOptions: readonly string[];
     /** Lines of the unit that checks it before it is mounted, for a file system whose maintainers want that; `$IMAGE` is where it lies. */
     readonly check?: string;
     /** What to do, by hand, about one that is broken. */

@@ -17,5 +17,6 @@ export const xfs: Format = {
     },
 
     mountOptions: [],
+    imageOptions: [],
     repair: (path) => `See what \`xfs_repair -n ${path}\` finds, and mend it with xfs_repair.`,
 };

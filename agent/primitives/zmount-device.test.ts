@@ -1,0 +1,290 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { mintLife, mintTenantId } from "../../protocol/ids.ts";
+import { FakeOs } from "../../test/agent/fakes/fake-os.ts";
+import type { Claim, Device, Devices } from "../os/devices.ts";
+import { onDevice } from "./zmount-device.ts";
+import { type DeviceFacts, observeDevice } from "./zmount-device-observe.ts";
+import { type DeviceRecord, devicePlacesOf, formatDeviceRecord, parseDeviceRecord, trashedRecord } from "./zmount-device-record.ts";
+import { deviceMountUnitFor, deviceUnitsFor } from "./zmount-device-units.ts";
+import type { DeviceMount } from "./zmount-places.ts";
+
+const MIB = 2 ** 20;
+const POWER = new Error("the power is cut");
+const SDB = "/dev/sdb";
+
+/** Disks by the name that they have at this moment, each with what is on it: nothing, a file system, or bytes without a name. */
+class FakeDisks {
+    readonly disks = new Map<string, { disk: string; holds: string; bytes: number }>();
+    readonly os = new FakeOs();
+    /** Every making of a file system, by what was on the disk before. */
+    readonly made: string[] = [];
+
+    constructor() {
+        const { os } = this;
+        const devices: Devices = {
+            find: async (path: string) => this.device(path),
+            byNumber: async () => undefined,
+            withUuid: async (uuid: string) =>
+                [...this.disks].filter(([, { holds }]) => holds === uuid).flatMap(([path]) => this.device(path) ?? []),
+            claim: async ({ path }: Device): Promise<Claim | undefined> => {
+                const holds = this.disks.get(path)?.holds ?? "";
+                if (holds === "") return undefined;
+                if (holds === "bytes") return { by: "bytes", words: "its first MiB is not zero" };
+                return { by: "signature", words: "it has ext4 on it", uuids: [holds] };
+            },
+            format: async ({ path }: Device, _: string, { uuid }: { readonly uuid: string }) => {
+                this.made.push(this.holds(path));
+                os.step(`begin ${path}`);
+                this.put(path, "bytes");
+                os.step(`end ${path}`);
+                this.put(path, uuid);
+            },
+            clear: async ({ path }: Device) => {
+                os.step(`clear ${path}`);
+                this.put(path, "");
+            },
+        };
+        Object.assign(os.os, { devices });
+        Object.assign(os.os.images, {
+            uuidOf: async (path: string) => {
+                const holds = this.disks.get(path)?.holds;
+                return holds === "" || holds === "bytes" ? undefined : holds;
+            },
+            grow: async () => "grown",
+        });
+    }
+
+    put(path: string, holds: string, disk = this.disks.get(path)?.disk ?? `disk of ${path}`) {
+        this.disks.set(path, { disk, holds, bytes: 64 * MIB });
+    }
+
+    holds(path: string): string {
+        return this.disks.get(path)?.holds ?? "";
+    }
+
+    device(path: string): Device | undefined {
+        const found = this.disks.get(path);
+        return found && { path, number: path, bytes: found.bytes, readOnly: false, disk: found.disk };
+    }
+}
+
+const on = (device = SDB): DeviceMount => ({
+    life: mintLife(),
+    tenant: mintTenantId(),
+    kind: "ZMount",
+    name: "disk",
+    spec: { device, size: undefined, filesystem: "ext4", pool: undefined, node: "", nodeMachine: undefined },
+    uses: {},
+});
+
+describe("a ZMount on a device", () => {
+    let fake: FakeDisks;
+    let resource: DeviceMount;
+    beforeEach(() => {
+        fake = new FakeDisks();
+        fake.put(SDB, "");
+        resource = on();
+        const places = devicePlacesOf(resource);
+        fake.os.started = mountAs(places.mountPoint);
+        fake.os.stopped = () => fake.os.mounted.delete(places.mountPoint);
+    });
+    /** The mount unit finds the device by what its record says. */
+    const mountAs = (mountPoint: string) => () => {
+        const uuid = recordOf(resource)?.uuid ?? "none";
+        const found = [...fake.disks].find(([, { holds }]) => holds === uuid)?.[0];
+        if (found === undefined) throw new Error("no device has it");
+        fake.os.os.devices.byNumber = async () => fake.device(found);
+        fake.os.mounted.add(mountPoint);
+    };
+    const recordOf = (of: DeviceMount): DeviceRecord | undefined => parseDeviceRecord(fake.os.files.get(devicePlacesOf(of).record));
+    const context = () => fake.os.context([resource]);
+    const cutAt = (step: number) => {
+        let left = step;
+        fake.os.step = () => {
+            if (left-- === 0) throw POWER;
+        };
+    };
+    const uncut = () => {
+        fake.os.step = () => undefined;
+    };
+    const cutOff = async (act: () => Promise<void>, step: number): Promise<boolean> => {
+        cutAt(step);
+        const failure = await act().then(
+            () => undefined,
+            (thrown: unknown) => thrown,
+        );
+        uncut();
+        if (failure !== undefined) expect(failure).toBe(POWER);
+        return failure !== undefined;
+    };
+    const apply = () => onDevice.apply(resource, context());
+
+    it("is made after a cut at any step, and never again once that was written down", async () => {
+        for (let step = 0; ; step++) {
+            fake.put(SDB, "");
+            fake.os.files.clear();
+            fake.os.mounted.clear();
+            fake.made.length = 0;
+            if (!(await cutOff(apply, step))) break;
+            const before = recordOf(resource);
+            fake.os.mounted.clear();
+            await apply();
+            expect(fake.holds(SDB), `after ${step} steps`).toBe(recordOf(resource)?.uuid);
+            expect(recordOf(resource)?.state).toBe("made");
+            // What was on it before each making was nothing, also after a cut.
+            expect(new Set(fake.made)).toEqual(new Set([""]));
+            if (before?.state === "made") expect(fake.made).toHaveLength(1);
+        }
+        await apply();
+        expect(fake.made).toHaveLength(1);
+    });
+
+    it("is not made on a disk that took the name of its own while the power was off", async () => {
+        for (let step = 0; ; step++) {
+            fake = new FakeDisks();
+            fake.put(SDB, "");
+            fake.os.started = mountAs(devicePlacesOf(resource).mountPoint);
+            if (!(await cutOff(apply, step))) break;
+            fake.os.mounted.clear();
+            const own = fake.disks.get(SDB);
+            fake.disks.set("/dev/sdc", own ?? { disk: "", holds: "", bytes: 0 });
+            fake.disks.set(SDB, { disk: "another", holds: "bytes", bytes: 64 * MIB });
+            await apply().catch(() => undefined);
+            expect(fake.holds(SDB), `after ${step} steps`).toBe("bytes");
+            expect(fake.made.every((before) => before === "")).toBe(true);
+        }
+    });
+
+    it("leaves nothing of its own when it is removed and purged, whatever the step at which the power is cut", async () => {
+        const place = trashedRecord(resource);
+        for (const wish of [place, undefined]) {
+            for (let making = 0; making < 12; making++) {
+                for (let step = 0; ; step++) {
+                    fake.put(SDB, "");
+                    fake.os.files.clear();
+                    fake.os.mounted.clear();
+                    await cutOff(apply, making);
+                    const wasMade = recordOf(resource)?.state === "made";
+                    const isCut = await cutOff(() => onDevice.remove(resource, wish, context()), step);
+                    await onDevice.remove(resource, wish, context());
+                    expect(fake.holds(SDB) !== "", `${making} ${step}`).toBe(wasMade);
+                    const kept = wish ?? devicePlacesOf(resource).record;
+                    expect([...fake.os.files.keys()], `${making} ${step}`).toEqual(wasMade ? [kept] : []);
+                    expect(await onDevice.trashedBytes({ resource, place: kept }, context())).toBe(wasMade ? 64 * MIB : 0);
+                    const isPurgeCut = await cutOff(() => onDevice.purge({ resource, place: kept }, context()), step);
+                    await onDevice.purge({ resource, place: kept }, context());
+                    expect([fake.holds(SDB), fake.os.files.size], `${making} ${step}`).toEqual(["", 0]);
+                    if (!isCut && !isPurgeCut) break;
+                }
+            }
+        }
+    });
+
+    it("is purged on its own disk, wherever that is, and waits for it", async () => {
+        await apply();
+        const place = trashedRecord(resource);
+        fake.os.os.processes.using = async () => [];
+        await onDevice.remove(resource, place, context());
+        const own = fake.disks.get(SDB);
+        fake.put(SDB, "another file system", "another");
+        await expect(onDevice.purge({ resource, place }, context())).rejects.toMatchObject({
+            code: "NOT_READY",
+            hint: expect.stringContaining(`remove ${place} if it is gone for good`),
+        });
+        if (own) for (const path of ["/dev/sdc", "/dev/sdd"]) fake.disks.set(path, own);
+        await expect(onDevice.purge({ resource, place }, context())).rejects.toThrow("/dev/sdc and /dev/sdd have the same file system");
+        fake.disks.delete("/dev/sdd");
+        await onDevice.purge({ resource, place }, context());
+        expect([fake.holds("/dev/sdc"), fake.holds(SDB)]).toEqual(["", "another file system"]);
+    });
+
+    it("is told who keeps it from its device", async () => {
+        await apply();
+        const other = { ...on(), tenant: resource.tenant, name: "second" };
+        await expect(onDevice.admit(other, undefined, context())).rejects.toThrow(
+            'device /dev/sdb is not free: it is that of ZMount "disk"',
+        );
+        // Its disk has another name now, and its own is another disk's.
+        fake.disks.set("/dev/sdc", fake.disks.get(SDB) ?? { disk: "", holds: "", bytes: 0 });
+        fake.put(SDB, "", "new");
+        await expect(onDevice.admit(other, undefined, context())).rejects.toThrow('it is that of ZMount "disk"');
+        const onOther = { ...other, spec: { ...other.spec, device: "/dev/sdc" } };
+        await expect(onDevice.apply(onOther, context())).rejects.toThrow('device /dev/sdc is not free: it is that of ZMount "disk"');
+        // Its data were kept.
+        await onDevice.remove(resource, undefined, context());
+        await onDevice.admit(onOther, undefined, fake.os.context());
+        await expect(onDevice.apply(onOther, fake.os.context())).rejects.toMatchObject({
+            message: `device /dev/sdc is not free: the data of ${resource.life} are on it, which were kept`,
+            hint: expect.stringContaining(`\`zeroform remove ${resource.life} --purge\` makes room`),
+        });
+    });
+
+    it("may be changed while its device is away", async () => {
+        await apply();
+        fake.disks.delete(SDB);
+        await onDevice.admit(resource, resource, context());
+        await expect(onDevice.admit(on(), undefined, fake.os.context())).rejects.toThrow("device /dev/sdb is not there");
+    });
+});
+
+describe("what is seen of a ZMount on a device", () => {
+    const resource = on();
+    const record: DeviceRecord = {
+        state: "made",
+        uuid: "6f1c7c1e-6a2b-4c53-9d5c-1f2e3a4b5c6d",
+        device: SDB,
+        disk: "d15c",
+        grownTo: 64 * MIB,
+        check: "quick",
+    };
+    const mount = { failed: undefined, of: "ours", bytes: 64 * MIB } as const;
+    const good: DeviceFacts = { record, mount, unitsInstalled: true };
+    const seen = (facts: Partial<DeviceFacts>) => observeDevice(resource, new Map([[resource.life, { ...good, ...facts }]]));
+
+    it.each<{ readonly when: string; readonly facts: Partial<DeviceFacts>; readonly is: string }>([
+        { when: "nothing of it was made", facts: { record: undefined, mount: undefined }, is: "absent" },
+        { when: "its record was removed by hand", facts: { record: undefined }, is: "record of its device is gone" },
+        { when: "its making was cut off", facts: { record: { ...record, state: "making" } }, is: "not complete on /dev/sdb" },
+        { when: "a unit is gone", facts: { unitsInstalled: false }, is: "unit files" },
+        { when: "it is not mounted, or its disk is away", facts: { mount: undefined }, is: "not mounted" },
+        {
+            when: "its disk was pulled out",
+            facts: { mount: { ...mount, of: "none" } },
+            is: "was taken off the machine while it was mounted",
+        },
+        { when: "another thing is mounted there", facts: { mount: { ...mount, of: "other" } }, is: "something else" },
+        { when: "an error made it read-only", facts: { mount: { ...mount, failed: "read-only" } }, is: "read-only after an error" },
+        { when: "its disk has grown", facts: { mount: { ...mount, bytes: 96 * MIB } }, is: "not grown to its device's size" },
+        { when: "its growth was cut off", facts: { record: { ...record, grownTo: undefined } }, is: "not grown to its device's size" },
+        { when: "its disk has shrunk", facts: { mount: { ...mount, bytes: 32 * MIB } }, is: "has shrunk from 64MiB to 32MiB" },
+    ])("is judged when $when", ({ facts, is }) => {
+        const judged = seen(facts);
+        expect(judged.state === "drifted" ? judged.why : judged.state).toContain(is);
+    });
+
+    it("is how large it is, when all is well", () => {
+        expect(seen({})).toEqual({
+            state: "ready",
+            outputs: { path: `/var/lib/zeroform/mounts/${resource.life}`, sizeBytes: 64 * MIB },
+        });
+    });
+
+    it("is written down without loss, and read by its units without quoting", () => {
+        for (const state of ["making", "made", "purging"] as const)
+            for (const more of [{}, { disk: undefined }, { grownTo: undefined, check: "full" as const }]) {
+                const text = formatDeviceRecord({ ...record, state, ...more }, devicePlacesOf(resource));
+                expect(parseDeviceRecord(text)).toEqual({ ...record, state, ...more });
+                expect(text).toMatch(/^([A-Z_]+=[A-Za-z0-9._:+@=,~/-]+\n)+$/);
+            }
+        for (const text of [undefined, "", "IMAGE=/x\nCHECK=-p\n"]) expect(parseDeviceRecord(text)).toBeUndefined();
+    });
+
+    it("has units that name no device, so that no boot waits for one", () => {
+        const texts = deviceUnitsFor(resource).map(({ text }) => text ?? "");
+        const mountUnit = deviceMountUnitFor(resource).text ?? "";
+        expect(mountUnit).toContain(`What=/run/zeroform-devices/${resource.life}\n`);
+        expect(mountUnit).toContain(`Requires=zeroform-device@${resource.life}.service zeroform-fsck@${resource.life}.service\n`);
+        expect(texts.join("")).not.toContain(SDB);
+        expect(mountUnit).not.toContain("Before=local-fs.target");
+    });
+});
