@@ -142,9 +142,15 @@ function count({ turn, timers }: CommandContext, namespace: Namespace, { operati
     else if (namespace.measures.count(operation)) turn.carriedOut(namespace);
 }
 
+/** Names that were looked up: the parser hands out the same buffer for the same name. */
+const lookedUp = new WeakMap<Buffer, NamedCommand>();
+
 function find(name: Buffer | undefined): NamedCommand {
+    const known = name && lookedUp.get(name);
+    if (known) return known;
     const command = name && name.length <= LONGEST_NAME ? COMMANDS.get(name.toString("latin1").toUpperCase()) : undefined;
     if (!command) throw new Refusal("Command not supported");
+    lookedUp.set(name as Buffer, command);
     return command;
 }
 

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { ClientSocket } from "./client-socket.ts";
 import type { InputBudget } from "./input-budget.ts";
 import {
     INPUT_GRACE_MS,
@@ -41,7 +41,7 @@ export class Connection implements AnswerHolder {
     readonly session: Session;
     readonly replies = new ReplyBuffer();
 
-    private readonly socket: Socket;
+    private readonly socket: ClientSocket;
     private readonly host: ConnectionHost;
     private readonly parser = new RequestParser();
     private stream: AnswerStream | undefined;
@@ -65,11 +65,13 @@ export class Connection implements AnswerHolder {
     /** When the client last took an answer, or got the first one to take. */
     private lastTakenMs = 0;
     private readonly taken = (): void => this.clientTook();
+    /** Bytes that count in the budget for answers. */
+    private held = 0;
     private claimed = 0;
     private takeClaimBack: (() => void) | undefined;
     private cancelDeadline: (() => void) | undefined;
 
-    constructor(socket: Socket, host: ConnectionHost, session: Session) {
+    constructor(socket: ClientSocket, host: ConnectionHost, session: Session) {
         this.socket = socket;
         this.host = host;
         this.session = session;
@@ -96,13 +98,22 @@ export class Connection implements AnswerHolder {
         const ready = this.replies.take();
         if (ready.length > 0) {
             this.host.sent(ready.length);
-            if (this.socket.writableLength === 0) this.lastTakenMs = this.host.timers.nowMs();
-            this.socket.write(ready, this.taken);
-            if (this.socket.writableLength === 0) this.replies.reuse();
+            const { socket } = this;
+            const hadTakenAll = socket.writableLength === 0;
+            socket.write(ready, this.taken);
+            if (socket.writableLength === 0) {
+                this.replies.reuse();
+                if (this.mayHaveSmall) this.stopWaiting();
+            } else if (hadTakenAll) this.lastTakenMs = this.host.timers.nowMs();
         }
         if (this.replies.isHeld) this.host.waits(this);
-        this.run();
+        if (!this.isAtRest) this.run();
         if (this.isFinished) this.end();
+    }
+
+    /** Nothing is left of what arrived, and nothing of what was answered. */
+    private get isAtRest(): boolean {
+        return this.isIdle && !this.isPaused && this.held === 0 && this.backlog === 0 && !this.hasEnded;
     }
 
     /** All that will ever be answered is on its way. */
@@ -170,11 +181,20 @@ export class Connection implements AnswerHolder {
     private clientTook(): void {
         if (this.isDestroyed) return;
         this.lastTakenMs = this.host.timers.nowMs();
-        this.host.outputBudget.hold(this, this.backlog);
-        if (!this.awaitsRoom || this.deferred || this.stream || this.backlog > 0) return;
-        // It has taken all there was: a small answer it may have.
+        this.countBacklog();
+        if (!this.mayHaveSmall) return;
+        this.stopWaiting();
+        this.run();
+    }
+
+    /** It waits for room, but has taken all there was: a small answer it may have. */
+    private get mayHaveSmall(): boolean {
+        return this.awaitsRoom && !this.deferred && !this.stream && this.backlog === 0;
+    }
+
+    private stopWaiting(): void {
+        this.awaitsRoom = false;
         this.host.outputBudget.stopWaiting(this);
-        this.goOn();
     }
 
     private run(): void {
@@ -192,11 +212,20 @@ export class Connection implements AnswerHolder {
             this.execute(request);
         }
         if (this.isDestroyed) return;
-        this.host.outputBudget.hold(this, this.backlog);
+        this.countBacklog();
         if (this.cancelLinger) return;
         this.readOrWait();
         // Nothing else may be left to bring the end about.
         if (this.isFinished) this.host.turn.answered(this);
+    }
+
+    /** A small answer that goes out at the end of this turn does not count: no more than that is anybody's who has taken all so far. */
+    private countBacklog(): void {
+        const { backlog } = this;
+        const bytes = this.socket.writableLength === 0 && backlog <= SMALL_ANSWER_BYTES ? 0 : backlog;
+        if (bytes === this.held) return;
+        this.held = bytes;
+        this.host.outputBudget.hold(this, bytes);
     }
 
     /** Who has taken everything so far may ask for small answers, so that clients who take none do not keep it from being served. */
@@ -287,7 +316,7 @@ export class Connection implements AnswerHolder {
     private readOrWait(): void {
         const isWaiting = this.isBusy || this.awaitsRoom || this.stream !== undefined;
         const isHeldUp = this.isClosing || isWaiting || this.backlog > OUTPUT_HIGH_WATER_BYTES;
-        if (!isHeldUp && !this.hasEnded) this.claimInput();
+        if (!isHeldUp && !this.hasEnded && !this.parser.isEmpty) this.claimInput();
         const mustPause = isHeldUp || this.takeClaimBack !== undefined;
         if (mustPause === this.isPaused) return;
         this.isPaused = mustPause;

@@ -1,8 +1,10 @@
 import * as net from "node:net";
+import type { ClientSocket, SocketServer } from "./client-socket.ts";
 import { errorCode } from "./disk.ts";
 import { formatAddress, type ListenAddress } from "./listen-address.ts";
 import { listenerKey, type NamespaceTls } from "./namespace-tls.ts";
 import type { Properties } from "./properties.ts";
+import { listenNatively } from "./seam-sockets.ts";
 import type { Entrance } from "./session.ts";
 import type { Timers } from "./syncer.ts";
 import { TlsIdentity } from "./tls-identity.ts";
@@ -16,7 +18,7 @@ export interface ListenersParts {
     readonly timers: Timers;
     /** Of namespaces that have none of their own; undefined: plain TCP. */
     readonly tls: TlsIdentity | undefined;
-    accept(socket: net.Socket, entrance: Entrance): void;
+    accept(socket: ClientSocket, entrance: Entrance): void;
     log(line: string): void;
 }
 
@@ -124,7 +126,7 @@ class Listener {
     /** Without its certificate nobody is let in, rather than in clear. */
     private readonly isReadable: boolean;
     private readonly identity: TlsIdentity | undefined;
-    private server: net.Server | undefined;
+    private server: SocketServer | undefined;
     private isClosed = false;
     private retryMs = FIRST_RETRY_MS;
     private cancelRetry: (() => void) | undefined;
@@ -181,12 +183,13 @@ class Listener {
 
 const SOCKET_OPTIONS: net.ServerOpts = { allowHalfOpen: true, noDelay: true, keepAlive: true };
 
-/** A listening server on an address, with TLS when there is an identity, or on a unix socket path; rejects when the system refuses. */
-export function listen(
-    accept: (socket: net.Socket) => void,
+/** Listens on an address, with TLS when there is an identity, or on a unix socket path; rejects when the system refuses. */
+export async function listen(
+    accept: (socket: ClientSocket) => void,
     where: ListenAddress | { readonly path: string },
     tls?: TlsIdentity,
-): Promise<net.Server> {
+): Promise<SocketServer> {
+    if (listenNatively && !tls) return listenNatively(accept, where);
     return new Promise((resolve, reject) => {
         const server = tls ? tls.createServer(SOCKET_OPTIONS, accept) : net.createServer(SOCKET_OPTIONS, accept);
         server.once("error", reject);

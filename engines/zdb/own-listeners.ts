@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import type * as net from "node:net";
+import type { ClientSocket, SocketServer } from "./client-socket.ts";
 import { errorCode } from "./disk.ts";
 import { formatAddress, type ListenAddress } from "./listen-address.ts";
 import { listen } from "./listeners.ts";
@@ -7,13 +7,13 @@ import { StartError } from "./refusal.ts";
 import type { Entrance } from "./session.ts";
 import type { TlsIdentity } from "./tls-identity.ts";
 
-type Accept = (socket: net.Socket, entrance: Entrance) => void;
+type Accept = (socket: ClientSocket, entrance: Entrance) => void;
 
 /** The listeners that the server was started with: there from start to end, or it does not start. */
 export class OwnListeners {
     private readonly accept: Accept;
     private readonly tls: TlsIdentity | undefined;
-    private readonly servers: net.Server[] = [];
+    private readonly servers: SocketServer[] = [];
 
     constructor(accept: Accept, tls: TlsIdentity | undefined) {
         this.accept = accept;

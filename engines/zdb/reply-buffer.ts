@@ -4,6 +4,13 @@ import { OUTPUT_KEEP_BYTES } from "./limits.ts";
 const FIRST_BYTES = 4096;
 /** Type byte, digits, line ends: more than any header takes. */
 const HEADER_BYTES = 32;
+const MOST_UNSIGNED_32 = 0xffff_ffff;
+const COLON = 0x3a;
+const ASTERISK = 0x2a;
+const DOLLAR = 0x24;
+const ZERO = 0x30;
+const CARRIAGE_RETURN = 13;
+const NEWLINE = 10;
 const OK = Buffer.from("+OK\r\n", "latin1");
 const NIL = Buffer.from("$-1\r\n", "latin1");
 const EMPTY = Buffer.alloc(0);
@@ -53,11 +60,11 @@ export class ReplyBuffer {
     }
 
     integer(value: number): void {
-        this.line(`:${value}`);
+        this.header(COLON, value);
     }
 
     array(count: number): void {
-        this.line(`*${count}`);
+        this.header(ASTERISK, count);
     }
 
     bulk(payload: Uint8Array): void {
@@ -141,21 +148,43 @@ export class ReplyBuffer {
     private beginBulk(length: number): number {
         if (this.length + length > this.allowance) throw new NoRoom();
         this.makeRoom(length + HEADER_BYTES);
-        this.line(`$${length}`);
+        this.header(DOLLAR, length);
         return this.length;
+    }
+
+    /** A type byte and a number. */
+    private header(type: number, value: number): void {
+        if (value < 0 || value > MOST_UNSIGNED_32) {
+            this.line(`${String.fromCharCode(type)}${value}`);
+            return;
+        }
+        this.makeRoom(HEADER_BYTES);
+        const { bytes } = this;
+        let at = this.length;
+        bytes[at++] = type;
+        let unit = 1;
+        while (unit * 10 <= value) unit *= 10;
+        for (let rest = value; unit >= 1; unit = Math.floor(unit / 10)) {
+            const digit = Math.floor(rest / unit);
+            bytes[at++] = ZERO + digit;
+            rest -= digit * unit;
+        }
+        bytes[at++] = CARRIAGE_RETURN;
+        bytes[at++] = NEWLINE;
+        this.length = at;
     }
 
     private endBulk(length: number): void {
         this.length += length;
-        this.bytes[this.length++] = 13;
-        this.bytes[this.length++] = 10;
+        this.bytes[this.length++] = CARRIAGE_RETURN;
+        this.bytes[this.length++] = NEWLINE;
     }
 
     private line(text: string): void {
         this.makeRoom(text.length + 2);
         this.length += this.bytes.write(text, this.length, "latin1");
-        this.bytes[this.length++] = 13;
-        this.bytes[this.length++] = 10;
+        this.bytes[this.length++] = CARRIAGE_RETURN;
+        this.bytes[this.length++] = NEWLINE;
     }
 
     private raw(bytes: Buffer): void {

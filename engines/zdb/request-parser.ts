@@ -10,6 +10,8 @@ const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 const ARRAY = 0x2a;
 const BULK = 0x24;
+/** Of a number that needs no care: below every limit's size. */
+const MOST_USUAL_DIGITS = 8;
 /** Where numbers stop counting: far above every limit, far below what is not exact. */
 const SATURATED = 1_000_000_000;
 const EMPTY = Buffer.alloc(0);
@@ -28,9 +30,14 @@ export class RequestParser {
     private owned = false;
     private argumentCount = -1;
     /** Begin and end of each argument, relative to `start`. */
-    private ranges: number[] = [];
+    private readonly ranges: number[] = [];
     /** Length of the argument that is arriving, -1 between arguments. */
     private awaited = -1;
+
+    /** Nothing is held: all that arrived was handed out. */
+    get isEmpty(): boolean {
+        return this.start === this.end;
+    }
 
     /** Bytes held for a request that is not complete. */
     get pendingBytes(): number {
@@ -50,10 +57,11 @@ export class RequestParser {
 
     push(chunk: Buffer): void {
         if (this.start === this.end) {
-            this.buffer = chunk;
-            this.cursor -= this.start;
-            this.start = 0;
-            this.end = chunk.length;
+            const ahead = this.cursor - this.start;
+            this.start = chunk.length <= LARGEST_POOLED_BYTES ? toPool(chunk) : 0;
+            this.buffer = chunk.length <= LARGEST_POOLED_BYTES ? pool : chunk;
+            this.cursor = this.start + ahead;
+            this.end = this.start + chunk.length;
             this.owned = false;
             return;
         }
@@ -98,13 +106,14 @@ export class RequestParser {
     }
 
     private take(): Buffer[] {
-        const request: Buffer[] = [];
-        for (let place = 0; place < this.ranges.length; place += 2) {
-            request.push(this.buffer.subarray(this.start + (this.ranges[place] ?? 0), this.start + (this.ranges[place + 1] ?? 0)));
+        const { buffer, ranges, start } = this;
+        const request = [nameIn(buffer, start + (ranges[0] ?? 0), start + (ranges[1] ?? 0))];
+        for (let place = 2; place < ranges.length; place += 2) {
+            request.push(buffer.subarray(start + (ranges[place] ?? 0), start + (ranges[place + 1] ?? 0)));
         }
         this.start = this.cursor;
         this.argumentCount = -1;
-        this.ranges = [];
+        ranges.length = 0;
         // What follows in an own buffer is copied before it grows: the request just handed out still points here.
         this.owned = false;
         return request;
@@ -112,8 +121,26 @@ export class RequestParser {
 
     /** Reads a line of a type byte and a number; undefined until all of it is here. */
     private header(type: number, problem: string): number | undefined {
-        if (this.cursor >= this.end) return undefined;
-        if (this.buffer[this.cursor] !== type) throw closing(problem);
+        const { buffer, cursor, end } = this;
+        if (cursor >= end) return undefined;
+        if (buffer[cursor] !== type) throw closing(problem);
+        // As nearly every line is: digits, carriage return, newline.
+        let value = 0;
+        const most = Math.min(end - 1, cursor + MOST_USUAL_DIGITS + 1);
+        for (let at = cursor + 1; at < most; at++) {
+            const byte = buffer[at] ?? 0;
+            if (byte >= DIGIT_0 && byte <= DIGIT_9) {
+                value = value * 10 + byte - DIGIT_0;
+                continue;
+            }
+            if (byte !== CARRIAGE_RETURN || buffer[at + 1] !== NEWLINE || at === cursor + 1) break;
+            this.cursor = at + 2;
+            return value;
+        }
+        return this.unusualHeader(problem);
+    }
+
+    private unusualHeader(problem: string): number | undefined {
         const limit = Math.min(this.end, this.cursor + MAX_HEADER_LINE_BYTES);
         const found = this.buffer.indexOf(NEWLINE, this.cursor);
         if (found < 0 || found >= limit) {
@@ -157,6 +184,49 @@ export class RequestParser {
         this.end = pending;
         this.owned = true;
     }
+}
+
+/**
+ * Small chunks are copied here: Bun keeps a small array inside its object, and makes another one of it when a part is taken (283 ns for
+ * two parts of 556 bytes, 204 with the copy).
+ */
+let pool = Buffer.alloc(0);
+let pooled = 0;
+const POOL_BYTES = 16 * 1024;
+const LARGEST_POOLED_BYTES = 1024;
+
+function toPool(chunk: Buffer): number {
+    if (pooled + chunk.length > pool.length) {
+        // The one before lives as long as requests that point to it.
+        pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+        pooled = 0;
+    }
+    const at = pooled;
+    pool.set(chunk, at);
+    pooled += chunk.length;
+    return at;
+}
+
+/** Spellings of commands' names that were seen lately, by their place. */
+const names: (Buffer | undefined)[] = new Array(64).fill(undefined);
+const LONGEST_KEPT_NAME = 16;
+
+/** The name of a command: the same buffer for the same bytes as a rule, so that whoever looks it up can know it by that. */
+function nameIn(buffer: Buffer, from: number, to: number): Buffer {
+    const length = to - from;
+    if (length === 0 || length > LONGEST_KEPT_NAME) return buffer.subarray(from, to);
+    const place = (length * 11 + (buffer[from] ?? 0) * 5 + (buffer[to - 1] ?? 0)) % names.length;
+    const known = names[place];
+    if (known && isThere(known, buffer, from, length)) return known;
+    const name = Buffer.from(buffer.subarray(from, to));
+    names[place] = name;
+    return name;
+}
+
+function isThere(name: Buffer, buffer: Buffer, from: number, length: number): boolean {
+    if (name.length !== length) return false;
+    for (let at = 0; at < length; at++) if (name[at] !== buffer[from + at]) return false;
+    return true;
 }
 
 const closing = (message: string): Refusal => new Refusal(message, { closes: true });

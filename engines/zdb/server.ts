@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import type * as net from "node:net";
 import * as path from "node:path";
 import { isReachable, keepsTerms } from "./access.ts";
+import type { ClientSocket } from "./client-socket.ts";
 import type { CommandContext } from "./command.ts";
 import { execute, isCommand } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
@@ -270,7 +270,7 @@ export class Server {
         };
     }
 
-    private accept(socket: net.Socket, entrance: Entrance): void {
+    private accept(socket: ClientSocket, entrance: Entrance): void {
         // Whoever supervises the server must not take it for dead.
         if (this.connections.size >= this.parts.maxConnections && entrance.kind !== "admin") {
             socket.on("error", () => undefined);
