@@ -55,9 +55,14 @@ export async function readNamespaceFromCheckpoint(parts: NamespaceParts, name: s
     return (await replayFromCheckpoint(parts, name, directory))?.namespace;
 }
 
-/** The same from whatever is fastest. */
-export async function readNamespace(parts: NamespaceParts, name: string, directory: string): Promise<Namespace> {
-    return (await replay(parts, name, directory)).namespace;
+/** The same from whatever is fastest, and why a server would not write to it. */
+export async function readNamespace(
+    parts: NamespaceParts,
+    name: string,
+    directory: string,
+): Promise<{ readonly namespace: Namespace; readonly failure: string | undefined }> {
+    const { namespace, read, problems } = await replay(parts, name, directory);
+    return { namespace, failure: failureOf(read, problems) };
 }
 
 /** From what makes it fastest: a checkpoint of the index, then the sidecars. What is wrong with the log itself is judged by the log alone. */

@@ -3,10 +3,11 @@ import { errorCode, nodeDisk } from "./disk.ts";
 import { lockForReading, lockForWriting } from "./seam-lock.ts";
 import { runTool, type Tool, type ToolWorld } from "./tool.ts";
 import { CHECK } from "./tool-check.ts";
+import { DUMP } from "./tool-dump.ts";
 import { REPAIR } from "./tool-repair.ts";
 
 /** The programs beside the server. */
-const TOOLS: Readonly<Record<string, Tool>> = { check: CHECK, repair: REPAIR };
+const TOOLS: Readonly<Record<string, Tool>> = { check: CHECK, repair: REPAIR, dump: DUMP };
 
 /** Runs the tool that the first argument names; undefined when it names none. */
 export function runNamedTool([name = "", ...argv]: readonly string[]): Promise<number> | undefined {
