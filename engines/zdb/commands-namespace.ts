@@ -37,6 +37,7 @@ export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
     FLUSH: { run: flush },
     NSJUMP: { admin: true, run: jump },
     NSDETACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: detach },
+    NSSNAPSHOT: { admin: true, argc: [3, 3], refusesEmpty: true, run: snapshot },
     NSATTACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: attach },
 };
 
@@ -151,6 +152,13 @@ async function attach(call: Call): Promise<void> {
     await context.namespaces.attach(name, argument(call, 2).toString("utf8"));
     await context.rearrange();
     tell(call, "namespace-created", name);
+    reply.ok();
+}
+
+/** Ours: `NSSNAPSHOT <namespace> <directory>` copies a namespace as it is now, while it is written. */
+async function snapshot(call: Call): Promise<void> {
+    const { context, reply } = call;
+    await context.namespaces.snapshot(nameArgument(call), argument(call, 2).toString("utf8"));
     reply.ok();
 }
 

@@ -8,6 +8,7 @@ import { beginNamespace, openNamespace } from "./namespace-opening.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import type { Mode } from "./properties.ts";
 import { Refusal, StartError } from "./refusal.ts";
+import { takeSnapshot } from "./snapshot.ts";
 import { problemOf, Unavailable } from "./unavailable.ts";
 
 /** Directories with these prefixes are on their way in or out; what a crash leaves of them is removed at start. */
@@ -25,6 +26,8 @@ export class Namespaces {
     private readonly unopened = new Map<string, Unavailable>();
     /** Names that are being made, removed or moved. */
     private readonly busy = new Set<string>();
+    /** Directories that are being made. */
+    private readonly snapshots = new Set<string>();
     private readonly removals = new Set<Promise<void>>();
 
     constructor(parts: NamespaceParts, root: string, mode: Mode | undefined) {
@@ -173,6 +176,23 @@ export class Namespaces {
                 throw new Refusal(`Cannot attach ${source}: ${problemOf(error)}`);
             }
         });
+    }
+
+    /** Makes a directory with what a namespace is now, which `attach` takes. */
+    async snapshot(name: string, target: string): Promise<void> {
+        checkPlace(this.root, target);
+        const namespace = this.get(name);
+        if (!namespace || this.busy.has(name)) throw new Refusal("Namespace not found");
+        const { disk } = this.parts;
+        if (disk.exists(target) || this.snapshots.has(target)) throw new Refusal(`Cannot take a snapshot: ${target} exists`);
+        const parent = path.dirname(target);
+        if (!disk.exists(parent)) throw new Refusal(`Cannot take a snapshot: ${parent} does not exist`);
+        this.snapshots.add(target);
+        try {
+            await takeSnapshot(disk, namespace, path.join(this.root, `${NEW_PREFIX}${randomBytes(8).toString("hex")}`), target);
+        } finally {
+            this.snapshots.delete(target);
+        }
     }
 
     /** Writes, syncs and closes everything; throws the first failure when all were tried. */

@@ -1,3 +1,4 @@
+import type { Disk } from "../../engines/zdb/disk.ts";
 import { runTool, type Tool, type ToolWorld } from "../../engines/zdb/tool.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 
@@ -7,8 +8,8 @@ export interface ToolResult {
     readonly said: readonly string[];
 }
 
-/** Runs a tool on a disk in memory. */
-export async function runOn(disk: MemoryDisk, tool: Tool, ...argv: readonly string[]): Promise<ToolResult> {
+/** Runs a tool on a disk of the test's. */
+export async function runOn(disk: Disk, tool: Tool, ...argv: readonly string[]): Promise<ToolResult> {
     let out = "";
     const said: string[] = [];
     const world: ToolWorld = {
