@@ -44,6 +44,8 @@ export interface Context {
     readonly progress: (doing: string, moved?: true) => void;
     /** All resources of a kind that are desired on this machine, of all tenants. */
     readonly resources: (kind: Kind) => readonly Resource[];
+    /** All of a kind that are on their way off this machine. */
+    readonly leaving: (kind: Kind) => readonly Resource[];
     /** Everything in the trash of a kind, oldest first, and the way to let go of one before its time because room is needed. */
     readonly trash: (kind: Kind) => readonly Trashed[];
     readonly purgeNow: (trashed: Trashed) => Promise<void>;

@@ -68,6 +68,16 @@ export const parseInfo = (text: string): Info =>
 
 const unquoted = (text: string): string => text.replace(/^"(.*)"$/, "$1");
 
+/** What a server shows of a namespace that was made without properties; its durability is the server's. */
+export const NEW_NAMESPACE: Info = new Map([
+    ["mode", "userkey"],
+    ["data_limits_bytes", "0"],
+    ["public", "yes"],
+    ["worm", "no"],
+    ["access", "open"],
+    ["tls", "none"],
+]);
+
 /** The properties that are not as they shall be. */
 export const differing = (resource: Zdb, info: Info): readonly Property[] =>
     propertiesOf(resource).filter(({ shownAs, shown, unshown }) => (info.get(shownAs) ?? unshown) !== shown);

@@ -15,7 +15,7 @@ const START_WAIT_MS = 60_000;
 const START_POLL_MS = 50;
 
 /** How long it may take to do something, such as reading the log of a namespace that comes back. */
-const COMMAND_MS = 120_000;
+export const COMMAND_MS = 120_000;
 
 /** Everything that changes a server, or what lies in its directories, one after the other. */
 export const withServer = <T>(server: ZdbServer, act: () => Promise<T>): Promise<T> => inTurn(`zdb ${server.id}`, act);
@@ -115,16 +115,14 @@ export const command = async (server: ZdbServer, os: Os, ...words: readonly stri
 export const commands = async (server: ZdbServer, os: Os, asked: readonly (readonly string[])[]): Promise<readonly Reply[]> => {
     const replies = await os.redis.ask(server.adminSocket, asked, { silenceMs: COMMAND_MS });
     for (const [index, reply] of replies.entries()) {
-        if (!(reply instanceof Error)) continue;
-        const [verb, namespace] = asked[index] ?? [];
-        throw new ZeroformError({
-            code: "FAILED",
-            message: `its server refused ${verb} of ${namespace}: ${reply.message}`,
-            retryable: true,
-        });
+        if (reply instanceof Error) throw refusal(asked[index] ?? [], reply);
     }
     return replies;
 };
+
+/** A refusal in the server's own words. */
+export const refusal = ([verb, namespace]: readonly string[], { message }: Error): ZeroformError =>
+    new ZeroformError({ code: "FAILED", message: `its server refused ${verb} of ${namespace}: ${message}`, retryable: true });
 
 /** What it says of a namespace; undefined: it has none of that name. */
 export const infoText = async (server: ZdbServer, os: Os, namespace: string): Promise<string | undefined> => {

@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { ZeroformError } from "../../protocol/errors.ts";
+import type { Life } from "../../protocol/ids.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import { zdb } from "../../schema/zdb.ts";
 import type { Os } from "../os/os.ts";
@@ -10,9 +11,10 @@ import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
 import { detachTo } from "./zdb-passage.ts";
 import { namespaceOf, placeNow, serverOf, sharesServer, traceNamespace, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { admitPort } from "./zdb-ports.ts";
-import { differing, parseDigests, parseInfo, provesPassword, unknownTo } from "./zdb-properties.ts";
+import { differing, NEW_NAMESPACE, parseDigests, parseInfo, provesPassword, unknownTo } from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
 import {
+    COMMAND_MS,
     command,
     commands,
     dropServer,
@@ -23,12 +25,14 @@ import {
     isOnDisk,
     isRunning,
     limitServer,
+    refusal,
     rememberPassword,
     requireOpen,
     restartServer,
     settle,
     withServer,
 } from "./zdb-server.ts";
+import { onServer } from "./zdb-turns.ts";
 
 /** A Zdb is a namespace on the Zero-DB server of its tenant and mount. */
 export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
@@ -46,10 +50,8 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
 
     async apply(resource, context) {
         const server = serverOf(resource);
-        const password = await withServer(server, async () => {
-            await ensureServer(server, context);
-            return ensureNamespace(resource, server, context);
-        });
+        taken.delete(resource.life);
+        const password = await onServer(server, context, () => ensureNamespace(resource, server, context));
         // Beside what the next one does with the server; until it is known, every apply sets the password again.
         if (password !== undefined) await rememberPassword(resource.life, password, server, context.os);
     },
@@ -63,9 +65,7 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
         const server = serverOf(resource);
         const isLast = await withServer(server, async () => {
             await takeNamespace(resource, server, place, context);
-            const isLast = !(context.resources("Zdb") as readonly Zdb[]).some(
-                (other) => other.life !== resource.life && sharesServer(other, resource),
-            );
+            const isLast = isLastOn(resource, context);
             if (isLast) await dropServer(server, context.os);
             else await limitServer(server, context, resource.life);
             return isLast;
@@ -134,9 +134,7 @@ const ensureNamespace = async (resource: Zdb, server: ZdbServer, context: Contex
     if (isNew) {
         await requireOpen(server, os, namespace);
         progress(`making namespace ${namespace}`);
-        // Before anything can reach it. What it is by itself need not be set: each setting is a flush of the disk.
-        const made = await commands(server, os, [["NSNEW", namespace], set("password", password), ["NSINFO", namespace]]);
-        text = String(made.at(-1));
+        text = await makeNamespace(resource, password, server, os);
     }
     let info = parseInfo(text ?? "");
     const [unknown] = unknownTo(info, differing(resource, info));
@@ -159,8 +157,36 @@ const ensureNamespace = async (resource: Zdb, server: ZdbServer, context: Contex
     return isKnown ? undefined : password;
 };
 
+/** What a server of a release that does not make a namespace with properties says of them; it goes on until its next start. */
+const TOO_MANY = "Unexpected arguments";
+
+/** Makes a namespace that is as it shall be from its first moment: one write of the disk. Answers what its server says of it. */
+const makeNamespace = async (resource: Zdb, password: string, server: ZdbServer, os: Os): Promise<string> => {
+    const namespace = namespaceOf(resource);
+    const properties = differing(resource, NEW_NAMESPACE).flatMap((property) => property.set);
+    const info = ["NSINFO", namespace];
+    const asked = [["NSNEW", namespace, "password", password, ...properties], info];
+    const [made, said] = await os.redis.ask(server.adminSocket, asked, { silenceMs: COMMAND_MS });
+    if (!(made instanceof Error)) return String(said);
+    if (made.message !== TOO_MANY) throw refusal(["NSNEW", namespace], made);
+    // The password before anything can reach it; the rest is set like what differs of one that was there.
+    return String((await commands(server, os, [["NSNEW", namespace], ["NSSET", namespace, "password", password], info])).at(-1));
+};
+
 /** Its password was sealed with a key that is gone: setting it anew opens it. */
 const isClosed = (info: ReadonlyMap<string, string>): boolean => info.get("state")?.startsWith("closed") ?? false;
+
+/** Those that are being removed and have left their server, as far as this process knows: their rows go a moment later. */
+const taken = new Set<Life>();
+
+/** Whether nothing of this server is wanted or still on it, now that this one has left: so one removal of many takes the server away. */
+const isLastOn = (resource: Zdb, { resources, leaving }: Context): boolean => {
+    const going = leaving("Zdb") as readonly Zdb[];
+    for (const life of taken) if (!going.some((each) => each.life === life)) taken.delete(life);
+    taken.add(resource.life);
+    const others = [...(resources("Zdb") as readonly Zdb[]), ...going.filter(({ life }) => !taken.has(life))];
+    return !others.some((other) => other.life !== resource.life && sharesServer(other, resource));
+};
 
 /** Takes a namespace off its server, its data to `place`; without a place they stay, and nobody reaches them. */
 const takeNamespace = async (resource: Zdb, server: ZdbServer, place: string | undefined, context: Context): Promise<void> => {

@@ -32,6 +32,11 @@ export class Inventory {
         return this.present(kind).map((row) => this.resource(row));
     }
 
+    /** Everything of a kind that is being removed. */
+    leaving(kind: ResourceKind): readonly Resource[] {
+        return this.#store.lives.where((row) => row.desired === "removed" && row.kind === kind).map((row) => this.resource(row));
+    }
+
     present(kind?: ResourceKind): readonly LifeRow[] {
         return this.#store.lives.where((row) => row.desired === "present" && (kind === undefined || row.kind === kind));
     }

@@ -42,6 +42,7 @@ export const machinery = (store: Store, os: Os, drivers: Drivers, clock: Clock, 
         signal: work.signal,
         progress: work.progress,
         resources: (kind) => inventory.resources(kind as ResourceKind),
+        leaving: (kind) => inventory.leaving(kind as ResourceKind),
         trash: (kind) => inventory.trash(kind as ResourceKind),
         purgeNow: (trashed) => trash.purge(trashed.resource.life, "its room was needed", work),
     });

@@ -70,13 +70,19 @@ const report = (ours: Run, nothing: Run, leastRun: Run, nodes: number, resources
         "CPU here: ours": seconds(ours[phase].localCpu),
         nothing: seconds(nothing[phase].localCpu),
         least: seconds(leastRun[phase].localCpu),
+        "CLI: ours": seconds(ours[phase].here.cpu.cli),
+        "CLI: nothing": seconds(nothing[phase].here.cpu.cli),
+        "program: ours": seconds(ours[phase].here.cpu.program),
+        "program: nothing": seconds(nothing[phase].here.cpu.program),
+        "provider: ours": seconds(ours[phase].here.cpu.provider),
+        "provider: nothing": seconds(nothing[phase].here.cpu.provider),
         "on hosts: agents": seconds(ours[phase].cpu.agent),
         engines: seconds(ours[phase].cpu.engines),
         all: seconds(ours[phase].cpu.all),
-        "provider MiB": ours[phase].providerMiB.toFixed(0),
+        "provider MiB": ours[phase].here.providerMiB.toFixed(0),
     }));
     for (const table of [rows, cpu]) console.table(Object.fromEntries(table.map(({ phase, ...row }) => [phase, row])));
-    const peak = Math.max(...PHASES.map((phase) => ours[phase].providerMiB));
+    const peak = Math.max(...PHASES.map((phase) => ours[phase].here.providerMiB));
     console.log(`provider: at most ${peak.toFixed(0)} MiB resident, ${PROVIDER_MIB} allowed`);
     return rows.every(({ ok }) => ok) && peak <= PROVIDER_MIB;
 };

@@ -1,14 +1,14 @@
 import type { HostInfo } from "../../dev/hosts/index.ts";
 import { Stack } from "../../test/e2e/stack.ts";
-import { childrenCpu, cpuOf, type HostCpu, watchProviders } from "./watch.ts";
+import { childrenCpu, cpuOf, type HostCpu, type LocalUse, watchProcesses } from "./watch.ts";
 
 export const PHASES = ["up", "preview", "refresh", "destroy"] as const;
 export type Phase = (typeof PHASES)[number];
 
 export interface Measured {
     readonly seconds: number;
-    /** The highest resident memory of a provider process. */
-    readonly providerMiB: number;
+    /** What the processes here used of it, by who they are. */
+    readonly here: LocalUse;
     /** CPU seconds of the CLI and everything that it started here. */
     readonly localCpu: number;
     /** CPU seconds of all hosts together. */
@@ -33,20 +33,20 @@ const COMMANDS: Readonly<Record<Phase, readonly string[]>> = {
 
 export const measured = async (stack: Stack, hosts: readonly HostInfo[], command: readonly string[]): Promise<Measured> => {
     const before = await cpuOf(hosts);
-    const memory = watchProviders(stack.directory);
+    const watched = watchProcesses(stack.directory);
     const childrenBefore = await childrenCpu();
     const started = performance.now();
     try {
         await stack.must(command);
     } catch (failure) {
-        await memory();
+        await watched();
         throw failure;
     }
     const seconds = (performance.now() - started) / 1000;
-    const providerMiB = await memory();
+    const here = await watched();
     const after = await cpuOf(hosts);
     const localCpu = (await childrenCpu()) - childrenBefore;
-    return { seconds, providerMiB, localCpu, cpu: spent(before, after) };
+    return { seconds, here, localCpu, cpu: spent(before, after) };
 };
 
 /** A group that went away meanwhile has taken its count with it. */

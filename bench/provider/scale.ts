@@ -22,7 +22,7 @@ export const measureScale = async (hosts: readonly HostInfo[], shapes: string): 
                 ...Object.fromEntries(PHASES.map((phase) => [phase, seconds(run[phase].seconds)])),
                 "CPU here in up": seconds(run.up.localCpu),
                 "agents' CPU in up": seconds(run.up.cpu.agent),
-                "provider MiB": Math.max(...PHASES.map((phase) => run[phase].providerMiB)).toFixed(0),
+                "provider MiB": Math.max(...PHASES.map((phase) => run[phase].here.providerMiB)).toFixed(0),
             };
             console.table(rows);
         }

@@ -2,15 +2,30 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import type { HostInfo } from "../../dev/hosts/index.ts";
 import { PROCESS_TITLE } from "../../provider/dynamic/process.ts";
 
-/** Memory only grows in the kernel's high-water mark: a look just before the end is enough, and this often one is. */
+/** Memory only grows in the kernel's high-water mark, and CPU in its count: a look just before the end is enough, and this often one is. */
 const LOOK_EVERY_MS = 100;
 /** What the kernel keeps of a process's name. */
 const COMM_LENGTH = 15;
+/** Clock ticks are 10 ms on every Linux that Pulumi runs on. */
+const TICKS_PER_SECOND = 100;
 
-/** Watches the provider processes of the stacks below a directory. The answer ends that and gives the highest resident memory of one, in MiB. */
-export const watchProviders = (directory: string): (() => Promise<number>) => {
+/** Who works here for a stack. */
+const ROLES = ["cli", "program", "provider"] as const;
+type Role = (typeof ROLES)[number];
+
+/** What the processes of a command have used, as far as it was seen. */
+export interface LocalUse {
+    /** The highest resident memory of a provider of ours. */
+    readonly providerMiB: number;
+    /** Seconds of CPU of the CLI with its language host, of programs, and of hosts of dynamic providers. */
+    readonly cpu: Readonly<Record<Role, number>>;
+}
+
+/** Watches the processes of the stacks below a directory. The answer ends that and gives what they used. */
+export const watchProcesses = (directory: string): (() => Promise<LocalUse>) => {
     let [peakKib, looking] = [0, Promise.resolve()];
     const known = new Map<string, boolean>();
+    const used = new Map<string, { readonly role: Role; readonly seconds: number }>();
     const look = async () => {
         for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
             // Not ours may still become ours: the title is set when our code is loaded.
@@ -20,8 +35,12 @@ export const watchProviders = (directory: string): (() => Promise<number>) => {
                 continue;
             }
             known.set(pid, true);
-            const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-            if (!status.startsWith(`Name:\t${PROCESS_TITLE.slice(0, COMM_LENGTH)}\n`)) continue;
+            const [status, stat, words] = await Promise.all(
+                ["status", "stat", "cmdline"].map((file) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "")),
+            );
+            if (stat === undefined || stat === "") continue;
+            used.set(pid, { role: roleOf(stat, words ?? ""), seconds: secondsIn(stat, ["utime", "stime"]) });
+            if (!status?.startsWith(`Name:\t${PROCESS_TITLE.slice(0, COMM_LENGTH)}\n`)) continue;
             peakKib = Math.max(peakKib, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0));
         }
     };
@@ -31,8 +50,24 @@ export const watchProviders = (directory: string): (() => Promise<number>) => {
     return async () => {
         clearInterval(timer);
         await looking;
-        return peakKib / 1024;
+        const sum = (role: Role) => [...used.values()].reduce((total, each) => total + (each.role === role ? each.seconds : 0), 0);
+        return { providerMiB: peakKib / 1024, cpu: { cli: sum("cli"), program: sum("program"), provider: sum("provider") } };
     };
+};
+
+/** By the name that the kernel has, which a title replaces, and by the command line. */
+const roleOf = (stat: string, words: string): Role => {
+    const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+    if (name.startsWith("pulumi")) return "cli";
+    return name.startsWith(PROCESS_TITLE.slice(0, COMM_LENGTH)) || words.includes("dynamic-provider") ? "provider" : "program";
+};
+
+/** Fields of /proc/<pid>/stat, counted behind the name, which may have spaces in it. */
+const FIELDS = { utime: 11, stime: 12, cutime: 13, cstime: 14 } as const;
+
+const secondsIn = (stat: string, fields: readonly (keyof typeof FIELDS)[]): number => {
+    const values = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields.reduce((total, field) => total + Number(values[FIELDS[field]]), 0) / TICKS_PER_SECOND;
 };
 
 /** Seconds of CPU that all hosts together have used so far, by who used them. */
@@ -59,12 +94,5 @@ const secondsOf = async ({ pid, name }: HostInfo, group: string): Promise<number
     return Number(/^usage_usec (\d+)$/m.exec(text)?.[1] ?? 0) / 1e6;
 };
 
-/** Clock ticks are 10 ms on every Linux that Pulumi runs on. */
-const TICKS_PER_SECOND = 100;
-
 /** Seconds of CPU of all children of this process that have ended, with theirs. */
-export const childrenCpu = async (): Promise<number> => {
-    const text = await readFile("/proc/self/stat", "utf8");
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
-};
+export const childrenCpu = async (): Promise<number> => secondsIn(await readFile("/proc/self/stat", "utf8"), ["cutime", "cstime"]);

@@ -47,6 +47,26 @@ describe("namespaces", () => {
             ],
         ],
         [
+            "NSNEW with properties, all of them or no namespace",
+            [
+                [["NSNEW", "one", "mode", "seq", "password", "pw", "maxsize", "5", "durability", "interval 1s"], ok],
+                [words("SELECT one pw"), ok],
+                [["SET", "", "12345"], id(0)],
+                [["SET", "", "6"], error("No space left on this namespace")],
+                [words("NSNEW two maxsize"), error("Unexpected arguments")],
+                [words("NSNEW two maxsize ten"), error("Invalid property value (expected: bytes)")],
+                [words("NSNEW two public 0 color red"), error("Invalid property")],
+                [["NSNEW", "two", "password", ""], error("Invalid argument")],
+                [["NSNEW", "two", "password", "x".repeat(64)], error("Argument too long")],
+                [words("NSNEW one public 0"), error("This namespace is not available")],
+                [["NSLIST"], ["default", "one"]],
+                // Of two values of one the last counts.
+                [words("NSNEW two maxsize 1 maxsize 2"), ok],
+                [words("SELECT two"), ok],
+                [words("SET k 12"), "k"],
+            ],
+        ],
+        [
             "mode",
             [
                 [words("NSNEW one"), ok],
@@ -204,6 +224,16 @@ describe("namespaces", () => {
 });
 
 describe("properties", () => {
+    test("that a namespace is made with are kept over a restart", async () => {
+        const first = await startServer();
+        await follow(await first.client(), [[["NSNEW", "one", "mode", "seq", "password", "pw", "public", "0", "worm", "1"], ok]]);
+        await first.stop();
+        const second = await (await startServer([], first.data.replace(/\/data$/, ""))).client();
+        const info = String(await second.call("NSINFO", "one"));
+        for (const line of ["mode: sequential", "password: yes", "public: no", "worm: yes", "state: ok"])
+            expect(info).toContain(`${line}\n`);
+    });
+
     test("are kept over a restart, with what was written", async () => {
         const first = await startServer();
         const client = await first.client();

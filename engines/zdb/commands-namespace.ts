@@ -12,7 +12,7 @@ import type { Namespace } from "./namespace.ts";
 import { emptyLog } from "./namespace-emptying.ts";
 import { namespaceInfo, unavailableInfo } from "./namespace-info.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
-import { propertyChange } from "./properties.ts";
+import { PROPERTY_NAMES, type PropertyChange, propertyChange } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What may be set on `default`; its size, password and listeners are the server's. */
@@ -28,7 +28,7 @@ const LONGER: ReadonlyMap<string, number> = new Map([
 ]);
 
 export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
-    NSNEW: { admin: true, argc: [2, 2], refusesEmpty: true, run: create },
+    NSNEW: { admin: true, argc: [2, 2 + 2 * PROPERTY_NAMES.length], refusesEmpty: true, run: create },
     NSDEL: { admin: true, argc: [2, 2], refusesEmpty: true, run: remove },
     NSSET: { admin: true, argc: [4, 4], refusesEmpty: true, run: setProperty },
     NSINFO: { argc: [2, 2], refusesEmpty: true, run: info },
@@ -41,9 +41,16 @@ export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
     NSATTACH: { admin: true, argc: [3, 3], refusesEmpty: true, run: attach },
 };
 
+/** Ours: with properties and their values behind the name, which it has from its first moment, for one write of the disk. */
 async function create(call: Call): Promise<void> {
+    const { context, args } = call;
     const name = nameArgument(call);
-    await call.context.namespaces.create(name);
+    if (args.length % 2 !== 0) throw new Refusal("Unexpected arguments");
+    const changes: PropertyChange[] = [];
+    for (let place = 2; place < args.length; place += 2) changes.push(changeArgument(call, place));
+    if (changes.some((change) => change.name === "mode")) checkOwnModes(call);
+    await context.namespaces.create(name, changes);
+    if (changes.some((change) => TERMS.includes(change.name))) await context.rearrange();
     tell(call, "namespace-created", name);
     call.reply.ok();
 }
@@ -63,26 +70,41 @@ async function setProperty(call: Call): Promise<void> {
     const { context, reply } = call;
     const name = nameArgument(call);
     const property = textArgument(call, 2);
-    const value = textArgument(call, 3);
-    const longest = LONGER.get(property) ?? MAX_PROPERTY_VALUE_BYTES;
-    if (property.length > MAX_PROPERTY_NAME_BYTES || value.length > longest) throw new Refusal("Argument too long");
+    checkLength(property, textArgument(call, 3));
 
     const namespace = context.namespaces.get(name);
     if (!namespace) throw new Refusal("Namespace not found");
     if (name === DEFAULT_NAMESPACE && !DEFAULT_PROPERTIES.includes(property)) throw new Refusal("Cannot update default namespace");
     if (property === "mode") checkModeChange(call, namespace);
 
-    // A password may be read by whoever reads the values; with a key one could pose as the server.
-    if (property === "tls" && value !== "*" && !context.sealsSecrets)
-        throw new Refusal("Cannot keep a private key without --seal-key-file");
-    await namespace.setProperty(propertyChange(property, property === "listen" && value === "*" ? "" : value));
+    await namespace.setProperty(changeArgument(call, 2));
     if (TERMS.includes(property)) await context.rearrange();
     tell(call, "namespace-updated", name);
     reply.ok();
 }
 
-function checkModeChange({ context }: Call, namespace: Namespace): void {
+/** A property's name and its value behind it. */
+function changeArgument(call: Call, place: number): PropertyChange {
+    const property = textArgument(call, place);
+    const value = textArgument(call, place + 1);
+    checkLength(property, value);
+    // A password may be read by whoever reads the values; with a key one could pose as the server.
+    if (property === "tls" && value !== "*" && !call.context.sealsSecrets)
+        throw new Refusal("Cannot keep a private key without --seal-key-file");
+    return propertyChange(property, property === "listen" && value === "*" ? "" : value);
+}
+
+function checkLength(property: string, value: string): void {
+    const longest = LONGER.get(property) ?? MAX_PROPERTY_VALUE_BYTES;
+    if (property.length > MAX_PROPERTY_NAME_BYTES || value.length > longest) throw new Refusal("Argument too long");
+}
+
+function checkOwnModes({ context }: Call): void {
     if (context.namespaces.hasFixedMode) throw new Refusal("This server instance is configured to use a single runtime mode");
+}
+
+function checkModeChange(call: Call, namespace: Namespace): void {
+    checkOwnModes(call);
     if (namespace.wasUsed) throw new Refusal("Cannot change mode of used namespace");
 }
 

@@ -127,8 +127,7 @@ function readOnce(fd: number, target: Buffer, offset: number, length: number, po
 /** Moves a directory on its file system so that the move survives a power loss on both sides. */
 export function moveDirectory(disk: Disk, from: string, to: string): void {
     disk.rename(from, to);
-    disk.syncDirectory(path.dirname(to));
-    disk.syncDirectory(path.dirname(from));
+    for (const parent of new Set([path.dirname(to), path.dirname(from)])) disk.syncDirectory(parent);
 }
 
 /** The disk or the user's share of it is full. */

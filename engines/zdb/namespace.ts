@@ -252,14 +252,27 @@ export class Namespace implements LogOwner {
         return lsn;
     }
 
-    /** Changes a property, durably, whatever the durability of values. */
-    async setProperty(change: PropertyChange): Promise<void> {
-        const lsn = this.log.lastLsn + 1;
-        this.log.append(this.propertyLog.record(change, lsn));
+    setProperty(change: PropertyChange): Promise<void> {
+        return this.setProperties([change]);
+    }
+
+    /** Changes properties, durably, whatever the durability of values: one sync serves all. Of two changes of one the last counts. */
+    async setProperties(all: readonly PropertyChange[]): Promise<void> {
+        const changes = [...new Map(all.map((change) => [change.name, change])).values()];
+        if (changes.length === 0) return;
+        const lsns = changes.map((change) => {
+            const lsn = this.log.lastLsn + 1;
+            this.log.append(this.propertyLog.record(change, lsn));
+            return lsn;
+        });
         this.log.writeOrRefuse();
-        // A checkpoint that is made while this waits for the disk must name the record.
-        this.propertyLog.wrote(change.name, lsn);
+        // A checkpoint that is made while this waits for the disk must name the records.
+        for (const [index, { name }] of changes.entries()) this.propertyLog.wrote(name, lsns[index] ?? 0);
         await this.log.commit();
+        for (const change of changes) this.apply(change);
+    }
+
+    private apply(change: PropertyChange): void {
         applyProperty(this.properties, change);
         if (change.name === "mode") this.index = newIndex(this.properties.mode);
         if (change.name === "durability") this.log.syncer.setDurability(durabilityOf(this.properties, this.parts.durability));

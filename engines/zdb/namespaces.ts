@@ -6,7 +6,7 @@ import { checkPlace, holdsLog, moveNamespace } from "./namespace-moves.ts";
 import { DEFAULT_NAMESPACE, isNamespaceName } from "./namespace-name.ts";
 import { beginNamespace, openNamespace } from "./namespace-opening.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
-import type { Mode } from "./properties.ts";
+import type { Mode, PropertyChange } from "./properties.ts";
 import { Refusal, StartError } from "./refusal.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { problemOf, Unavailable } from "./unavailable.ts";
@@ -80,13 +80,15 @@ export class Namespaces {
         return this.mode !== undefined;
     }
 
-    async create(name: string): Promise<Namespace> {
+    /** With these properties from its first moment. */
+    async create(name: string, properties: readonly PropertyChange[] = []): Promise<Namespace> {
         if (!isNamespaceName(name)) throw new Refusal("This name is not allowed");
         if (this.isTaken(name)) throw new Refusal("This namespace is not available");
         return this.exclusively(name, async () => {
             try {
-                return await this.make(name);
+                return await this.make(name, properties);
             } catch (error) {
+                if (error instanceof Refusal) throw error;
                 throw new Refusal(`Could not create namespace (${errorCode(error)})`);
             }
         });
@@ -222,18 +224,20 @@ export class Namespaces {
     }
 
     /** Made complete under another name first, so that no crash leaves half a namespace. */
-    private async make(name: string): Promise<Namespace> {
+    private async make(name: string, properties: readonly PropertyChange[] = []): Promise<Namespace> {
         const { disk } = this.parts;
         const unborn = path.join(this.root, `${NEW_PREFIX}${randomBytes(8).toString("hex")}`);
         disk.makeDirectory(unborn);
+        let namespace: Namespace | undefined;
         try {
-            const namespace = beginNamespace(this.parts, name, unborn);
-            if (this.mode) await namespace.setProperty({ name: "mode", text: this.mode });
+            namespace = beginNamespace(this.parts, name, unborn);
+            await namespace.setProperties([...(this.mode ? [{ name: "mode" as const, text: this.mode }] : []), ...properties]);
             namespace.moveTo(path.join(this.root, name));
             moveDirectory(disk, unborn, namespace.directory);
             this.loaded.set(name, namespace);
             return namespace;
         } catch (error) {
+            await namespace?.log.abandon();
             this.removeLater(unborn);
             throw error;
         }

@@ -25,6 +25,7 @@ const context: Context = {
     signal: AbortSignal.timeout(120_000),
     progress: (doing) => said.push(doing),
     resources: (kind) => request.resources.filter((resource) => resource.kind === kind),
+    leaving: () => [],
     trash: (kind) => trash.filter(({ resource }) => resource.kind === kind),
     purgeNow: async (trashed) => {
         await (drivers[trashed.resource.kind as keyof typeof drivers] as unknown as typeof driver).purge(trashed, context);

@@ -32,12 +32,13 @@ export class FakeOs {
         return this.files.has(path) || this.#under(path).length > 0;
     }
 
-    context(resources: readonly Resource[] = [], trash: readonly Trashed[] = []): Context {
+    context(resources: readonly Resource[] = [], trash: readonly Trashed[] = [], leaving: readonly Resource[] = []): Context {
         return {
             os: this.os,
             signal: new AbortController().signal,
             progress: () => undefined,
             resources: (kind) => resources.filter((each) => each.kind === kind),
+            leaving: (kind) => leaving.filter((each) => each.kind === kind),
             trash: (kind) => trash.filter(({ resource }) => resource.kind === kind),
             purgeNow: () => Promise.reject(new Error("nothing is purged here")),
         };
