@@ -13,7 +13,8 @@ export interface Listener {
 
 /** TCP ports of this machine. */
 export interface Ports {
-    listeners(): Promise<readonly Listener[]>;
+    /** `maxAgeMs`: what was read so long ago will do. The kernel looks through all of its connections, which takes it milliseconds. @default 0 */
+    listeners(maxAgeMs?: number): Promise<readonly Listener[]>;
     /** The process that holds a listening socket, such as `nginx (pid 812)`. */
     holder(listener: Listener): Promise<string>;
     /** Addresses of this machine's interfaces. */
@@ -24,9 +25,16 @@ export interface Ports {
 const LISTEN = "0A";
 
 export const ports: Ports = {
-    listeners: async () => {
-        const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map((table) => absentAs("", () => readFile(table, "utf8"))));
-        return tables.flatMap(parseListeners);
+    listeners: async (maxAgeMs = 0) => {
+        const atMs = performance.now();
+        if (known === undefined || atMs - known.atMs >= maxAgeMs) {
+            const reading = readListeners();
+            known = { atMs, listeners: reading };
+            reading.catch(() => {
+                known = undefined;
+            });
+        }
+        return known.listeners;
     },
 
     holder: async (listener) => {
@@ -40,6 +48,14 @@ export const ports: Ports = {
     },
 
     addresses: () => Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address)),
+};
+
+/** What was read last. */
+let known: { readonly atMs: number; readonly listeners: Promise<readonly Listener[]> } | undefined;
+
+const readListeners = async (): Promise<readonly Listener[]> => {
+    const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map((table) => absentAs("", () => readFile(table, "utf8"))));
+    return tables.flatMap(parseListeners);
 };
 
 /** Listening sockets of a table as in proc_net_tcp(5). */

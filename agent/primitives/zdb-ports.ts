@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
 import { tlsTerms } from "../../schema/tls.ts";
+import type { Listener } from "../os/ports.ts";
 import type { Context } from "./driver.ts";
 import { sharesServer, type Zdb } from "./zdb-places.ts";
 import { authorityOf } from "./zdb-properties.ts";
@@ -9,31 +10,43 @@ import { authorityOf } from "./zdb-properties.ts";
 const FIRST_PORT = 9_900;
 const LAST_PORT = 65_535;
 
+/** Where a server of ours listens already nobody else does: a look at what listens may be so old. */
+const OURS_FRESH_MS = 5_000;
+
 /** What holds an address and port, in words; `undefined`: it is free or our own. */
 type Holder = { readonly words: string; readonly life?: Life } | undefined;
 
 /** The port that a Zdb gets: its own, its old one, or its server's. Refuses one that somebody else holds. */
 export const admitPort = async (wanted: Zdb, old: Zdb | undefined, context: Context): Promise<number> => {
-    const listeners = await context.os.ports.listeners();
+    let now: Promise<readonly Listener[]> | undefined;
+    const listening = (isOurs: boolean) => {
+        if (isOurs) return context.os.ports.listeners(OURS_FRESH_MS);
+        now ??= context.os.ports.listeners();
+        return now;
+    };
     const others = (context.resources("Zdb") as readonly Zdb[]).filter(({ life }) => life !== wanted.life);
     const own = others.filter((other) => sharesServer(other, wanted));
 
     const holderOf = async (port: number): Promise<Holder> => {
         const address = { listen: wanted.spec.listen, port };
+        let isOurs = false;
         for (const other of others) {
             if (!clash(address, other.spec)) continue;
             const shared = sharesServer(other, wanted) && authorityOf(other.spec) === authorityOf(address);
-            if (shared && termsOf(other) === termsOf(wanted)) continue;
+            if (shared && termsOf(other) === termsOf(wanted)) {
+                isOurs = true;
+                continue;
+            }
             const whose = other.tenant === wanted.tenant ? "the same" : "another";
             const words = `Zdb "${other.name}" of ${whose} Node (tenant ${other.tenant})${shared ? apart(other, wanted) : ""}`;
             return { words, life: other.life };
         }
-        const listening = listeners.find((listener) => clash(address, { listen: listener.address, port: listener.port }));
-        if (listening === undefined) return undefined;
+        const found = (await listening(isOurs)).find((listener) => clash(address, { listen: listener.address, port: listener.port }));
+        if (found === undefined) return undefined;
         const ours = [...own, ...(old === undefined ? [] : [old])].some(
-            ({ spec }) => spec.port === listening.port && spec.listen === listening.address,
+            ({ spec }) => spec.port === found.port && spec.listen === found.address,
         );
-        return ours ? undefined : { words: await context.os.ports.holder(listening) };
+        return ours ? undefined : { words: await context.os.ports.holder(found) };
     };
 
     const given = wanted.spec.port ?? old?.spec.port;
