@@ -17,13 +17,14 @@ describe("many Zdbs on one server", () => {
     const ask = ([verb, name = "", ...rest]: readonly string[]): unknown => {
         if (verb === "NSINFO") return has.get(name) ?? notFound;
         if (verb === "NSNEW" && rest.length > 0 && !makesWithProperties) return new Error("Unexpected arguments");
-        if (verb === "NSNEW") has.set(name, `name: ${name}\n${rest.length > 0 ? shownAs(name) : "mode: userkey\npublic: yes\n"}`);
+        if (verb === "NSNEW")
+            has.set(name, `name: ${name}\n${rest.length > 0 ? shownAs(name) : "mode: userkey\npublic: yes\nworm: no\naccess: open\n"}`);
         if (verb === "NSDETACH" && has.delete(name)) os.files.set(`${rest[0]}/log`, "");
         return "OK";
     };
     /** As it is shown when it is as the spec of all of them. */
     const shownAs = (name: string) =>
-        `mode: userkey\ndata_limits_bytes: 8388608\npublic: no\npassword: yes\ndurability: interval 1s\nlisten: "10.0.0.11:9900"\nname: ${name}\n`;
+        `mode: userkey\ndata_limits_bytes: 8388608\npublic: no\nworm: no\naccess: open\npassword: yes\ndurability: interval 1s\nlisten: "10.0.0.11:9900"\nname: ${name}\n`;
     const asked = (verb: string) => os.asked.filter((words) => words.startsWith(`${verb} `) || words === verb);
 
     beforeEach(() => {
@@ -37,6 +38,9 @@ describe("many Zdbs on one server", () => {
             mode: "user",
             password: "correct-horse",
             public: false,
+            worm: false,
+            access: "open",
+            durability: "interval 1s",
             listen: "10.0.0.11",
             port: 9900,
         } as Zdb["spec"];
