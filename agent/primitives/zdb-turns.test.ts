@@ -33,7 +33,12 @@ describe("many Zdbs on one server", () => {
         makesWithProperties = true;
         os.server = ask;
         const tenant = mintTenantId();
-        const spec = {
+        const spec: Zdb["spec"] = {
+            node: "",
+            nodeMachine: undefined,
+            mount: undefined,
+            tls: undefined,
+            limits: undefined,
             size: "8MiB",
             mode: "user",
             password: "correct-horse",
@@ -43,7 +48,7 @@ describe("many Zdbs on one server", () => {
             durability: "interval 1s",
             listen: "10.0.0.11",
             port: 9900,
-        } as Zdb["spec"];
+        };
         all = Array.from({ length: 20 }, (_, index) => ({ life: mintLife(), tenant, kind: "Zdb", name: `db-${index}`, spec, uses: {} }));
     });
 
