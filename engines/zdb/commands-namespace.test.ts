@@ -149,6 +149,10 @@ describe("namespaces", () => {
                     words("NSSET one durability sometimes"),
                     error("Invalid property value (expected: none, interval <n>s, interval <n>ms, commit)"),
                 ],
+                [
+                    words("NSSET one history 5"),
+                    error("Invalid property value (expected: none, count <n>, age <n>s, age <n>m, age <n>h, age <n>d)"),
+                ],
             ],
         ],
         [
@@ -179,8 +183,8 @@ describe("namespaces", () => {
                     "next_internal_id mode stats_index_io_errors stats_index_io_error_last stats_index_faults stats_data_io_errors " +
                     "stats_data_io_error_last stats_data_faults space_available index_disk_freespace_bytes index_disk_freespace_mb " +
                     "data_disk_freespace_bytes data_disk_freespace_mb data_path data_active index_path index_active data_current_id " +
-                    "data_current_offset access durability state tls listen listening log_bytes log_live_bytes log_kept_bytes log_dead_bytes " +
-                    "compaction_debt_bytes compactions compacted_bytes delayed_writes ops_read ops_write ops_delete ops_scan read_us " +
+                    "data_current_offset access durability history state tls listen listening log_bytes log_live_bytes log_kept_bytes " +
+                    "log_history_bytes log_dead_bytes compaction_debt_bytes compactions compacted_bytes delayed_writes ops_read ops_write ops_delete ops_scan read_us " +
                     "read_us_sum write_us write_us_sum fsync_us fsync_us_sum",
             ),
         );
@@ -243,6 +247,7 @@ describe("properties", () => {
             [words("NSSET one maxsize 500"), ok],
             [words("NSSET one public 0"), ok],
             [words("NSSET one durability commit"), ok],
+            [["NSSET", "one", "history", "age 1h"], ok],
             [words("SELECT one"), ok],
             [["SET", "", "v"], id(0)],
             [words("NSSET one worm 1"), ok],
@@ -256,7 +261,7 @@ describe("properties", () => {
             expect(info).toContain(`${line}\n`);
         }
         expect(info).toContain("mode: sequential\n");
-        expect(info).toContain("durability: commit\n");
+        expect(info).toContain("durability: commit\nhistory: age 3600s\n");
         await follow(second, [
             [words("SELECT one"), error("Namespace protected and private")],
             [words("SELECT one pw"), ok],

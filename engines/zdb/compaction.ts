@@ -14,6 +14,7 @@ import type { SidecarWriter } from "./sidecar-writer.ts";
 import type { Sidecars } from "./sidecars.ts";
 import { Slices } from "./slices.ts";
 import { TombstoneLife } from "./tombstone-life.ts";
+import type { VersionLife } from "./version-life.ts";
 import { UnreadableRecord, WholeSegment } from "./whole-segment.ts";
 
 /** Values are read, checked and written in steps of this size. */
@@ -32,8 +33,8 @@ export interface CompactionParts {
     relocate(key: Uint8Array, from: Place, to: Place): boolean;
     /** Whether a property record is the last of its name. */
     isLastProperty(name: string, lsn: number): boolean;
-    /** Whether a version that was superseded is kept as history. */
-    keepsVersion(key: Buffer, lsn: number): boolean;
+    /** For each segment, which of the versions that were superseded are kept as history; undefined: none. */
+    history(): VersionLife | undefined;
     /** Resolves once everything that was written so far is on disk. */
     commit(): Promise<void>;
     /** The namespace is closed or removed: nothing may be changed any more. */
@@ -71,7 +72,8 @@ class Rewriting {
     private used = 0;
     private written = 0;
     private keptBytes = SEGMENT_HEADER_BYTES;
-    private keptVersions = 0;
+    private historyBytes = 0;
+    private history: VersionLife | undefined;
     private readonly marks = new LsnMarks();
     private window = Buffer.alloc(0);
     private windowSegment = 0;
@@ -102,10 +104,9 @@ class Rewriting {
         this.fd = disk.create(this.file);
         this.beginSidecar(sidecars);
         this.put(encodeSegmentHeader(this.header));
-        for await (const { segment, cursor } of this.records(this.run)) await this.copyRecord(segment, cursor);
+        for (const segment of this.run) await this.copySegment(segment);
         this.flush();
-        // Only now is it known whether all that was superseded was left out.
-        const header = encodeSegmentHeader({ ...this.header, cleanLsn: this.keptVersions === 0 ? this.header.cleanLsn : 0 });
+        const header = encodeSegmentHeader(this.finalHeader);
         disk.write(this.fd, header, 0, header.length, 0);
         await disk.sync(this.fd);
     }
@@ -119,9 +120,7 @@ class Rewriting {
         for (const segment of this.run) segments.pin(segment.id);
         disk.rename(this.file, path.join(segments.directory, segmentName(this.header.number)));
         await disk.syncDirectoryLater(segments.directory);
-        const cleanLsn = this.keptVersions === 0 ? this.header.cleanLsn : 0;
-        const segment = segments.make({ ...this.header, cleanLsn }, this.written);
-        segment.keptBytes = this.keptBytes;
+        const segment = segments.make(this.finalHeader, this.written);
         segment.moves = this.moves;
         if (this.fd !== undefined) segments.keep(segment.id, this.fd);
         this.fd = undefined;
@@ -149,6 +148,30 @@ class Rewriting {
         disk.remove(this.file);
     }
 
+    /** Only at the end is it known what had to stay, and whether all that was superseded was left out. */
+    private get finalHeader(): SegmentHeader {
+        const { header, keptBytes, historyBytes } = this;
+        return { ...header, keptBytes, historyBytes, cleanLsn: historyBytes === 0 ? header.cleanLsn : 0 };
+    }
+
+    private async copySegment(segment: Segment): Promise<void> {
+        this.history = this.parts.history();
+        if (this.history) await this.judge(segment, this.history);
+        for await (const { cursor } of this.records([segment])) await this.copyRecord(segment, cursor);
+    }
+
+    /** Which versions are kept is known before the first is copied. */
+    private async judge(segment: Segment, history: VersionLife): Promise<void> {
+        for await (const { cursor } of this.records([segment])) if (cursor.kind === RECORD_KINDS.value) history.saw(cursor);
+        history.link();
+        for await (const { cursor } of this.records([segment])) {
+            if (cursor.kind !== RECORD_KINDS.value) continue;
+            const { key } = cursor;
+            history.sawAgain(key, this.parts.isLive(key, segment, cursor.offset));
+        }
+        history.judge();
+    }
+
     private async *records(of: readonly Segment[]) {
         for (const segment of of) {
             const blocks = this.parts.iteration.blocksOf(segment);
@@ -173,9 +196,8 @@ class Rewriting {
                 if (this.parts.isLive(key, segment, offset)) {
                     this.moves.add(segment.id, offset, this.written + this.used);
                     await this.copyWhole(segment, offset, head, key);
-                } else if (this.parts.keepsVersion(key, head.lsn)) {
-                    this.keptVersions++;
-                    this.keptBytes += cursor.bytes;
+                } else if (this.history?.keeps(head.lsn)) {
+                    this.historyBytes += cursor.bytes;
                     await this.copyWhole(segment, offset, head, key);
                 }
                 return;
@@ -322,5 +344,7 @@ function headerOf(run: readonly Segment[], segments: Segments, lastLsn: number, 
         salt: randomBytes(4).readUInt32LE(0),
         limitBytes,
         cleanLsn: lastLsn,
+        keptBytes: 0,
+        historyBytes: 0,
     };
 }

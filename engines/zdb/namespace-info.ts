@@ -6,6 +6,7 @@ import type { Latency } from "./latency.ts";
 import { formatListen } from "./listen-address.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Properties } from "./properties.ts";
+import { formatRetention } from "./retention.ts";
 import { segmentName } from "./segment-header.ts";
 import type { Unavailable } from "./unavailable.ts";
 
@@ -62,6 +63,7 @@ export function namespaceInfo(namespace: Namespace, context: CommandContext, for
     lines.push(
         ["access", properties.access],
         ["durability", namespace.durabilityText],
+        ["history", formatRetention(properties.history)],
         ["state", namespace.disturbance?.replaceAll(": ", ", ") ?? "ok"],
         ["tls", tlsText(properties)],
         ["listen", quoted(formatListen(properties.listen))],
@@ -77,7 +79,8 @@ function figures({ measures: done, segments, upkeep }: Namespace): Line[] {
     return [
         ["log_bytes", totalBytes],
         ["log_live_bytes", segments.liveBytes],
-        ["log_kept_bytes", neededBytes - segments.liveBytes],
+        ["log_kept_bytes", neededBytes - segments.liveBytes - segments.historyBytes],
+        ["log_history_bytes", segments.historyBytes],
         ["log_dead_bytes", Math.max(0, totalBytes - neededBytes)],
         ["compaction_debt_bytes", debtBytes(upkeep.use)],
         ["compactions", done.compactions],

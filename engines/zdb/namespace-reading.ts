@@ -1,7 +1,8 @@
 import { LogIteration, type ScanBudget, type ScanEntry } from "./log-iteration.ts";
 import type { Namespace } from "./namespace.ts";
-import { payloadChecksum, RECORD_KINDS } from "./record.ts";
+import { payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
 import { Refusal } from "./refusal.ts";
+import { VersionLife } from "./version-life.ts";
 
 /** A place in the order of a namespace; one of an older epoch means nothing any more. */
 export interface Cursor {
@@ -61,6 +62,24 @@ export function versionOf(namespace: Namespace, key: Buffer, lsn?: number): Vers
 /** Where the record with this LSN begins in its file; 0 when it is kept no longer. */
 export function offsetOf(namespace: Namespace, lsn: number): number {
     return iterationOf(namespace).find(lsn)?.cursor.offset ?? 0;
+}
+
+/** Judges which versions of a segment are kept as history; undefined: none. */
+export function versionLife(namespace: Namespace): VersionLife | undefined {
+    const { history } = namespace.properties;
+    if (!history) return undefined;
+    const iteration = iterationOf(namespace);
+    return new VersionLife(
+        history,
+        {
+            live: (key) => namespace.newest(key),
+            at(lsn) {
+                const cursor = iteration.find(lsn)?.cursor;
+                return cursor && { lsn: cursor.lsn, previousLsn: cursor.previousLsn, timestamp: cursor.timestamp };
+            },
+        },
+        unixSeconds(),
+    );
 }
 
 export function iterationOf(namespace: Namespace): LogIteration {

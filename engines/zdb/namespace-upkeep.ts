@@ -3,8 +3,10 @@ import { chooseRun, fitTogether, isWorthwhile, isWorthwhileWhenFull, mustWait, t
 import { type Disk, isNoSpace } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import { GarbageAge } from "./garbage-age.ts";
+import { HistoryLeases } from "./history-leases.ts";
 import { LogIteration } from "./log-iteration.ts";
 import type { Namespace } from "./namespace.ts";
+import { versionLife } from "./namespace-reading.ts";
 import type { Segment } from "./segments.ts";
 import { buildSidecar } from "./sidecar-building.ts";
 import { Slices } from "./slices.ts";
@@ -27,6 +29,7 @@ export class NamespaceUpkeep implements Upkept {
     private isFutile = false;
     private batches = 0;
     private readonly garbageAge = new GarbageAge();
+    private readonly leases = new HistoryLeases();
     private eraseMs = Number.POSITIVE_INFINITY;
     private running: Promise<unknown> = Promise.resolve();
     private waiting: (() => void)[] = [];
@@ -61,6 +64,7 @@ export class NamespaceUpkeep implements Upkept {
     /** The namespace can be written to. */
     begin(): void {
         this.server?.begin(this);
+        this.endLeases();
         this.garbageAge.opened(this.namespace.segments.all, this.nowMs(), Date.now());
         const closed = this.namespace.segments.closed.map(({ endOffset }) => endOffset);
         if (this.server && closed.length > 0) this.space.mayRewrite(Math.max(...closed));
@@ -79,9 +83,17 @@ export class NamespaceUpkeep implements Upkept {
         this.isFutile = false;
     }
 
+    /** What is kept as history is another thing now. */
+    retentionChanged(): void {
+        this.leases.endAll(this.namespace.segments.all);
+        this.isFutile = false;
+        this.look();
+    }
+
     /** What became garbage longer ago than this is rewritten away, however little it is. */
     eraseWhatIsOlder(ms: number): void {
         this.eraseMs = ms;
+        this.endLeases();
         if (this.server?.compacts && this.oldest) this.server.wants(this);
     }
 
@@ -211,7 +223,7 @@ export class NamespaceUpkeep implements Upkept {
                 isLive,
                 relocate: (key, from, to) => namespace.relocate(key, from, to),
                 isLastProperty: (name, lsn) => namespace.isLastProperty(name, lsn),
-                keepsVersion: () => false,
+                history: () => versionLife(namespace),
                 commit: () => namespace.log.syncWritten(),
                 isOver: () => this.isOver,
                 giveUpReserve: (error) => isNoSpace(error) && space.giveUp(),
@@ -220,7 +232,17 @@ export class NamespaceUpkeep implements Upkept {
         );
     }
 
+    /** Versions that were kept as history count as garbage after a while, to be judged anew. */
+    private endLeases(): void {
+        const { properties, segments, supersededBytes } = this.namespace;
+        const { historyBytes } = segments;
+        if (historyBytes === 0) return;
+        const progress = { supersededBytes, nowMs: this.nowMs(), historyBytes, segmentBytes: this.namespace.segmentBytes() };
+        this.leases.end(segments.all, properties.history, progress);
+    }
+
     private look(): void {
+        if (this.namespace.properties.history) this.endLeases();
         const { use } = this;
         this.isCrowded = mustWait(use);
         if (this.space.refusesValues) {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { openStore, readValue, type Store } from "../../test/zdb/store.ts";
 import type { Namespace } from "./namespace.ts";
-import { scanNamespace } from "./namespace-reading.ts";
+import { scanNamespace, versionOf } from "./namespace-reading.ts";
 import type { Mode } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
 import type { Segment } from "./segments.ts";
@@ -47,6 +47,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** The store as simple as it can be said. */
 class Model {
     readonly values = new Map<string, string>();
+    /** Of each key since it was new, the oldest first. */
+    readonly versions = new Map<string, string[]>();
     nextId = 0;
     private readonly mode: Mode;
 
@@ -67,6 +69,7 @@ class Model {
         if (this.mode === "seq" && number === 0) {
             const id = this.key(this.nextId++).toString("latin1");
             this.values.set(id, value);
+            this.versions.set(id, [value]);
             return { outcome: "written", key: id };
         }
         const text = this.key(number).toString("latin1");
@@ -75,20 +78,24 @@ class Model {
         // In the order of the last write, as a scan lists them.
         this.values.delete(text);
         this.values.set(text, value);
+        this.versions.set(text, [...(this.versions.get(text) ?? []), value]);
         this.nextId++;
         return { outcome: "written", key: text };
     }
 
     delete(number: number): { error: string } | undefined {
+        this.versions.delete(this.key(number).toString("latin1"));
         return this.values.delete(this.key(number).toString("latin1")) ? undefined : { error: "Key not found" };
     }
 }
 
-async function follow(mode: Mode, steps: readonly Step[]): Promise<void> {
+/** `kept`: so many versions of each key are kept as history; 0: none is promised. */
+async function follow(mode: Mode, steps: readonly Step[], kept: number): Promise<void> {
     let disk = new MemoryDisk("/data");
     const options = { mode, segmentBytes: 600, checkpointBytes: 1500, openFiles: 2 };
     let store = await openStore("/data", { ...options, disk });
     const model = new Model(mode);
+    if (kept > 0) await store.standard.setProperty({ name: "history", text: `count ${kept}` });
     for (const each of steps) {
         switch (each.do) {
             case "set": {
@@ -127,12 +134,33 @@ async function follow(mode: Mode, steps: readonly Step[]): Promise<void> {
                 break;
         }
         check(store, model);
+        if (each.do === "compact" || each.do === "restart" || each.do === "kill") checkHistory(store.standard, model, kept);
     }
     await store.namespaces.close();
 }
 
 function listed({ segments, sidecars }: Namespace, disk: MemoryDisk, segment: Segment): Promise<void> {
     return buildSidecar(disk, segments, sidecars, segment, new Slices());
+}
+
+/** What can be read of the versions of a key before the newest, from that on. */
+function history(namespace: Namespace, key: Buffer): string[] {
+    const found: string[] = [];
+    for (let { previousLsn } = versionOf(namespace, key); previousLsn !== undefined; ) {
+        const version = versionOf(namespace, key, previousLsn);
+        found.push(version.payload?.toString() ?? "unreadable");
+        previousLsn = version.previousLsn;
+    }
+    return found;
+}
+
+function checkHistory(namespace: Namespace, model: Model, kept: number): void {
+    for (const [name, versions] of model.versions) {
+        const older = versions.slice(0, -1).reverse();
+        const found = history(namespace, Buffer.from(name, "latin1"));
+        expect(found).toEqual(older.slice(0, found.length));
+        expect(found.length).toBeGreaterThanOrEqual(Math.min(kept, older.length));
+    }
 }
 
 function check({ standard, lines }: Store, model: Model): void {
@@ -171,7 +199,9 @@ function outcome(run: () => { outcome: string; key: Buffer } | undefined): unkno
 describe.each(["user", "seq"] as const)("a namespace of mode %s", (mode) => {
     test("does what a map does, over small segments, restarts and kills", async () => {
         await fc.assert(
-            fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80, size: "max" }), (steps) => follow(mode, steps)),
+            fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80, size: "max" }), fc.nat({ max: 2 }), (steps, kept) =>
+                follow(mode, steps, kept),
+            ),
             { numRuns: RUNS },
         );
     });

@@ -13,10 +13,10 @@ import { NamespaceCheckpoint } from "./namespace-checkpoint.ts";
 import { NamespaceMeasures } from "./namespace-measures.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import { NamespaceUpkeep } from "./namespace-upkeep.ts";
-import { type LiveRecord, type Place, payloadOffset } from "./place.ts";
+import { type LiveRecord, type Place, payloadOffset, placeBytes } from "./place.ts";
 import { applyProperty, durabilityOf, type Mode, newProperties, type Properties, type PropertyChange } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
-import { payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds } from "./record.ts";
+import { payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, type RecordHead, unixSeconds } from "./record.ts";
 import { readPayload, recordAt, Unreadable } from "./record-reader.ts";
 import { Refusal } from "./refusal.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
@@ -65,6 +65,8 @@ export class Namespace implements LogOwner {
     /** Why clients may not come in although the namespace is there. */
     closedReason: string | undefined;
     liveBytes = 0;
+    /** Records of values that were overwritten since it was opened. */
+    supersededBytes = 0;
     /** Live key bytes, for the size of the index. */
     keyBytes = 0;
     readErrors = 0;
@@ -277,6 +279,7 @@ export class Namespace implements LogOwner {
         if (change.name === "mode") this.index = newIndex(this.properties.mode);
         if (change.name === "durability") this.log.syncer.setDurability(durabilityOf(this.properties, this.parts.durability));
         if (change.name === "password") this.closedReason = undefined;
+        if (change.name === "history") this.upkeep.retentionChanged();
     }
 
     /** Takes over one record while the log is read. Returns what is wrong with it, if anything. */
@@ -412,6 +415,12 @@ export class Namespace implements LogOwner {
         return this.propertyLog.wasRead(name, lsn);
     }
 
+    /** The head of the live record of a key. Throws an Unreadable. */
+    newest(key: Uint8Array): RecordHead | undefined {
+        this.settle();
+        return this.lookUp(key)?.head;
+    }
+
     private lookUp(key: Uint8Array, whole = false): LiveRecord | undefined {
         let record: LiveRecord | undefined;
         this.index.find(key, (place) => {
@@ -462,6 +471,7 @@ export class Namespace implements LogOwner {
         else if (after) this.index.add(key, after);
         else if (before) this.index.remove(key, before);
         if (before) this.segments.lives(before, -1);
+        if (before && after) this.supersededBytes += placeBytes(before);
         if (after) this.segments.lives(after, 1);
         this.liveBytes += (after?.length ?? 0) - (before?.length ?? 0);
         this.keyBytes += (after ? key.length : 0) - (before ? key.length : 0);

@@ -3,6 +3,7 @@ import { MAX_PROPERTY_VALUE_BYTES } from "./limits.ts";
 import { formatListen, type ListenAddress, parseListen } from "./listen-address.ts";
 import { type NamespaceTls, parseTls, UNREADABLE_TLS } from "./namespace-tls.ts";
 import { Refusal } from "./refusal.ts";
+import { formatRetention, parseRetention, RETENTION_TEXTS, type Retention } from "./retention.ts";
 
 export type Mode = "user" | "seq";
 /** Locked: no writes. Frozen: no reads either. One or the other, as the protocol has it. */
@@ -21,6 +22,8 @@ export interface Properties {
     /** undefined: the server's. */
     durability: Durability | undefined;
     listen: readonly ListenAddress[];
+    /** undefined: versions are there until compaction comes to them. */
+    history: Retention | undefined;
     /** Of its listeners; undefined: the server's, or none. */
     tls: NamespaceTls | undefined;
 }
@@ -36,11 +39,23 @@ export const PROPERTY_NAMES: readonly PropertyName[] = [
     "maxsize",
     "durability",
     "listen",
+    "history",
     "tls",
 ];
 
 export function newProperties(mode: Mode): Properties {
-    return { mode, password: "", public: true, worm: false, access: "open", maxsize: 0, durability: undefined, listen: [], tls: undefined };
+    return {
+        mode,
+        password: "",
+        public: true,
+        worm: false,
+        access: "open",
+        maxsize: 0,
+        durability: undefined,
+        listen: [],
+        history: undefined,
+        tls: undefined,
+    };
 }
 
 /** Those that are sealed on the disk where the server has a key. */
@@ -75,6 +90,11 @@ export function propertyChange(property: string, value: string): PropertyChange 
             const durability = parseDurability(value);
             if (!durability) throw new Refusal("Invalid property value (expected: none, interval <n>s, interval <n>ms, commit)");
             return { name: "durability", text: formatDurability(durability) };
+        }
+        case "history": {
+            const retention = parseRetention(value);
+            if (retention === false) throw new Refusal(`Invalid property value (expected: ${RETENTION_TEXTS})`);
+            return { name: "history", text: formatRetention(retention) };
         }
         case "listen": {
             const addresses = parseListen(value);
@@ -118,6 +138,12 @@ export function applyProperty(properties: Properties, { name, text }: PropertyCh
         case "durability":
             properties.durability = parseDurability(text);
             return properties.durability !== undefined;
+        case "history": {
+            const retention = parseRetention(text);
+            if (retention === false) return false;
+            properties.history = retention;
+            return true;
+        }
         case "listen":
             properties.listen = parseListen(text) ?? [];
             return true;
@@ -131,7 +157,7 @@ export function applyProperty(properties: Properties, { name, text }: PropertyCh
 
 /** The changes that make these properties of those of a new namespace. */
 export function propertyChanges(properties: Properties): PropertyChange[] {
-    const { mode, password, public: isPublic, worm, access, maxsize, durability, listen, tls } = properties;
+    const { mode, password, public: isPublic, worm, access, maxsize, durability, listen, history, tls } = properties;
     const changes: readonly (PropertyChange | undefined)[] = [
         mode === "user" ? undefined : { name: "mode", text: mode },
         password === "" ? undefined : { name: "password", text: password },
@@ -140,6 +166,7 @@ export function propertyChanges(properties: Properties): PropertyChange[] {
         access === "open" ? undefined : { name: "access", text: access },
         maxsize === 0 ? undefined : { name: "maxsize", text: String(maxsize) },
         durability && { name: "durability", text: formatDurability(durability) },
+        history && { name: "history", text: formatRetention(history) },
         listen.length === 0 ? undefined : { name: "listen", text: formatListen(listen) },
         tls && { name: "tls", text: tls.text },
     ];

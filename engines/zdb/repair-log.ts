@@ -117,6 +117,8 @@ function rewrite({ disk, stored, plan, segmentBytes }: RepairParts, { header, fi
             salt: randomBytes(4).readUInt32LE(0),
             limitBytes: segmentBytes,
             cleanLsn: 0,
+            keptBytes: 0,
+            historyBytes: 0,
         });
         const salvage = new Salvage(patient, segment, segment.end, sidecars.find(segment.header)?.blocks);
         const { modeLsn } = plan;

@@ -6,7 +6,9 @@ import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentN
 /** A fresh header for appending. */
 export function newSegmentHeader(epoch: number, number: number, firstLsn: number, nextId: number, limitBytes: number): SegmentHeader {
     const salt = randomBytes(4).readUInt32LE(0);
-    return { epoch, number, generation: 0, firstLsn, lastLsn: 0, nextId, createdMs: Date.now(), salt, limitBytes, cleanLsn: 0 };
+    const createdMs = Date.now();
+    const asAppended = { generation: 0, lastLsn: 0, cleanLsn: 0, keptBytes: 0, historyBytes: 0 };
+    return { epoch, number, firstLsn, nextId, createdMs, salt, limitBytes, ...asAppended };
 }
 
 /** Makes a segment file with its header, both durable, and leaves nothing behind when that fails. */

@@ -27,6 +27,9 @@ export interface SegmentHeader {
     readonly limitBytes: number;
     /** Everything in it that was superseded by records up to this LSN was left out when it was rewritten; 0 when not. */
     readonly cleanLsn: number;
+    /** Bytes that were not live but had to stay when it was rewritten: this header, tombstones, properties; and versions kept as history. 0 when not. */
+    readonly keptBytes: number;
+    readonly historyBytes: number;
 }
 
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
@@ -44,6 +47,8 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
     bytes.writeUInt32LE(header.salt, 64);
     bytes.writeUInt32LE(header.limitBytes, 68);
     writeUint64(bytes, header.cleanLsn, 72);
+    writeUint64(bytes, header.keptBytes, 80);
+    writeUint64(bytes, header.historyBytes, 88);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, CHECKSUM_OFFSET)), CHECKSUM_OFFSET);
     return bytes;
 }
@@ -71,6 +76,8 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | { readonly p
         salt: bytes.readUInt32LE(64),
         limitBytes: bytes.readUInt32LE(68),
         cleanLsn: readUint64(bytes, 72),
+        keptBytes: readUint64(bytes, 80),
+        historyBytes: readUint64(bytes, 88),
     };
 }
 

@@ -20,8 +20,10 @@ export class Segment {
     lastLsn: number;
     /** Bytes of the records the index points to, heads and keys counted. */
     liveBytes = 0;
-    /** Bytes that are not live but had to stay when it was rewritten: tombstones, properties, history. */
-    keptBytes = SEGMENT_HEADER_BYTES;
+    /** Bytes that are not live but had to stay when it was rewritten: header, tombstones, properties. */
+    keptBytes: number;
+    /** Versions that were kept as history, while they are taken to be wanted still. */
+    historyBytes: number;
     /** Where its records were before it was rewritten, while the index still points there. */
     moves: RecordMoves | undefined;
     /** Where records begin, while there is no sidecar that tells. */
@@ -33,6 +35,8 @@ export class Segment {
         this.id = id;
         this.header = header;
         this.endOffset = endOffset;
+        this.keptBytes = header.keptBytes || SEGMENT_HEADER_BYTES;
+        this.historyBytes = header.historyBytes;
         this.lastLsn = header.generation > 0 ? header.lastLsn : header.firstLsn - 1;
     }
 
@@ -59,7 +63,7 @@ export class Segment {
 
     /** What a rewriting would free. */
     get garbageBytes(): number {
-        return Math.max(0, this.endOffset - this.liveBytes - this.keptBytes);
+        return Math.max(0, this.endOffset - this.liveBytes - this.keptBytes - this.historyBytes);
     }
 }
 
@@ -179,8 +183,14 @@ export class Segments {
     /** Live bytes and those that must stay beside them. */
     get neededBytes(): number {
         let needed = 0;
-        for (const { liveBytes, keptBytes } of this.inOrder) needed += liveBytes + keptBytes;
+        for (const { liveBytes, keptBytes, historyBytes } of this.inOrder) needed += liveBytes + keptBytes + historyBytes;
         return needed;
+    }
+
+    get historyBytes(): number {
+        let history = 0;
+        for (const { historyBytes } of this.inOrder) history += historyBytes;
+        return history;
     }
 
     /** What the index points to in each segment; false when it points to one that is not there. */

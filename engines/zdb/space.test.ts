@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type FakeSocket, type InProcessServer, inProcessServer } from "../../test/zdb/in-process-server.ts";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { openStore, readValue } from "../../test/zdb/store.ts";
+import { RECORD_HEAD_BYTES } from "./record.ts";
 import { Upkeep, type UpkeepParts } from "./upkeep.ts";
 
 const SEGMENT_BYTES = 256 * 1024;
@@ -44,6 +45,30 @@ async function ask(socket: FakeSocket, ...args: string[]): Promise<string> {
     return Buffer.concat(socket.taken).toString();
 }
 
+/** The values of all keys, and what the versions before them take that are to be kept. */
+class Versions extends Map<string, string> {
+    historyBytes = 0;
+    private readonly kept: number;
+    private readonly before = new Map<string, number[]>();
+
+    constructor(kept: number) {
+        super();
+        this.kept = kept;
+    }
+
+    override set(key: string, value: string): this {
+        const before = this.get(key);
+        if (before !== undefined) this.keep(key, RECORD_HEAD_BYTES + key.length + before.length);
+        return super.set(key, value);
+    }
+
+    private keep(key: string, bytes: number): void {
+        const sizes = [bytes, ...(this.before.get(key) ?? [])];
+        this.before.set(key, sizes.slice(0, this.kept));
+        if (this.kept > 0) this.historyBytes += bytes - (sizes[this.kept] ?? 0);
+    }
+}
+
 async function overwrite({ connect }: InProcessServer, model: Map<string, string>, writesEach: number): Promise<void> {
     const work = Array.from({ length: CLIENTS }, async (_, client) => {
         const random = sequence(client + 1);
@@ -52,26 +77,29 @@ async function overwrite({ connect }: InProcessServer, model: Map<string, string
             // Each client has keys of its own, so that the last one to write is known.
             const key = `key-${client + CLIENTS * random(KEYS / CLIENTS)}`;
             const value = `${client}.${count}.`.padEnd(200 + random(2000), "v");
-            model.set(key, value);
             expect(await ask(socket, "SET", key, value)).toBe(`$${key.length}\r\n${key}\r\n`);
+            model.set(key, value);
         }
     });
     await Promise.all(work);
 }
 
 describe("under steady overwrite", () => {
-    test("the segments take at most twice what is live and two segments; writes wait for that and are not refused", async () => {
+    const bound =
+        "the segments take at most twice what is live or kept as history and two segments; writes wait for that and are not refused";
+    test.each([0, 2])(`${bound} (%i versions kept)`, async (kept) => {
         const disk = new MeasuredDisk("/data", "/index");
         const server = await inProcessServer(SEGMENT_BYTES, { disk, upkeep });
+        if (kept > 0) await server.store.standard.setProperty({ name: "history", text: `count ${kept}` });
         const { segments, measures } = server.store.standard;
+        const model = new Versions(kept);
         let worst = 0;
         let largest = 0;
         disk.wrote = () => {
             const used = disk.bytesIn("/data/default");
             largest = Math.max(largest, used);
-            worst = Math.max(worst, used - 2 * segments.liveBytes - 2 * SEGMENT_BYTES);
+            worst = Math.max(worst, used - 2 * (segments.liveBytes + model.historyBytes) - 2 * SEGMENT_BYTES);
         };
-        const model = new Map<string, string>();
         await overwrite(server, model, 1500);
         expect(worst).toBe(0);
         expect(measures.compactions).toBeGreaterThan(5);

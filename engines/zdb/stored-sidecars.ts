@@ -52,6 +52,8 @@ export class StoredSidecars {
             salt,
             limitBytes: endOffset,
             cleanLsn: 0,
+            keptBytes: 0,
+            historyBytes: 0,
         };
     }
 
