@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { ZeroformError } from "../../protocol/errors.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import { smallestOf } from "../../schema/zmount.ts";
@@ -6,7 +5,16 @@ import type { Claim, Device } from "../os/devices.ts";
 import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
-import { type DevicePlaces, type DeviceRecord, type Owner, ownerOf, readDeviceRecord, writeDeviceRecord } from "./zmount-device-record.ts";
+import {
+    type DevicePlaces,
+    type DeviceRecord,
+    type Owner,
+    ownerOf,
+    readDeviceRecord,
+    recordFromDevice,
+    uuidOfLife,
+    writeDeviceRecord,
+} from "./zmount-device-record.ts";
 import { broken } from "./zmount-mounting.ts";
 import { type DeviceMount, isOnDevice, type ZMount } from "./zmount-places.ts";
 
@@ -31,6 +39,8 @@ export const ensureMade = async (resource: DeviceMount, places: DevicePlaces, co
     const { os } = context;
     const before = await readDeviceRecord(places.record, os);
     if (before !== undefined && before.state !== "making") return;
+    const known = before === undefined ? await recordFromDevice(resource, os) : undefined;
+    if (known !== undefined) return writeDeviceRecord(known, places, os);
     const device = await requireDevice(resource, os);
     await inTurn(device.number, async () => {
         const record =
@@ -41,12 +51,13 @@ export const ensureMade = async (resource: DeviceMount, places: DevicePlaces, co
 
 const begin = async (resource: DeviceMount, device: Device, places: DevicePlaces, context: Context): Promise<DeviceRecord> => {
     const { os } = context;
+    const { life, spec } = resource;
     const claim = await os.devices.claim(device);
     if (claim !== undefined) throw await notEmpty(resource, device, claim, context);
     const record: DeviceRecord = {
         state: "making",
-        uuid: randomUUID(),
-        device: resource.spec.device,
+        uuid: uuidOfLife(life),
+        device: spec.device,
         disk: device.disk,
         grownTo: undefined,
         check: "quick",

@@ -4,7 +4,7 @@ import type { zmount } from "../../schema/zmount.ts";
 import { formats } from "../os/formats/index.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
-import { type DeviceRecord, devicePlacesOf, readDeviceRecord } from "./zmount-device-record.ts";
+import { type DeviceRecord, devicePlacesOf, readDeviceRecord, recordFromDevice } from "./zmount-device-record.ts";
 import { deviceUnitsFor } from "./zmount-device-units.ts";
 import { failureOf } from "./zmount-observe.ts";
 import type { DeviceMount } from "./zmount-places.ts";
@@ -12,6 +12,8 @@ import type { DeviceMount } from "./zmount-places.ts";
 /** What the node shows about one ZMount on a device. */
 export interface DeviceFacts {
     readonly record: DeviceRecord | undefined;
+    /** Without a record: its device tells that it is its own. */
+    readonly known: boolean;
     readonly mount:
         | {
               /** What its file system did to itself after an error. */
@@ -45,6 +47,7 @@ export const gatherDevices = async (os: Os, resources: readonly DeviceMount[]): 
                     resource.life,
                     {
                         record,
+                        known: record === undefined && (await recordFromDevice(resource, os)) !== undefined,
                         mount: mounted && {
                             failed: failureOf(mounted.readOnly, shutDown ?? false),
                             of: kindOf(mounted.type, device !== undefined, uuid !== undefined && uuid === record?.uuid),
@@ -67,7 +70,8 @@ const kindOf = (type: string, hasDevice: boolean, isOurs: boolean) => {
 /** Judges a ZMount on a device by the facts alone. It is never gone: a device that is away comes back, or a person says that it does not. */
 export const observeDevice = (resource: DeviceMount, facts: AllDeviceFacts): Observation<typeof zmount> => {
     const found = facts.get(resource.life);
-    if (found === undefined || (found.record === undefined && found.mount === undefined)) return { state: "absent" };
+    if (found === undefined) return { state: "absent" };
+    if (found.record === undefined && !found.known && found.mount === undefined) return { state: "absent" };
     const bytes = found.mount?.of === "ours" ? found.mount.bytes : found.record?.grownTo;
     const outputs = { path: devicePlacesOf(resource).mountPoint, ...(bytes !== undefined && { sizeBytes: bytes }) };
     const why = driftOf(found, resource.spec.device);

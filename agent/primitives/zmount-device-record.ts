@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Life } from "../../protocol/ids.ts";
 import { DEVICE_RUN, POOL, SERVICES } from "../../protocol/layout.ts";
 import type { Os } from "../os/os.ts";
@@ -29,6 +30,15 @@ const TRASH = `${POOL}/.trash`;
 
 /** The record of data in the trash: the data themselves stay on their device. */
 export const trashedRecord = ({ life }: Pick<DeviceMount, "life">): string => `${TRASH}/${life}.device`;
+
+/** The UUID of the file system that a life makes: by it a device tells whose it is when the record is lost. */
+export const uuidOfLife = (life: Life): string => {
+    const bytes = createHash("sha256").update(`zeroform ZMount ${life}`).digest().subarray(0, 16);
+    // Version 8 and variant, as RFC 9562 has them for what is made in a way of one's own.
+    bytes[6] = (Number(bytes[6]) & 0x0f) | 0x80;
+    bytes[8] = (Number(bytes[8]) & 0x3f) | 0x80;
+    return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+};
 
 /** What is known of a file system of ours on a device; its units read it too. */
 export interface DeviceRecord {
@@ -75,6 +85,15 @@ export const parseDeviceRecord = (text: string | undefined): DeviceRecord | unde
 
 export const readDeviceRecord = async (path: string, os: Os): Promise<DeviceRecord | undefined> =>
     parseDeviceRecord(await os.files.readText(path));
+
+/** The record of what a life made on the device that it names, told by the device itself when the record is lost. */
+export const recordFromDevice = async ({ life, spec }: DeviceMount, os: Os): Promise<DeviceRecord | undefined> => {
+    const device = await os.devices.find(spec.device);
+    if (device === undefined || device === "no block device") return undefined;
+    const uuid = await os.images.uuidOf(device.path, spec.filesystem);
+    if (uuid !== uuidOfLife(life)) return undefined;
+    return { state: "made", uuid, device: spec.device, disk: device.disk, grownTo: undefined, check: "quick" };
+};
 
 /** At `path` instead of its own place: in the trash. */
 export const writeDeviceRecord = (record: DeviceRecord, places: DevicePlaces, os: Os, path = places.record): Promise<void> =>

@@ -219,6 +219,20 @@ describe("a ZMount on a device", () => {
         });
     });
 
+    it("is known by its device when the record is lost, and not made again", async () => {
+        await apply();
+        const uuid = recordOf(resource)?.uuid;
+        fake.os.files.delete(devicePlacesOf(resource).record);
+        await apply();
+        expect(recordOf(resource)).toMatchObject({ state: "made", uuid, grownTo: 64 * MIB });
+        expect(fake.made).toHaveLength(1);
+        fake.os.files.delete(devicePlacesOf(resource).record);
+        await onDevice.remove(resource, trashedRecord(resource), context());
+        expect(parseDeviceRecord(fake.os.files.get(trashedRecord(resource)))).toMatchObject({ uuid });
+        fake.os.files.clear();
+        await expect(onDevice.apply({ ...resource, life: mintLife() }, fake.os.context())).rejects.toThrow("it has ext4 on it");
+    });
+
     it("may be changed while its device is away", async () => {
         await apply();
         fake.disks.delete(SDB);
@@ -238,11 +252,12 @@ describe("what is seen of a ZMount on a device", () => {
         check: "quick",
     };
     const mount = { failed: undefined, of: "ours", bytes: 64 * MIB } as const;
-    const good: DeviceFacts = { record, mount, unitsInstalled: true };
+    const good: DeviceFacts = { known: false, record, mount, unitsInstalled: true };
     const seen = (facts: Partial<DeviceFacts>) => observeDevice(resource, new Map([[resource.life, { ...good, ...facts }]]));
 
     it.each<{ readonly when: string; readonly facts: Partial<DeviceFacts>; readonly is: string }>([
         { when: "nothing of it was made", facts: { record: undefined, mount: undefined }, is: "absent" },
+        { when: "its record was lost", facts: { record: undefined, mount: undefined, known: true }, is: "record of its device is gone" },
         { when: "its record was removed by hand", facts: { record: undefined }, is: "record of its device is gone" },
         { when: "its making was cut off", facts: { record: { ...record, state: "making" } }, is: "not complete on /dev/sdb" },
         { when: "a unit is gone", facts: { unitsInstalled: false }, is: "unit files" },

@@ -3,7 +3,14 @@ import type { Device } from "../os/devices.ts";
 import type { Os } from "../os/os.ts";
 import { admitDevice, ensureMade, unmake } from "./zmount-device-making.ts";
 import { away, ensureDeviceGrown, ensureDeviceMounted, several, unmountDevice } from "./zmount-device-mounting.ts";
-import { type DeviceRecord, devicePlacesOf, readDeviceRecord, trashedRecord, writeDeviceRecord } from "./zmount-device-record.ts";
+import {
+    type DeviceRecord,
+    devicePlacesOf,
+    readDeviceRecord,
+    recordFromDevice,
+    trashedRecord,
+    writeDeviceRecord,
+} from "./zmount-device-record.ts";
 import { deviceMountUnitFor } from "./zmount-device-units.ts";
 import { requireUnused } from "./zmount-mounting.ts";
 import type { DeviceMount } from "./zmount-places.ts";
@@ -33,7 +40,8 @@ export const onDevice: Space<DeviceMount> = {
     async remove(resource, place, { os }) {
         const { files, mounts, systemd } = os;
         const places = devicePlacesOf(resource);
-        const record = await readDeviceRecord(places.record, os);
+        const wasMoved = place !== undefined && (await files.stat(place)) !== undefined;
+        const record = (await readDeviceRecord(places.record, os)) ?? (wasMoved ? undefined : await recordFromDevice(resource, os));
         await requireUnused(places, os);
         await unmountDevice(places, os);
         await systemd.uninstall([deviceMountUnitFor(resource)]);

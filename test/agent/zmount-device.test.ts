@@ -93,6 +93,10 @@ describe("a ZMount on a block device of a real host", () => {
         const drifts = [
             { line: `umount ${at(mount)}`, is: "not mounted" },
             { line: `rm /etc/systemd/system/${mountUnit}`, is: "unit files" },
+            {
+                line: `umount ${at(mount)}; rm /var/lib/zeroform/services/zmount-*.env; ln -sfn ${again} ${device}`,
+                is: "record of its device is gone",
+            },
             { line: `umount ${at(mount)}; mount -t tmpfs none ${at(mount)}`, is: "something else" },
             { line: `echo 1 > /sys/fs/ext4/$(basename ${again})/trigger_fs_error`, is: "read-only after an error" },
         ];

@@ -33,12 +33,12 @@ it("a ZMount takes a whole device, gives it to nobody else, gets its data back f
         await withClient(await stack.revealed<string>("url"), (client) => client.set("key", "value"));
         await sh(on, `echo precious > ${await stack.revealed<string>("path")}/file`);
         await stack.program(program, { ...values, second: true });
-        expect(await stack.fails(["up", "--yes"])).toContain(`device ${device} is not free: it is that of ZMount "disk"`);
+        expect(await stack.fails(["up", "--yes", "--skip-preview"])).toContain(`device ${device} is not free: it is that of ZMount "disk"`);
 
         // Removed by mistake, and wanted back: what is made instead waits, and says what for.
         await stack.destroy();
         await stack.program(program, { ...values, trash: "0s" });
-        const waiting = await stack.fails(["up", "--yes"]);
+        const waiting = await stack.fails(["up", "--yes", "--skip-preview"]);
         const life = /the data of (\w+) are on it, in the trash/.exec(waiting)?.[1] ?? waiting;
         expect(waiting).toContain(`zeroform trash restore ${life}`);
         const into =
