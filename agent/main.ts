@@ -12,6 +12,7 @@ zeroform-agent metrics                    print figures of agent and engines as 
 zeroform-agent units [<life>|<name>]      print the systemd units of resources, as JSON on a line each
 zeroform-agent claim same|new             say what a machine with a copied disk is
 zeroform-agent zdb [options]              run a Zero-DB server
+zeroform-agent zstor <command>            run a front end of a dispersed store, or speak to one
 zeroform-agent --version | --help
 `;
 
@@ -35,6 +36,8 @@ const main = async ([command, ...rest]: readonly string[]): Promise<number> => {
             return (await import("./claim.ts")).claim(rest[0]);
         case "zdb":
             return (await import("../engines/zdb/main.ts")).runZdb(rest);
+        case "zstor":
+            return (await import("../engines/zstor/main.ts")).runZstor(rest);
         case "--version":
             console.log(VERSION);
             return 0;

@@ -16,7 +16,7 @@ import { tidyReplica } from "./tidying.ts";
 export class Caretaker {
     private readonly engine: Engine;
     private readonly replicas: Replicas;
-    private readonly deadAfterMs: number;
+    readonly deadAfterMs: number;
     private readonly pauses = new Map<StripeId, { readonly untilMs: number; readonly ms: number }>();
     private cancel: (() => void) | undefined;
     private work: Promise<void> = Promise.resolve();

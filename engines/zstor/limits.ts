@@ -67,3 +67,6 @@ export const REPAIR_PAUSE_MS = 5_000;
 export const REPAIR_LONGEST_PAUSE_MS = 300_000;
 /** A backend that does not answer for so long is dead: its shards are made again elsewhere. */
 export const DEAD_AFTER_MS = 10 * 60_000;
+/** Connections to one namespace, so that a small request need not wait behind a large value. */
+export const CONNECTIONS = 2;
+export const CONNECT_MS = 5_000;

@@ -201,10 +201,9 @@ export class Store implements ObjectStore, Engine {
     }
 
     /** Changes backends or settings; true when it settles. K and M of what is stored stay what they are. */
-    async reconfigure(change: (config: StoreConfig) => Omit<StoreConfig, "generation" | "storeId" | "storeKey">): Promise<void> {
+    async reconfigure(change: Partial<Pick<StoreConfig, "backends" | "settings" | "wrapping">>): Promise<void> {
         const { config, sealing } = this.opened;
-        const { storeId, storeKey } = config;
-        const next: StoreConfig = { ...change(config), storeId, storeKey, generation: config.generation + 1 };
+        const next: StoreConfig = { ...config, ...change, generation: config.generation + 1 };
         const writer = writerId(this.epoch, Buffer.from(this.stripePrefix, "hex"));
         const value = sealStoreRecord(sealing, this.surroundings.random(NONCE_BYTES), next);
         await this.replicas.write(keyOf({ kind: "store", writer, generation: next.generation }), value);

@@ -1,0 +1,83 @@
+import { connect, type Socket } from "node:net";
+import { z } from "zod";
+import type { Request } from "./api.ts";
+import { type Frame, framesOf, sendFrame, sendJson } from "./frames.ts";
+import { type ObjectInfo, StoreError, type StoreFailure } from "./object-api.ts";
+
+const answer = z.union([
+    z.strictObject({ result: z.unknown() }),
+    z.strictObject({ error: z.strictObject({ failure: z.string(), message: z.string() }) }),
+]);
+
+/** Speaks to the daemon's socket; one request after the other. */
+export class ApiClient {
+    private readonly socket: Socket;
+    private readonly frames: AsyncGenerator<Frame, undefined>;
+
+    static open(path: string): Promise<ApiClient> {
+        return new Promise((resolve, reject) => {
+            const socket = connect(path);
+            socket.once("error", (error) => reject(new StoreError("stopped", `the store at ${path} cannot be reached: ${error.message}`)));
+            socket.once("connect", () => {
+                // What goes wrong later is seen by whoever reads or writes.
+                socket.on("error", () => undefined);
+                resolve(new ApiClient(socket));
+            });
+        });
+    }
+
+    private constructor(socket: Socket) {
+        this.socket = socket;
+        this.frames = framesOf(socket);
+    }
+
+    async call(request: Request): Promise<unknown> {
+        await sendJson(this.socket, request);
+        return this.result();
+    }
+
+    async put(name: string, content: AsyncIterable<Uint8Array>): Promise<ObjectInfo> {
+        await sendJson(this.socket, { op: "put", name });
+        for await (const bytes of content) {
+            for (let at = 0; at < bytes.length; at += FRAME_BYTES) await sendFrame(this.socket, "D", bytes.subarray(at, at + FRAME_BYTES));
+        }
+        await sendFrame(this.socket, "E");
+        return (await this.result()) as ObjectInfo;
+    }
+
+    /** The object's bytes; an end before the end is an error. */
+    async *get(request: Extract<Request, { op: "get" }>): AsyncGenerator<Buffer> {
+        await this.call(request);
+        for (;;) {
+            const frame = await this.next();
+            if (frame.kind === "E") return;
+            if (frame.kind === "J") throw errorOf(frame);
+            yield frame.bytes;
+        }
+    }
+
+    close(): void {
+        this.socket.destroy();
+    }
+
+    private async result(): Promise<unknown> {
+        const frame = await this.next();
+        const parsed = answer.parse(JSON.parse(frame.bytes.toString("utf8")));
+        if ("error" in parsed) throw errorOf(frame);
+        return parsed.result;
+    }
+
+    private async next(): Promise<Frame> {
+        const frame = await this.frames.next();
+        if (frame.done) throw new StoreError("stopped", "the store has ended the connection before it answered");
+        return frame.value;
+    }
+}
+
+const FRAME_BYTES = 1024 * 1024;
+
+function errorOf({ bytes }: Frame): StoreError {
+    const parsed = answer.parse(JSON.parse(bytes.toString("utf8")));
+    if (!("error" in parsed)) return new StoreError("stopped", "the store answered something else than content");
+    return new StoreError(parsed.error.failure as StoreFailure, parsed.error.message);
+}

@@ -1,0 +1,35 @@
+import { StoreError } from "./object-api.ts";
+
+/** Where a namespace is and how one gets in. */
+export interface BackendAddress {
+    readonly host: string;
+    readonly port: number;
+    readonly tls: boolean;
+    readonly namespace: string;
+    readonly password: string | undefined;
+}
+
+const DEFAULT_PORT = 9900;
+
+/** Reads `redis://<namespace>[:<password>]@<host>[:<port>]`, `rediss://` for TLS; host names, IPv4, `[IPv6]`. Complaints never show the password. */
+export function parseBackendUrl(text: string): BackendAddress {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || (url.protocol !== "redis:" && url.protocol !== "rediss:"))
+        throw new StoreError("invalid", "a backend's url has the form redis://<namespace>:<password>@<host>:<port>");
+    const namespace = decodeURIComponent(url.username);
+    if (namespace === "" || url.hostname === "")
+        throw new StoreError("invalid", `the url of the backend at ${url.host} has no ${namespace === "" ? "namespace" : "host"}`);
+    return {
+        host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+        port: url.port === "" ? DEFAULT_PORT : Number(url.port),
+        tls: url.protocol === "rediss:",
+        namespace,
+        password: url.password === "" ? undefined : decodeURIComponent(url.password),
+    };
+}
+
+/** For people: without the password. */
+export function nameOfBackend(url: string): string {
+    const { host, port, namespace } = parseBackendUrl(url);
+    return `${namespace}@${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

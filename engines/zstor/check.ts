@@ -1,0 +1,72 @@
+import { BackendError } from "./backend.ts";
+import type { Engine } from "./engine.ts";
+import { stripeOf } from "./get.ts";
+import { StoreError } from "./object-api.ts";
+import { EMPTY, MISSING, type StripeId } from "./record.ts";
+import { faultOf } from "./stripe-reader.ts";
+
+export interface StripeCheck {
+    /** Shards that are there, byte for byte; empty ones count. */
+    readonly sound: number;
+    readonly shards: number;
+    readonly dataShards: number;
+    /** In words, by shard. */
+    readonly faults: readonly string[];
+}
+
+/** Reads every shard of a stripe and compares it with what was written. Bad ones are remembered for repair. */
+export async function checkStripe(engine: Engine, id: StripeId): Promise<StripeCheck> {
+    const { record, layout } = stripeOf(engine, id);
+    const faults: string[] = [];
+    for (const [index, backend] of layout.backends.entries()) {
+        if (backend === EMPTY) continue;
+        const fault = await shardFault(engine, record.id, index, backend, (value) => faultOf(engine.keys, record, index, value));
+        if (fault !== undefined) faults.push(`shard ${index} on backend ${backend}: ${fault}`);
+    }
+    return { sound: layout.backends.length - faults.length, shards: layout.backends.length, dataShards: layout.dataShards, faults };
+}
+
+async function shardFault(
+    engine: Engine,
+    id: StripeId,
+    index: number,
+    backend: number,
+    judge: (value: Buffer | undefined) => string | undefined,
+): Promise<string | undefined> {
+    if (backend === MISSING) return "was never stored";
+    const member = engine.pool.member(backend);
+    if (member === undefined) return "is not configured any more";
+    try {
+        const fault = judge(await member.backend.get(engine.keys.shardKey(id, index)));
+        if (fault !== undefined) engine.onBadShard(id, index);
+        return fault;
+    } catch (error) {
+        if (!(error instanceof BackendError)) throw error;
+        return error.message;
+    }
+}
+
+export interface ObjectCheck {
+    readonly name: string;
+    readonly generation: number;
+    readonly stripes: number;
+    /** How many shards more than K the worst stripe has. */
+    readonly spare: number;
+    readonly faults: readonly string[];
+}
+
+/** Checks all that the newest generation of an object stands on. */
+export async function checkObject(engine: Engine, name: string): Promise<ObjectCheck> {
+    const found = engine.view.current(name);
+    if (found === undefined || found.removed) throw new StoreError("not-found", `there is no object ${name}`);
+    const extents = engine.view.extents(found.object, found.generation, 0, Number.MAX_SAFE_INTEGER);
+    const stripes = new Set(extents.map(({ stripe }) => stripe));
+    const faults: string[] = [];
+    let spare = Number.POSITIVE_INFINITY;
+    for (const id of stripes) {
+        const check = await checkStripe(engine, id);
+        spare = Math.min(spare, check.sound - check.dataShards);
+        for (const fault of check.faults) faults.push(`stripe ${id}, ${fault}`);
+    }
+    return { name, generation: found.generation, stripes: stripes.size, spare: stripes.size === 0 ? 0 : spare, faults };
+}

@@ -1,0 +1,139 @@
+import { createReadStream } from "node:fs";
+import { parseArgs } from "node:util";
+import { ApiClient } from "./api-client.ts";
+import { readConfig } from "./config.ts";
+import { StoreError } from "./object-api.ts";
+import { serve } from "./serve.ts";
+
+const USAGE = `zeroform-agent zstor serve --config <file>        run a front end; the file is JSON, see the engine's README
+zeroform-agent zstor put <name> [<file>]          store a file, or standard input
+zeroform-agent zstor get <name> [--generation n]  to standard output
+zeroform-agent zstor range <name> <offset> <length>
+zeroform-agent zstor stat|history|check <name>    as JSON
+zeroform-agent zstor ls [<prefix>] [--after <name>] [--limit n]
+zeroform-agent zstor rm <name>
+zeroform-agent zstor status|explain|repair        as JSON
+All but serve take --socket <path> of the front end.
+`;
+
+/** A front end's exit code when another one has taken over: starting it again would take it back. */
+const SUPERSEDED = 3;
+
+/** Runs a command; gives the exit code: 0, 1 with a sentence on standard error, 2 for a command line that is none. */
+export async function runZstor(argv: readonly string[]): Promise<number> {
+    let parsed: ReturnType<typeof parse>;
+    try {
+        parsed = parse(argv);
+    } catch (error) {
+        process.stderr.write(`zstor: ${(error as Error).message}\n${USAGE}`);
+        return 2;
+    }
+    const { values, positionals } = parsed;
+    const [command = "", ...words] = positionals;
+    try {
+        if (command === "serve" && values.config !== undefined) return await runServer(values.config);
+        if (values.help || values.socket === undefined) {
+            process.stderr.write(USAGE);
+            return values.help ? 0 : 2;
+        }
+        const client = await ApiClient.open(values.socket);
+        try {
+            return await runCommand(client, command, words, values);
+        } finally {
+            client.close();
+        }
+    } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        const isExpected = error instanceof StoreError || "code" in error;
+        process.stderr.write(`zstor: ${isExpected ? error.message : `stopped by an error: ${error.stack}`}\n`);
+        return error instanceof StoreError && error.failure === "superseded" ? SUPERSEDED : 1;
+    }
+}
+
+function parse(argv: readonly string[]) {
+    return parseArgs({
+        args: [...argv],
+        allowPositionals: true,
+        options: {
+            config: { type: "string" },
+            socket: { type: "string" },
+            generation: { type: "string" },
+            after: { type: "string" },
+            limit: { type: "string" },
+            help: { type: "boolean" },
+        },
+    });
+}
+
+type Values = ReturnType<typeof parse>["values"];
+
+async function runCommand(client: ApiClient, command: string, words: readonly string[], values: Values): Promise<number> {
+    const [name = "", second, third] = words;
+    switch (command) {
+        case "put":
+            return print(await client.put(name, second === undefined ? process.stdin : createReadStream(second)));
+        case "get":
+            return copyOut(client.get({ op: "get", name, ...(values.generation ? { generation: Number(values.generation) } : {}) }));
+        case "range":
+            return copyOut(client.get({ op: "get", name, offset: Number(second), length: Number(third) }));
+        case "stat":
+        case "history":
+        case "check": {
+            const result = await client.call({ op: command, name });
+            if (result === null) throw new StoreError("not-found", `there is no object ${name}`);
+            return print(result);
+        }
+        case "ls":
+            return list(client, name, values);
+        case "rm":
+            if (await client.call({ op: "remove", name })) return 0;
+            throw new StoreError("not-found", `there is no object ${name}`);
+        case "status":
+        case "explain":
+        case "repair":
+            return print(await client.call({ op: command }));
+        default:
+            process.stderr.write(USAGE);
+            return 2;
+    }
+}
+
+const PAGE = 1000;
+
+/** Names, one a line, page by page. */
+async function list(client: ApiClient, prefix: string, values: Values): Promise<number> {
+    let left = values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit);
+    let { after } = values;
+    while (left > 0) {
+        const limit = Math.min(PAGE, left);
+        const page = (await client.call({ op: "list", prefix, limit, ...(after === undefined ? {} : { after }) })) as { name: string }[];
+        for (const { name } of page) await write(`${name}\n`);
+        left -= page.length;
+        after = page.at(-1)?.name;
+        if (page.length < limit) break;
+    }
+    return 0;
+}
+
+async function copyOut(bytes: AsyncIterable<Buffer>): Promise<number> {
+    for await (const part of bytes) await write(part);
+    return 0;
+}
+
+/** Waits for whoever reads standard output. */
+function write(bytes: Buffer | string): Promise<void> {
+    return new Promise((resolve, reject) => process.stdout.write(bytes, (error) => (error ? reject(error) : resolve())));
+}
+
+async function print(value: unknown): Promise<number> {
+    await write(`${JSON.stringify(value, undefined, 2)}\n`);
+    return 0;
+}
+
+async function runServer(path: string): Promise<number> {
+    const stopped = new Promise<string>((resolve) => {
+        for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+    });
+    await serve(readConfig(path), (line) => process.stdout.write(`${line}\n`), stopped);
+    return 0;
+}

@@ -1,0 +1,61 @@
+import { existsSync, statSync } from "node:fs";
+import { ApiServer } from "./api-server.ts";
+import { type FrontEndConfig, mergedBackends, newStoreOf } from "./config.ts";
+import { galoisCodec } from "./galois-codec.ts";
+import { StoreError } from "./object-api.ts";
+import { isalCodec } from "./seam-isal.ts";
+import { createStore, openStore, type Store, type StoreParts } from "./store.ts";
+import { systemClock, systemSurroundings } from "./surroundings.ts";
+import { zdbBackend } from "./zdb-backend.ts";
+
+/** Opens the store, makes it when there is none, and serves it until the signal comes. */
+export async function serve(config: FrontEndConfig, log: (line: string) => void, stopped: Promise<string>): Promise<void> {
+    const codec = isalCodec() ?? galoisCodec;
+    log(`erasure code: ${codec.name}`);
+    const parts: StoreParts = {
+        surroundings: systemSurroundings(log),
+        connect: (url) => zdbBackend(url, systemClock),
+        codec,
+        viewPath: config.view,
+        deadAfterMs: config.deadAfterMs,
+    };
+    const store = await opened(parts, config);
+    const server = new ApiServer(store);
+    try {
+        await followConfig(store, config);
+        store.caretaker.start();
+        await server.listen(config.socket);
+        log("ready");
+        log(`${await stopped}, stopping`);
+    } finally {
+        server.close();
+        await store.close();
+    }
+    log("stopped");
+}
+
+async function opened(parts: StoreParts, config: FrontEndConfig): Promise<Store> {
+    const { secret, metadata, view } = config;
+    const hasSeenStore = existsSync(view) && statSync(view).size > 0;
+    try {
+        return await openStore(parts, secret, metadata);
+    } catch (error) {
+        if (!(error instanceof StoreError) || error.failure !== "not-found") throw error;
+        if (hasSeenStore)
+            throw new StoreError(
+                "rolled-back",
+                `${error.message}; but this front end has seen one (${view}): nothing new is made in its place`,
+            );
+        if (config.backends === undefined) throw error;
+        await createStore(parts, secret, newStoreOf(config));
+        return await openStore(parts, secret, metadata);
+    }
+}
+
+/** Brings the store record to the backends and settings that are configured. */
+async function followConfig(store: Store, { backends, settings }: FrontEndConfig): Promise<void> {
+    if (backends === undefined) return;
+    const merged = mergedBackends(store.config.backends, backends);
+    const isSame = JSON.stringify([merged, settings]) === JSON.stringify([store.config.backends, store.config.settings]);
+    if (!isSame) await store.reconfigure({ backends: merged, settings });
+}

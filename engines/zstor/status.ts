@@ -1,0 +1,117 @@
+import { nameOfBackend } from "./backend-url.ts";
+import { policyOf } from "./engine.ts";
+import { type Placement, place } from "./placement.ts";
+import { EMPTY } from "./record.ts";
+import { faultOfPlace } from "./repair.ts";
+import type { Store } from "./store.ts";
+import { shardRoom } from "./stripe-builder.ts";
+
+export interface StoreStatus {
+    readonly objects: number;
+    readonly bytes: number;
+    readonly stripes: number;
+    /** Stripes by how many shards more than K are where they should be on backends that answer. Below 0: not readable now. */
+    readonly spare: Readonly<Record<string, number>>;
+    /** Stripes with shards that have to be put elsewhere. */
+    readonly owed: number;
+    readonly repairedShards: number;
+    /** Why this front end writes no more. */
+    readonly stopped?: string;
+    readonly metadata: {
+        readonly replicas: number;
+        readonly quorum: number;
+        readonly behind: readonly string[];
+        readonly sequence: number;
+    };
+    readonly backends: readonly BackendStatus[];
+    /** In words, the worst first; empty when all is well. */
+    readonly warnings: readonly string[];
+}
+
+export interface BackendStatus {
+    readonly id: number;
+    readonly name: string;
+    readonly group: string;
+    /** `ok`, or why nothing new goes there. */
+    readonly state: string;
+    readonly downSinceMs?: number;
+    readonly usedBytes?: number;
+    readonly durability: string;
+}
+
+/** How the store is, without asking anybody. */
+export function statusOf(store: Store): StoreStatus {
+    const { view, pool, replicas, journal } = store;
+    const spare: Record<string, number> = {};
+    let owed = 0;
+    for (const [id, count] of view.stripeCounts()) {
+        const layout = view.layout(id);
+        if (layout === undefined) continue;
+        const there = layout.backends.filter((backend) => backend === EMPTY || pool.isUp(backend)).length - layout.dataShards;
+        spare[there] = (spare[there] ?? 0) + count;
+        if (layout.backends.some((backend) => faultOfPlace(store, backend, store.caretaker.deadAfterMs) !== undefined)) owed += count;
+    }
+    const backends = pool.all().map(({ config, info, refusal, downSinceMs }) => ({
+        id: config.id,
+        name: nameOf(config.url),
+        group: config.group,
+        state: refusal ?? "ok",
+        durability: info?.durability ?? "not known",
+        ...(downSinceMs === undefined ? {} : { downSinceMs }),
+        ...(info === undefined ? {} : { usedBytes: info.usedBytes }),
+    }));
+    const behind = [...replicas.behind].map((index) => nameOf(store.config.metadata[index] ?? ""));
+    const stopped = journal.failure?.message;
+    const metadata = { replicas: replicas.backends.length, quorum: replicas.quorum, behind, sequence: view.head?.sequence ?? 0 };
+    const warnings = warningsOf(spare, owed, backends, behind, stopped);
+    return {
+        ...view.totals(),
+        spare,
+        owed,
+        repairedShards: store.caretaker.repairedShards,
+        metadata,
+        backends,
+        warnings,
+        ...(stopped === undefined ? {} : { stopped }),
+    };
+}
+
+function warningsOf(
+    spare: Readonly<Record<string, number>>,
+    owed: number,
+    backends: readonly BackendStatus[],
+    behind: readonly string[],
+    stopped: string | undefined,
+): string[] {
+    const warnings: string[] = [];
+    if (stopped !== undefined) warnings.push(`nothing is written any more: ${stopped}`);
+    const worst = Math.min(...Object.keys(spare).map(Number));
+    if (worst < 0) warnings.push(`${spare[worst]} stripes cannot be read now: ${-worst} shards too few are on backends that answer`);
+    else if (worst === 0) warnings.push(`${spare[0]} stripes can be read, but no more backend may be lost`);
+    if (owed > 0) warnings.push(`${owed} stripes have shards that are to be made again elsewhere`);
+    for (const { name, state } of backends) if (state !== "ok") warnings.push(`nothing is placed on backend ${name}: ${state}`);
+    for (const { name, durability } of backends)
+        if (durability !== "commit") warnings.push(`backend ${name} may lose acknowledged writes: its durability is ${durability}`);
+    for (const name of behind) warnings.push(`metadata replica ${name} has missed writes and is brought up to date when it answers`);
+    return warnings;
+}
+
+/** Where a full stripe would go now, and why not better. */
+export function explain(store: Store): { readonly placement: readonly string[]; readonly holds: boolean; readonly why: string } {
+    const policy = policyOf(store.config);
+    const present = Array.from({ length: policy.dataShards + policy.parityShards }, () => undefined);
+    const shardBytes = shardRoom(policy.dataShards);
+    const placement: Placement = place({ policy, present, implicit: new Set(), candidates: store.pool.candidates(), shardBytes });
+    const words = placement.backends.map((candidate, index) => {
+        const member = candidate && store.pool.member(candidate.id);
+        return member ? `shard ${index}: ${nameOf(member.config.url)} in group ${member.config.group}` : `shard ${index}: no place`;
+    });
+    const refused = store.pool.all().flatMap(({ config, refusal }) => (refusal === undefined ? [] : [`${nameOf(config.url)}: ${refusal}`]));
+    const why = [placement.why ?? "every loss that the policy means leaves enough shards", ...refused].join("; ");
+    return { placement: words, holds: placement.holds && placement.missing.length === 0, why };
+}
+
+/** Urls of tests are no addresses. */
+function nameOf(url: string): string {
+    return url.startsWith("redis") ? nameOfBackend(url) : url;
+}
