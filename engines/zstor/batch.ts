@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { FormatError } from "./bytes.ts";
 import type { StoreKeys } from "./keys.ts";
 import { decodeRecords, type MetadataRecord, type WriterId } from "./record.ts";
 import { NONCE_BYTES, open, seal } from "./sealing.ts";
@@ -32,7 +31,7 @@ export function sealBatch(keys: StoreKeys, { writer, sequence }: BatchPlace, pre
     return Buffer.concat([header, seal(keys.journal(writer), batchNonce(sequence), header, records)]);
 }
 
-/** Undefined when it is not the batch of that place: damaged, or another's. Throws a `FormatError` for one of a newer version. */
+/** Undefined when it is not the batch of that place: damaged, another's, or of another version, which cannot be told apart before it is opened. */
 export function openBatch(keys: StoreKeys, place: BatchPlace, value: Buffer): Batch | undefined {
     const header = value.subarray(0, BATCH_HEADER_BYTES);
     if (!hasHead(header, BATCH_HEADER_BYTES, BATCH_MAGIC, place)) return undefined;
@@ -75,9 +74,9 @@ function writeHead(header: Buffer, magic: string, writer: WriterId, sequence: nu
 
 function hasHead(header: Buffer, length: number, magic: string, { writer, sequence }: BatchPlace): boolean {
     if (header.length < length || header.toString("latin1", 0, 8) !== magic) return false;
-    const version = header.readUInt32LE(8);
-    if (version > VERSION) throw new FormatError(`the metadata have version ${version}, this program knows ${VERSION}`);
-    return version === VERSION && header.toString("hex", 12, 20) === writer && header.readBigUInt64LE(20) === BigInt(sequence);
+    return (
+        header.readUInt32LE(8) === VERSION && header.toString("hex", 12, 20) === writer && header.readBigUInt64LE(20) === BigInt(sequence)
+    );
 }
 
 function batchNonce(sequence: number): Buffer {

@@ -1,16 +1,15 @@
 import { existsSync, statSync } from "node:fs";
 import { ApiServer } from "./api-server.ts";
+import { bestCodec } from "./codecs.ts";
 import { type FrontEndConfig, mergedBackends, newStoreOf } from "./config.ts";
-import { galoisCodec } from "./galois-codec.ts";
 import { StoreError } from "./object-api.ts";
-import { isalCodec } from "./seam-isal.ts";
 import { createStore, openStore, type Store, type StoreParts } from "./store.ts";
 import { systemClock, systemSurroundings } from "./surroundings.ts";
 import { zdbBackend } from "./zdb-backend.ts";
 
 /** Opens the store, makes it when there is none, and serves it until the signal comes. */
 export async function serve(config: FrontEndConfig, log: (line: string) => void, stopped: Promise<string>): Promise<void> {
-    const codec = isalCodec() ?? galoisCodec;
+    const codec = bestCodec();
     log(`erasure code: ${codec.name}`);
     const parts: StoreParts = {
         surroundings: systemSurroundings(log),

@@ -114,7 +114,7 @@ async function headOf(
         if (listedBy >= overlap)
             throw new StoreError(
                 "lost",
-                `batch ${place.sequence} of the journal is damaged on the ${listedBy} metadata replicas that have it`,
+                `batch ${place.sequence} of the journal is damaged, or of a newer version, on the ${listedBy} metadata replicas that have it`,
             );
     }
     return undefined;

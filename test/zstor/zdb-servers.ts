@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RespClient } from "../zdb/resp-client.ts";
 import { freePort } from "../zdb/running-server.ts";
@@ -17,7 +17,9 @@ export async function startZdb(directory: string, namespaces: readonly string[])
     mkdirSync(directory, { recursive: true });
     const port = await freePort();
     const socket = join(directory, "admin.sock");
-    const places = ["--data", join(directory, "data"), "--index", join(directory, "index")];
+    const sealKey = join(directory, "seal-key");
+    writeFileSync(sealKey, Buffer.alloc(32, 7), { mode: 0o600 });
+    const places = ["--data", join(directory, "data"), "--index", join(directory, "index"), "--seal-key-file", sealKey];
     const process = await startProcess([...places, "--port", String(port), "--admin-socket", socket]);
     const admin = await RespClient.connect({ path: socket });
     for (const name of namespaces) {
