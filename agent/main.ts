@@ -12,6 +12,8 @@ zeroform-agent metrics                    print figures of agent and engines as 
 zeroform-agent units [<life>|<name>]      print the systemd units of resources, as JSON on a line each
 zeroform-agent claim same|new             say what a machine with a copied disk is
 zeroform-agent zdb [options]              run a Zero-DB server
+zeroform-agent zdb check|repair|import|dump ...
+                                          work on the files of one that is stopped
 zeroform-agent zstor <command>            run a front end of a dispersed store, or speak to one
 zeroform-agent --version | --help
 `;

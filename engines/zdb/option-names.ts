@@ -42,7 +42,7 @@ export const isValueName = (name: string): name is ValueName => VALUES.some((val
 export const DEFAULT_PORT = 9900;
 
 export const HELP = `usage: zeroform-agent zdb [options]
-       zeroform-agent zdb check|repair|dump ...      (each tool has a --help of its own)
+       zeroform-agent zdb check|repair|import|dump ...      (each tool has a --help of its own)
 
 A Zero-DB server: an always-append key-value store that speaks the Redis protocol.
 

@@ -27,6 +27,13 @@ export function lockForReading(directory: string): () => void {
     return lock(fs.openSync(file, "r"), directory, `a server runs on ${directory}: stop it first, or take a snapshot with NSSNAPSHOT`);
 }
 
+/** The lock that a server of Zero-DB 2.x holds on each of its directories. */
+export function lockOriginal(directory: string): () => void {
+    const file = path.join(directory, ".lockfile");
+    if (!fs.existsSync(file)) return () => undefined;
+    return lock(fs.openSync(file, "r"), directory, `a Zero-DB server runs on ${directory}: stop it first`);
+}
+
 /** The same lock for a tool that changes what is there. */
 export function lockForWriting(directory: string): () => void {
     return lock(fs.openSync(path.join(directory, LOCK_FILE), "a+", 0o600), directory, `a server runs on ${directory}: stop it first`);

@@ -8,6 +8,8 @@ export interface ToolWorld {
     /** Takes the lock of a server, so that none runs meanwhile. The result gives it back. */
     lockForReading(root: string): () => void;
     lockForWriting(root: string): () => void;
+    /** The same of a server of Zero-DB 2.x. */
+    lockOriginal(root: string): () => void;
     /** Text for whoever asked: the result. */
     out(text: string): void;
     /** A line about what goes on or what was in the way. */

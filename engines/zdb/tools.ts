@@ -1,13 +1,14 @@
 import * as fs from "node:fs";
 import { errorCode, nodeDisk } from "./disk.ts";
-import { lockForReading, lockForWriting } from "./seam-lock.ts";
+import { lockForReading, lockForWriting, lockOriginal } from "./seam-lock.ts";
 import { runTool, type Tool, type ToolWorld } from "./tool.ts";
 import { CHECK } from "./tool-check.ts";
 import { DUMP } from "./tool-dump.ts";
+import { IMPORT } from "./tool-import.ts";
 import { REPAIR } from "./tool-repair.ts";
 
 /** The programs beside the server. */
-const TOOLS: Readonly<Record<string, Tool>> = { check: CHECK, repair: REPAIR, dump: DUMP };
+const TOOLS: Readonly<Record<string, Tool>> = { check: CHECK, repair: REPAIR, dump: DUMP, import: IMPORT };
 
 /** Runs the tool that the first argument names; undefined when it names none. */
 export function runNamedTool([name = "", ...argv]: readonly string[]): Promise<number> | undefined {
@@ -26,6 +27,7 @@ function systemWorld(): ToolWorld {
         disk: nodeDisk,
         lockForReading,
         lockForWriting,
+        lockOriginal,
         progress,
         out: (text) => writeOut(Buffer.from(text)),
         say: (line) => {

@@ -16,6 +16,7 @@ export async function runOn(disk: Disk, tool: Tool, ...argv: readonly string[]):
         disk,
         lockForReading: () => () => undefined,
         lockForWriting: () => () => undefined,
+        lockOriginal: () => () => undefined,
         out: (text) => {
             out += text;
         },
