@@ -52,7 +52,7 @@ function keyCursor(call: Call): undefined {
     const key = keyArgument(call, 1);
     checkRead(session, context.closed);
     const record = namespace.find(key);
-    if (!record) throw new Refusal("Key not found");
+    if (!record) throw new Refusal("Key not found", { lsn: namespace.dependency(undefined) });
     const from = reply.size;
     reply.bulk(encodeCursor({ epoch: namespace.log.epoch, lsn: record.head.lsn }));
     holdUntil(call, namespace, record.head.lsn, from);

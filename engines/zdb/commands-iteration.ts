@@ -45,7 +45,7 @@ const isComplete = ({ entries, isEnd }: ScannedKeys): boolean => isEnd || entrie
 
 function answerScan(call: Call, { entries, cursor }: ScannedKeys): undefined {
     const { reply, session } = call;
-    if (entries.length === 0) throw new Refusal("No more data");
+    if (entries.length === 0) throw new Refusal("No more data", { lsn: call.session.namespace.log.lastLsn });
     const from = reply.size;
     reply.array(2);
     reply.bulk(encodeCursor(cursor));
@@ -68,7 +68,7 @@ async function kscan(call: Call): Promise<void> {
     checkRead(session, context.closed);
     if (session.namespace.properties.mode !== "user") throw new Refusal("Index running mode doesn't support this feature");
     const keys = await keysWithPrefix(call, argument(call, 1));
-    if (keys.length === 0) throw new Refusal("No keys match");
+    if (keys.length === 0) throw new Refusal("No keys match", { lsn: session.namespace.log.lastLsn });
     const from = reply.size;
     reply.array(2);
     reply.text("0");

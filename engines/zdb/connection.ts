@@ -307,7 +307,10 @@ export class Connection implements AnswerHolder {
 
     private refuse(error: unknown): void {
         if (!(error instanceof Refusal)) throw error;
+        const from = this.replies.size;
         this.replies.error(error.message);
+        const gate = error.lsn === undefined ? undefined : this.session.namespace.log.gate(error.lsn);
+        if (gate) this.replies.hold(from, gate);
         if (error.closes) this.isClosing = true;
         this.host.turn.answered(this);
     }

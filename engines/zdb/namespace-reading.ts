@@ -44,7 +44,7 @@ export function scanNamespace(namespace: Namespace, from: Cursor | undefined, di
 export function versionOf(namespace: Namespace, key: Buffer, lsn?: number): Version {
     const { log } = namespace;
     const live = namespace.find(key);
-    if (!live) throw new Refusal("Key not found");
+    if (!live) throw new Refusal("Key not found", { lsn: namespace.dependency(undefined) });
     log.write();
     const iteration = iterationOf(namespace);
     const found = iteration.find(lsn ?? live.head.lsn);

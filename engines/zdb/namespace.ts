@@ -217,15 +217,15 @@ export class Namespace implements LogOwner {
     /** SET by the rules of the mode, after the checks of access. */
     set(key: Buffer, value: Buffer, timestamp: number): SetResult {
         const before = this.find(key);
-        if (before && this.properties.worm) throw new Refusal("Namespace is protected by worm mode");
+        if (before && this.properties.worm) throw new Refusal("Namespace is protected by worm mode", { lsn: before.head.lsn });
         const { maxsize } = this.properties;
         if (maxsize > 0 && this.liveBytes + value.length > maxsize + (before?.place.length ?? 0)) {
-            throw new Refusal("No space left on this namespace");
+            throw new Refusal("No space left on this namespace", { lsn: this.log.lastLsn });
         }
         if (this.properties.mode === "user") {
             if (key.length === 0) throw new Refusal("Invalid argument, key needed");
         } else if (key.length > 0 && !before) {
-            throw new Refusal("Invalid key, only update authorized");
+            throw new Refusal("Invalid key, only update authorized", { lsn: this.lastTombstoneLsn });
         }
 
         const checksum = payloadChecksum(value);
@@ -246,8 +246,8 @@ export class Namespace implements LogOwner {
     /** DEL of a key that exists; the LSN of its tombstone. */
     delete(key: Buffer, timestamp: number): number {
         const before = this.find(key);
-        if (!before) throw new Refusal("Key not found");
-        if (this.properties.worm) throw new Refusal("Cannot delete a key when namespace is in worm mode");
+        if (!before) throw new Refusal("Key not found", { lsn: this.lastTombstoneLsn });
+        if (this.properties.worm) throw new Refusal("Cannot delete a key when namespace is in worm mode", { lsn: before.head.lsn });
         const { lsn } = this.log.append({ kind: RECORD_KINDS.tombstone, key, payload: EMPTY, previousLsn: before.head.lsn, timestamp });
         this.lastTombstoneLsn = lsn;
         this.change({ key, before: before.place, after: undefined }, lsn);

@@ -2,11 +2,14 @@
 export class Refusal extends Error {
     /** The connection is closed after this reply: its stream cannot be understood any more. */
     readonly closes: boolean;
+    /** The record of the client's namespace that it tells of: like an answer, it waits until that may be told. */
+    readonly lsn: number | undefined;
 
-    constructor(message: string, options: { closes?: boolean } = {}) {
+    constructor(message: string, options: { closes?: boolean; lsn?: number } = {}) {
         super(message);
         this.name = "Refusal";
         this.closes = options.closes ?? false;
+        this.lsn = options.lsn;
     }
 }
 
