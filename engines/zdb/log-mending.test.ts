@@ -149,3 +149,24 @@ test("after a failed write too", async () => {
     const { standard: again } = await openStore("/data", { disk: disk.afterPowerLoss() });
     expect([readValue(again, "a"), readValue(again, "b")]).toEqual(["1", "2"]);
 });
+
+test("after a failed sync of a segment that is closed no other sync of it is believed", async () => {
+    const disk = new MemoryDisk("/data");
+    const { standard } = await openStore("/data", { disk, durability: { kind: "none" } });
+    put(standard, "k", "v");
+    disk.failSyncs = true;
+    expect(() => standard.nextSegment()).toThrow("a sync of the log failed");
+    disk.failSyncs = false;
+    await expect(standard.log.syncWritten()).rejects.toThrow("EIO");
+    expect(standard.log.syncer.syncedLsn).toBe(0);
+});
+
+test("an end while the disk fails says that not everything is on it", async () => {
+    const disk = new MemoryDisk("/data");
+    const { standard, namespaces } = await openStore("/data", { disk, durability: { kind: "none" } });
+    put(standard, "k", "v");
+    disk.failSyncs = true;
+    await expect(standard.log.commit()).rejects.toThrow("a sync of the log failed");
+    await expect(namespaces.close()).rejects.toThrow("a sync of the log failed");
+    expect(disk.openFiles).toBe(0);
+});

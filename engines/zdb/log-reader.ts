@@ -29,6 +29,8 @@ export interface ReadLog {
     readonly last: Segment | undefined;
     readonly lastLsn: number;
     readonly closedInOrder: boolean;
+    /** Everything up to here is known to have been synced when it was written. */
+    readonly syncedLsn: number;
     readonly tornBytes: number;
     /** A segment file that was only begun when the machine stopped; it holds no record. */
     readonly unfinished: string | undefined;
@@ -95,6 +97,7 @@ async function readSegments(parts: ReadingParts, opened: OpenedSegments, visitor
     const slice = new Slice();
     let expectedLsn = 1;
     let closedInOrder = false;
+    let syncedLsn = 0;
     let tornBytes = 0;
     for (const [place, segment] of segments.entries()) {
         const { header, fd } = segment;
@@ -122,6 +125,7 @@ async function readSegments(parts: ReadingParts, opened: OpenedSegments, visitor
         const source = sourceOf(disk, segment, entry.id);
         for (let record = scanner.next(); record; record = scanner.next()) {
             closedInOrder = record.head.kind === RECORD_KINDS.mark;
+            syncedLsn = Math.max(syncedLsn, record.head.lsn - 1 - record.head.unsynced);
             entry.saw(record.head.lsn, record.offset, scanner.validEnd);
             visitor.record(record, source);
             if (slice.isOver()) await slice.pause();
@@ -135,7 +139,7 @@ async function readSegments(parts: ReadingParts, opened: OpenedSegments, visitor
             else damage.push({ segment: header.number, offset, expectedLsn, why: "the end of a closed segment is unreadable" });
         }
     }
-    return { last: table.all.at(-1), lastLsn: expectedLsn - 1, closedInOrder, tornBytes, unfinished, leftovers, damage };
+    return { last: table.all.at(-1), lastLsn: expectedLsn - 1, closedInOrder, syncedLsn, tornBytes, unfinished, leftovers, damage };
 }
 
 /** Throws what the disk throws, or a DamagedBlock. */
@@ -185,7 +189,9 @@ function readHeaders(disk: DiskReader, directory: string, segments: StoredSegmen
         else damage.push({ segment: number, offset: 0, expectedLsn: 0, why: header.problem });
     }
     segments.sort((a, b) => a.header.firstLsn - b.header.firstLsn);
-    const current = segments.filter((segment) => isCurrent(segment, segments));
+    const current = segments
+        .filter((segment) => isCurrent(segment, segments))
+        .filter((segment, place, all) => !wasGivenUp(disk, segment, all[place - 1]));
     const past = segments.filter((segment) => !current.includes(segment));
     for (const { fd } of past) disk.close(fd);
     const leftovers = [...names.filter(isUnfinishedFile), ...past.map(({ header }) => segmentName(header.number))];
@@ -210,6 +216,17 @@ export function isCurrent({ header }: StoredSegment, segments: readonly StoredSe
         if (other.epoch !== header.epoch) return other.epoch > header.epoch;
         return other.generation > header.generation && header.firstLsn >= other.firstLsn && header.firstLsn <= other.lastLsn;
     });
+}
+
+/**
+ * A segment could be made but not brought to the disk, so its file was removed and the log went on in the one before: a power loss brought
+ * the file back.
+ */
+function wasGivenUp(disk: DiskReader, { header, end }: StoredSegment, before: StoredSegment | undefined): boolean {
+    if (!before || header.generation > 0 || end > SEGMENT_HEADER_BYTES) return false;
+    const scanner = new SegmentScanner(disk, before.fd, before.end, before.header);
+    for (let record = scanner.next(); record; record = scanner.next()) if (record.head.lsn >= header.firstLsn) return true;
+    return false;
 }
 
 /** Counts records and tells when the event loop should have its turn. */

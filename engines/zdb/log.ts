@@ -160,14 +160,14 @@ export class Log implements GateKeeper {
         return this.syncer.request();
     }
 
-    /** Writes and syncs everything, marks the end, closes the files. */
+    /** Writes and syncs everything, marks the end, closes the files. Throws a Refusal when something written may not be on disk. */
     async close(): Promise<void> {
         try {
             await this.mending.now();
             if (this.failure === undefined) {
                 await this.commit();
                 if (!this.endsWithMark) await this.mark();
-            }
+            } else if (this.syncer.syncedLsn < this.writtenLsn) throw new Refusal(`Cannot write data right now: ${this.failure}`);
         } finally {
             await this.release("the namespace is closed");
         }
@@ -278,6 +278,7 @@ export class Log implements GateKeeper {
             this.bytesSinceSync = 0;
             this.syncer.syncedNow();
         } catch (error) {
+            this.syncer.failed(error);
             this.mending.begin(`a sync of the log failed (${errorCode(error)})`);
             throw new Refusal(`Cannot write data right now: ${this.failure}`);
         }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Random } from "../../test/faults/random.ts";
 import { FragileDevice } from "../../test/zdb/fragile-device.ts";
-import { FragileDisk } from "../../test/zdb/fragile-disk.ts";
+import { FragileDisk, NO_TROUBLE } from "../../test/zdb/fragile-disk.ts";
 import { openStore, put, readValue, type Store } from "../../test/zdb/store.ts";
 
 const options = { segmentBytes: 400, durability: { kind: "commit" } } as const;
@@ -73,4 +73,24 @@ test.each<[what: string, name: string, work: (store: Store) => unknown]>([
         operations++;
     }
     expect(operations).toBeGreaterThan(3);
+});
+
+test("what a failed sync lost of the disk's memory is on the disk once a start has found it", async () => {
+    const device = new FragileDevice(64);
+    const random = new Random(1);
+    const disk = new FragileDisk(device, { random });
+    disk.makeDirectory("/data");
+    disk.syncDirectory("/");
+    const { standard } = await openStore("/data", { ...options, disk });
+    for (const key of ["k", "l", "m"]) put(standard, key, "v".repeat(300));
+    disk.trouble = { ...NO_TROUBLE, sync: 1 };
+    await expect(standard.log.commit()).rejects.toThrow();
+    disk.kill();
+    const next = new FragileDisk(device, { random });
+    expect((await openStore("/data", { ...options, disk: next })).standard.entries).toBe(3);
+    next.kill();
+    for (let seed = 1; seed < 20; seed++) {
+        const after = new FragileDisk(device.afterPowerLoss(new Random(seed)), { random });
+        expect((await openStore("/data", { ...options, disk: after, power })).standard.entries).toBe(3);
+    }
 });

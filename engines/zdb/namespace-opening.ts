@@ -1,6 +1,7 @@
 import * as path from "node:path";
 import { StoredCheckpoint, UnusableCheckpoint } from "./checkpoint-reader.ts";
 import { type Disk, errorCode } from "./disk.ts";
+import { READ_STEP_BYTES } from "./limits.ts";
 import { type ReadLog, readLog } from "./log-reader.ts";
 import { LostRecords } from "./lost-records.ts";
 import { type Knowledge, Namespace } from "./namespace.ts";
@@ -11,7 +12,8 @@ import { payloadChecksum, RECORD_KINDS } from "./record.ts";
 import { DamagedBlock } from "./record-blocks.ts";
 import { Unreadable } from "./record-reader.ts";
 import { createSegment, newSegmentHeader } from "./segment-files.ts";
-import { segmentName } from "./segment-header.ts";
+import { SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
+import type { Segment } from "./segments.ts";
 import type { Sidecars } from "./sidecars.ts";
 
 /** Makes the log of a new namespace in an empty directory. */
@@ -196,7 +198,10 @@ function begin(parts: NamespaceParts, namespace: Namespace, { read, problems, lo
     const fd = failure ? disk.openForRead(file) : disk.openForAppend(file);
     try {
         // What a killed process left in the page cache is promised from here on.
-        if (!failure) disk.syncNow(fd);
+        if (!failure) {
+            if (!read.closedInOrder) writeAgain(disk, fd, read.last, read.syncedLsn);
+            disk.syncNow(fd);
+        }
     } catch (error) {
         disk.close(fd);
         throw error;
@@ -214,6 +219,18 @@ function mendEnd({ disk, log }: NamespaceParts, name: string, directory: string,
     if (!read.last || read.tornBytes === 0) return;
     truncateFile(disk, path.join(directory, segmentName(read.last.header.number)), read.last.endOffset);
     log(`namespace ${name}: cut ${read.tornBytes} bytes of an unfinished write after record ${read.lastLsn}`);
+}
+
+/**
+ * What was not known to be synced is written over itself: after a sync that failed the system takes for clean what never reached the disk,
+ * and the next sync would say yes without writing it.
+ */
+function writeAgain(disk: Disk, fd: number, { marks, endOffset }: Segment, syncedLsn: number): void {
+    const piece = Buffer.allocUnsafe(READ_STEP_BYTES);
+    for (let at = marks?.count ? marks.offset(marks.find(syncedLsn + 1)) : SEGMENT_HEADER_BYTES; at < endOffset; at += piece.length) {
+        const length = disk.read(fd, piece, 0, Math.min(piece.length, endOffset - at), at);
+        disk.write(fd, piece, 0, length, at);
+    }
 }
 
 function truncateFile(disk: Disk, file: string, length: number): void {

@@ -102,14 +102,20 @@ export class Namespaces {
             const doomed = path.join(this.root, `${DELETED_PREFIX}${randomBytes(8).toString("hex")}`);
             try {
                 disk.rename(namespace.directory, doomed);
-                disk.syncDirectory(this.root);
             } catch (error) {
                 throw new Refusal(`Could not delete this namespace (${errorCode(error)})`);
             }
+            // Gone for everybody from here on, whatever the disk says: the next start would remove what is still written into it.
             this.forget(namespace);
             await namespace.log.abandon();
-            this.removeLater(doomed);
             this.removeIndex(name);
+            try {
+                disk.syncDirectory(this.root);
+            } catch (error) {
+                throw new Refusal(`Could not delete this namespace for good (${errorCode(error)}): after a power loss it may be back`);
+            }
+            // Not before: it must not come back in parts.
+            this.removeLater(doomed);
         });
     }
 
@@ -238,8 +244,19 @@ export class Namespaces {
             return namespace;
         } catch (error) {
             await namespace?.log.abandon();
+            this.takeBack(path.join(this.root, name), unborn);
             this.removeLater(unborn);
             throw error;
+        }
+    }
+
+    /** A new namespace got its name, but not durably. */
+    private takeBack(place: string, unborn: string): void {
+        const { disk } = this.parts;
+        try {
+            if (disk.exists(place) && !disk.exists(unborn)) disk.rename(place, unborn);
+        } catch {
+            // The next start finds it, empty.
         }
     }
 

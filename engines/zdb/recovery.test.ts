@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { drop, openStore, put, readValue, type Store } from "../../test/zdb/store.ts";
 import { RECORD_HEAD_BYTES } from "./record.ts";
-import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
+import { newSegmentHeader } from "./segment-files.ts";
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./segment-header.ts";
 
 /** What the log says after its first n records. */
 const HISTORY: readonly Readonly<Record<string, string>>[] = [
@@ -186,6 +187,24 @@ describe("a machine without power", () => {
 });
 
 describe("segments", () => {
+    test("one that was made in vain, and came back without a record while the log went on in the one before, is removed", async () => {
+        const disk = new MemoryDisk("/data");
+        const { standard, namespaces } = await openStore("/data", { disk });
+        for (const key of ["a", "b", "c"]) put(standard, key, "v");
+        const header = newSegmentHeader(standard.log.epoch, 1, 2, 1, 4096);
+        const left = disk.copy();
+        left.replace("/data/default/d1", encodeSegmentHeader(header));
+        await namespaces.close();
+        for (const last of [left, left.copy()]) {
+            const again = await openStore("/data", { disk: last });
+            expect(again.standard.disturbance).toBeUndefined();
+            expect(again.standard.entries).toBe(3);
+            put(again.standard, "d", "v");
+            expect(last.list("/data/default")).toEqual(["d0"]);
+            await again.namespaces.close();
+        }
+    });
+
     test("a missing one, a damaged header and a torn end of a closed one are damage; one that was only begun is not", async () => {
         const disk = new MemoryDisk("/data");
         const store = await openStore("/data", { disk, segmentBytes: 400 });

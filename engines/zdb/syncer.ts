@@ -75,6 +75,11 @@ export class Syncer {
         this.acknowledge();
     }
 
+    /** A sync of the owner failed: the next one may say yes without having written what that one lost, so none counts any more. */
+    failed(error: unknown): void {
+        this.failure ??= error;
+    }
+
     /** Resolves once all that is written now is synced; rejects when that fails. */
     async request(): Promise<void> {
         const target = this.writtenLsn;
@@ -144,6 +149,7 @@ export class Syncer {
             this.parts.advanced();
             return;
         }
+        if (this.failure !== undefined) return;
         this.syncedLsn = Math.max(this.syncedLsn, target);
         // What was written meanwhile is at most as old as the start of this sync.
         this.oldestUnsyncedMs = this.writtenLsn > this.syncedLsn ? startedMs : undefined;

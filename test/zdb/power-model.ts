@@ -17,6 +17,8 @@ export class NamespaceModel {
     mayBeAbsent = false;
     /** It was being emptied. */
     mayBeEmpty = false;
+    /** It is to be read again before anything is said about it. */
+    isVague = false;
     private base = new Map<string, string>();
     private effects: Effect[] = [];
     /** So many of them must stay. */
