@@ -197,7 +197,7 @@ function outcome(run: () => { outcome: string; key: Buffer } | undefined): unkno
 }
 
 describe.each(["user", "seq"] as const)("a namespace of mode %s", (mode) => {
-    test("does what a map does, over small segments, restarts and kills", async () => {
+    test("does what a map does, over small segments, restarts and kills", { timeout: Math.max(120_000, RUNS * 500) }, async () => {
         await fc.assert(
             fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80, size: "max" }), fc.nat({ max: 2 }), (steps, kept) =>
                 follow(mode, steps, kept),
