@@ -97,15 +97,15 @@ describe("interval", () => {
     test("answers go before the sync, pause when one takes longer than the interval, and go on when it ends", async () => {
         const { disk, timers, ask } = await open({ kind: "interval", ms: 1000 });
         disk.holdSyncs = true;
-        expect(answer(await after(ask("SET", "there", "1")))).toBe("$5\r\nthere\r\n");
+        expect(answer(await told(ask("SET", "there", "1")))).toBe("$5\r\nthere\r\n");
         timers.advance(500);
         await turns();
-        expect(answer(await after(ask("SET", "there", "2")))).toBe("$5\r\nthere\r\n");
+        expect(answer(await told(ask("SET", "there", "2")))).toBe("$5\r\nthere\r\n");
         timers.advance(501);
         const paused = [ask("SET", "there", "3"), ask("GET", "there"), ask("DEL", "gone"), ask("GET", "gone"), ask("DEL", "gone")];
         await turns();
         expect(paused.map(answer)).toEqual(["", "", "", "", ""]);
-        expect(answer(await after(ask("GET", "same")))).toBe("$1\r\n1\r\n");
+        expect(answer(await told(ask("GET", "same")))).toBe("$1\r\n1\r\n");
         disk.releaseSyncs();
         await turns();
         expect(paused.map(answer)).toEqual(["$5\r\nthere\r\n", "$1\r\n3\r\n", "+OK\r\n", "$-1\r\n", "-Key not found\r\n"]);
@@ -124,7 +124,7 @@ describe("none", () => {
     });
 });
 
-async function after(socket: FakeSocket): Promise<FakeSocket> {
+async function told(socket: FakeSocket): Promise<FakeSocket> {
     await turns();
     return socket;
 }
