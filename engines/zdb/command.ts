@@ -36,6 +36,8 @@ export interface CommandContext {
     readonly readBudget: InputBudget;
     /** Everybody is told about private namespaces. */
     readonly showsAll: boolean;
+    /** Closed segments are read through in the background. */
+    readonly scrubs: boolean;
     /** STOP of an administrator ends the server. */
     readonly allowsStop: boolean;
     stop(): void;

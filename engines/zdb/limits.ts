@@ -100,3 +100,11 @@ export const RESERVE_BYTES = 4 * MIB;
 export const RESERVE_STEP_BYTES = 256 * KIB;
 /** After a full disk was seen, writes are refused this long before the disk is tried again. */
 export const DISK_FULL_PAUSE_MS = 1000;
+
+/** What the scrub reads in a second when no option says otherwise: a disk of 1 TB in a day and a half. */
+export const SCRUB_BYTES_PER_SECOND = 8 * MIB;
+/** Read at once; its checksums take less than a millisecond. */
+export const SCRUB_STEP_BYTES = 256 * KIB;
+/** From the start to the first round, and from the beginning of a round to that of the next one, when it does not take longer. */
+export const SCRUB_START_MS = 10 * 60_000;
+export const SCRUB_PERIOD_MS = 24 * 3_600_000;

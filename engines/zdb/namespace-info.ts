@@ -65,12 +65,19 @@ export function namespaceInfo(namespace: Namespace, context: CommandContext, for
         ["durability", namespace.durabilityText],
         ["history", formatRetention(properties.history)],
         ["state", namespace.disturbance?.replaceAll(": ", ", ") ?? "ok"],
+        ["scrub", context.scrubs ? scrubText(namespace) : "off"],
         ["tls", tlsText(properties)],
         ["listen", quoted(formatListen(properties.listen))],
         ["listening", context.listeners.stateOf(properties)],
         ...figures(namespace),
     );
     return textOf(lines);
+}
+
+/** Ours: what the scrub found, and when it was through, in Unix seconds. */
+function scrubText({ scrubbed: { endedMs, damaged } }: Namespace): string {
+    const when = endedMs === undefined ? "not through yet" : `through at ${Math.floor(endedMs / 1000)}`;
+    return damaged === 0 ? `ok (${when})` : `${damaged} damaged (${when})`;
 }
 
 /** Ours: what it takes on disk, and what was done since it was opened. */

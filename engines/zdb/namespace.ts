@@ -70,6 +70,8 @@ export class Namespace implements LogOwner {
     /** Live key bytes, for the size of the index. */
     keyBytes = 0;
     readErrors = 0;
+    /** When the last scrub through it ended (Unix milliseconds; undefined: none has), and how many damaged records were found. */
+    scrubbed: { readonly endedMs: number | undefined; readonly damaged: number } = { endedMs: undefined, damaged: 0 };
     writeErrors = 0;
     lastReadErrorS = 0;
     lastWriteErrorS = 0;
@@ -430,7 +432,8 @@ export class Namespace implements LogOwner {
         return record;
     }
 
-    private sawReadError(): void {
+    /** The disk did not give what was written. */
+    sawReadError(): void {
         this.readErrors++;
         this.lastReadErrorS = unixSeconds();
     }

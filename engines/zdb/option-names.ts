@@ -26,6 +26,7 @@ export const VALUES = [
     "datasize",
     "maxsize",
     "rotate",
+    "scrub",
     "erase-after",
     "hook",
     "logfile",
@@ -74,6 +75,8 @@ A Zero-DB server: an always-append key-value store that speaks the Redis protoco
   --rotate <seconds>      a namespace that was written to begins a new segment after that time
   --erase-after <hours>   what was overwritten or deleted is gone from the disk after that time, at the latest
                           (default 168; 0: when compaction comes to it)
+  --scrub <size>          how much of the closed segments is read in a second in the background to find damage
+                          (default 8M; 0: nothing)
   --hook <file>           program that is run at events; compaction is off then, so that closed segments stay as they are
   --seal-key-file <file>  32 random bytes (0600) that seal passwords on disk
   --config <file>         JSON with these names as keys, so that no secret is in the process list;

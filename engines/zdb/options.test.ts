@@ -35,6 +35,7 @@ describe("options", () => {
             hook: undefined,
             datasize: undefined,
             rotateS: 0,
+            scrubBytesPerSecond: 8 * 1024 * 1024,
             eraseAfterHours: 168,
             background: false,
             logfile: undefined,

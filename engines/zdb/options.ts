@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { errorCode } from "./disk.ts";
 import { DEFAULT_DURABILITY, type Durability, parseDurability } from "./durability.ts";
-import { ERASE_AFTER_HOURS, MAX_ADMIN_PASSWORD_BYTES } from "./limits.ts";
+import { ERASE_AFTER_HOURS, MAX_ADMIN_PASSWORD_BYTES, SCRUB_BYTES_PER_SECOND } from "./limits.ts";
 import { formatAddress, type ListenAddress, parseAddress } from "./listen-address.ts";
 import { DEFAULT_PORT, type Flag, isFlag, isValueName, type ValueName } from "./option-names.ts";
 import type { Mode } from "./properties.ts";
@@ -39,6 +39,8 @@ export interface ServerOptions {
     readonly rotateS: number;
     /** After how many hours what was overwritten or deleted is gone from the disk; 0 for when compaction comes to it. */
     readonly eraseAfterHours: number;
+    /** How much of the closed segments is read in a second to find damage; 0 for nothing. */
+    readonly scrubBytesPerSecond: number;
     readonly background: boolean;
     readonly logfile: string | undefined;
     readonly verbose: boolean;
@@ -61,6 +63,8 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { k: KIB, M: KIB ** 2, G: K
 /** Offsets in a segment have 32 bits. */
 const MIN_DATASIZE = 512 * KIB;
 const MAX_DATASIZE = 4 * KIB ** 3 - 2;
+/** Slower than that a round would never end. */
+const MIN_SCRUB_BYTES = 4 * KIB;
 const MAX_ROTATE_S = 365 * 24 * 3600;
 const MAX_ERASE_HOURS = 10 * 365 * 24;
 
@@ -170,6 +174,7 @@ function serverOptions(given: Given): ServerOptions {
         hook: given.one("hook"),
         datasize: datasize(given.one("datasize")),
         rotateS: wholeNumber("rotate", given.one("rotate") ?? "0", MAX_ROTATE_S),
+        scrubBytesPerSecond: scrubRate(given.one("scrub")),
         eraseAfterHours: wholeNumber("erase-after", given.one("erase-after") ?? String(ERASE_AFTER_HOURS), MAX_ERASE_HOURS),
         background: given.flags.has("background"),
         logfile: given.one("logfile"),
@@ -202,11 +207,22 @@ function tlsFiles(given: Given): TlsFiles | undefined {
     throw new StartError("TLS needs both --tls-cert and --tls-key");
 }
 
-/** Bytes, or a decimal with k, M, G or T, as the original reads it. */
+/** Bytes, or a decimal with k, M, G or T, as the original reads it; NaN for anything else. */
+function sizeOf(text: string): number {
+    const match = /^(\d{1,12}(?:\.\d{1,6})?)([kMGT]?)$/.exec(text);
+    return match ? Math.floor(Number(match[1]) * (SIZE_UNITS[match[2] ?? ""] ?? 1)) : Number.NaN;
+}
+
+function scrubRate(text: string | undefined): number {
+    if (text === undefined) return SCRUB_BYTES_PER_SECOND;
+    const bytes = sizeOf(text);
+    if (bytes === 0 || (bytes >= MIN_SCRUB_BYTES && bytes <= MAX_DATASIZE)) return bytes;
+    throw new StartError(`--scrub is 0, or ${MIN_SCRUB_BYTES} to ${MAX_DATASIZE} bytes in a second, such as 8M, not ${text}`);
+}
+
 function datasize(text: string | undefined): number | undefined {
     if (text === undefined) return undefined;
-    const match = /^(\d{1,12}(?:\.\d{1,6})?)([kMGT]?)$/.exec(text);
-    const bytes = match ? Math.floor(Number(match[1]) * (SIZE_UNITS[match[2] ?? ""] ?? 1)) : Number.NaN;
+    const bytes = sizeOf(text);
     if (bytes >= MIN_DATASIZE && bytes <= MAX_DATASIZE) return bytes;
     throw new StartError(`--datasize is ${MIN_DATASIZE} to ${MAX_DATASIZE} bytes, such as 64M, not ${text}`);
 }

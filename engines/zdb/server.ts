@@ -23,6 +23,7 @@ import { OwnListeners } from "./own-listeners.ts";
 import { bootId, PowerRecord } from "./power.ts";
 import { StartError } from "./refusal.ts";
 import { Rotation } from "./rotation.ts";
+import { Scrub } from "./scrub.ts";
 import { readSealKey } from "./seal.ts";
 import { collectGarbage } from "./seam-garbage.ts";
 import { lockDirectory } from "./seam-lock.ts";
@@ -70,6 +71,7 @@ export class Server {
     private readonly hooks: Hooks;
     private readonly watches: Watches;
     private readonly rotation: Rotation;
+    private readonly scrub: Scrub;
     private readonly erasure: Erasure;
     private readonly power: PowerRecord;
     private readonly unlock: () => void;
@@ -96,6 +98,13 @@ export class Server {
         });
         this.erasure = new Erasure({ timers, hours: options.eraseAfterHours, namespaces: () => this.namespaces.all() });
         this.rotation = new Rotation({ timers, log, seconds: options.rotateS, namespaces: () => this.namespaces.all() });
+        this.scrub = new Scrub({
+            timers,
+            log,
+            bytesPerSecond: options.scrubBytesPerSecond,
+            namespaces: () => this.namespaces.all(),
+            nowMs: () => Date.now(),
+        });
         this.ownListeners = new OwnListeners((socket, entrance) => this.accept(socket, entrance), this.tls);
         this.listeners = new Listeners({ timers, log, tls: this.tls, accept: (socket, entrance) => this.accept(socket, entrance) });
         this.namespaces = new Namespaces(this.namespaceParts(), path.resolve(options.data), options.mode);
@@ -114,6 +123,7 @@ export class Server {
         if (this.options.adminSocket) await this.ownListeners.openSocket(this.options.adminSocket, "admin");
         await this.rearrange();
         if (this.options.rotateS > 0) this.rotation.start();
+        this.scrub.start();
         this.erasure.start();
         const code = await this.hooks.fire("ready");
         if (code !== 0) throw new StartError(`the hook ready of ${this.options.hook} ended with ${code}`);
@@ -170,6 +180,7 @@ export class Server {
     async stop(): Promise<void> {
         this.isStopping = true;
         this.rotation.stop();
+        await this.scrub.stop();
         this.erasure.stop();
         this.stopCollecting();
         this.ownListeners.close();
@@ -237,6 +248,7 @@ export class Server {
             closed: this.options.closed,
             showsAll: this.options.showAll,
             allowsStop: this.options.allowStop,
+            scrubs: this.options.scrubBytesPerSecond > 0,
             sealsSecrets: this.options.sealKeyFile !== undefined,
             stop: () => this.askStop(),
             isCommand,

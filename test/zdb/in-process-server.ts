@@ -118,6 +118,7 @@ export async function inProcessServer(segmentBytes: number, options: StoreOption
         indexDirectory: "/index",
         showsAll: false,
         allowsStop: false,
+        scrubs: true,
         sealsSecrets: false,
         stop: () => undefined,
         isCommand,
