@@ -94,6 +94,12 @@ export class ApiServer {
                 return sendJson(socket, { result: explain(store) });
             case "check":
                 return sendJson(socket, { result: await checkObject(store, asked.name) });
+            case "scrub":
+                return sendJson(socket, { result: await store.caretaker.scrub() });
+            case "sweep":
+                return sendJson(socket, { result: await store.caretaker.sweep() });
+            case "rotate-wrapping":
+                return sendJson(socket, { result: (await store.rotateWrapping()) ?? null });
             case "repair":
                 await store.caretaker.round();
                 return sendJson(socket, { result: statusOf(store) });

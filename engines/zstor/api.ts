@@ -18,6 +18,9 @@ export const request = z.discriminatedUnion("op", [
     z.strictObject({ op: z.literal("explain") }),
     z.strictObject({ op: z.literal("check"), name: z.string() }),
     z.strictObject({ op: z.literal("repair") }),
+    z.strictObject({ op: z.literal("scrub") }),
+    z.strictObject({ op: z.literal("sweep") }),
+    z.strictObject({ op: z.literal("rotate-wrapping") }),
 ]);
 
 export type Request = z.infer<typeof request>;

@@ -1,13 +1,25 @@
 import { BackendError } from "./backend.ts";
 import type { Engine } from "./engine.ts";
 import { forgetDrafts, forgetOld, freeGarbage } from "./freeing.ts";
-import { CARE_MS, REPAIR_AT_ONCE, REPAIR_LONGEST_PAUSE_MS, REPAIR_PAUSE_MS } from "./limits.ts";
+import { CARE_MS, REPAIR_AT_ONCE, REPAIR_LONGEST_PAUSE_MS, REPAIR_PAUSE_MS, VERIFY_EVERY_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { StripeId } from "./record.ts";
 import { deficientLayouts, repairStripe } from "./repair.ts";
 import type { Replicas } from "./replicas.ts";
+import { rewrapSome } from "./rewrapping.ts";
+import { Scrubber, type ScrubResult } from "./scrub.ts";
 import { jittered } from "./surroundings.ts";
+import { Sweeper, type SweepResult } from "./sweep.ts";
 import { tidyReplica } from "./tidying.ts";
+
+export interface CareTimes {
+    readonly deadAfterMs: number;
+    readonly scrubMs: number;
+    readonly sweepDelayMs: number;
+}
+
+/** Said by a person after a recovery: the metadata that were found are the newest. */
+const CONFIRMED = "sweep confirmed";
 
 /**
  * Does what the metadata say is owed: repairs, frees, drops left-overs, brings metadata replicas up to date. Nothing of it is remembered
@@ -17,6 +29,8 @@ export class Caretaker {
     private readonly engine: Engine;
     private readonly replicas: Replicas;
     readonly deadAfterMs: number;
+    readonly scrubber: Scrubber;
+    private readonly sweeper: Sweeper;
     private readonly pauses = new Map<StripeId, { readonly untilMs: number; readonly ms: number }>();
     private cancel: (() => void) | undefined;
     private work: Promise<void> = Promise.resolve();
@@ -25,17 +39,22 @@ export class Caretaker {
     private tidiedFor = -1;
     repairedShards = 0;
 
-    constructor(engine: Engine, replicas: Replicas, deadAfterMs: number) {
+    private readonly sweepEveryMs: number;
+    private sweptMs = 0;
+    private verifiedMs = 0;
+
+    constructor(engine: Engine, replicas: Replicas, { deadAfterMs, scrubMs, sweepDelayMs }: CareTimes) {
         this.engine = engine;
         this.replicas = replicas;
         this.deadAfterMs = deadAfterMs;
+        this.scrubber = new Scrubber(engine, scrubMs);
+        this.sweeper = new Sweeper(engine, sweepDelayMs);
+        this.sweepEveryMs = sweepDelayMs / 4;
     }
 
     start(): void {
         if (this.stopped) return;
-        this.cancel = this.engine.surroundings.clock.after(CARE_MS, () => {
-            this.work = this.round().then(() => this.start());
-        });
+        this.cancel = this.engine.surroundings.clock.after(CARE_MS, () => void this.round().then(() => this.start()));
     }
 
     async stop(): Promise<void> {
@@ -45,13 +64,74 @@ export class Caretaker {
     }
 
     /** Everything once. A part that cannot be done now does not keep the others. */
-    async round(): Promise<void> {
-        if (this.engine.journal.failure) return;
+    round(): Promise<void> {
+        return this.alone(() => this.everything());
+    }
+
+    /** Compares every shard with what was written, and repairs. */
+    scrub(): Promise<ScrubResult> {
+        return this.alone(async () => {
+            const result = await this.scrubber.pass();
+            await this.attempt("repair", () => this.repair());
+            return result;
+        });
+    }
+
+    /** Deletes orphans that are old enough; from now on that is done by itself. */
+    sweep(): Promise<SweepResult> {
+        this.confirmSweep();
+        return this.alone(() => this.sweeper.sweep());
+    }
+
+    /** For a store whose metadata are known to be the newest: it was just made, or a person says so. */
+    confirmSweep(): void {
+        this.engine.view.setNote(CONFIRMED, "yes");
+    }
+
+    get sweepsByItself(): boolean {
+        return this.engine.view.note(CONFIRMED) !== undefined;
+    }
+
+    /** Looks through all metadata replicas with the next round. */
+    tidyAgain(): void {
+        this.tidiedFor = -1;
+    }
+
+    /** One after the other: a sweep must not see what a repair is just bringing back. */
+    private alone<T>(work: () => Promise<T>): Promise<T> {
+        const result = this.work.then(work);
+        this.work = result.then(
+            () => undefined,
+            () => undefined,
+        );
+        return result;
+    }
+
+    private async everything(): Promise<void> {
+        if (this.engine.journal.failure || this.stopped) return;
+        await this.attempt("verify the epoch", () => this.verify());
         await this.attempt("repair", () => this.repair());
         await this.attempt("drop drafts", () => forgetDrafts(this.engine));
         await this.attempt("drop old generations", () => forgetOld(this.engine));
         await this.attempt("free stripes", () => freeGarbage(this.engine));
         await this.attempt("bring metadata replicas up to date", () => this.tidy());
+        await this.attempt("wrap keys anew", () => rewrapSome(this.engine));
+        await this.attempt("scrub", () => this.scrubber.round());
+        await this.attempt("sweep", () => this.sweepNowAndThen());
+    }
+
+    private async verify(): Promise<void> {
+        const nowMs = this.engine.surroundings.clock.nowMs();
+        if (nowMs - this.verifiedMs < VERIFY_EVERY_MS) return;
+        this.verifiedMs = nowMs;
+        await this.engine.journal.verify();
+    }
+
+    private async sweepNowAndThen(): Promise<void> {
+        const nowMs = this.engine.surroundings.clock.nowMs();
+        if (!this.sweepsByItself || nowMs - this.sweptMs < this.sweepEveryMs) return;
+        this.sweptMs = nowMs;
+        await this.sweeper.sweep();
     }
 
     private async attempt(what: string, work: () => Promise<unknown>): Promise<void> {

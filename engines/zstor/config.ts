@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { z } from "zod";
 import { parseBackendUrl } from "./backend-url.ts";
-import { DEAD_AFTER_MS, MAX_SHARDS } from "./limits.ts";
+import { DEAD_AFTER_MS, MAX_SHARDS, SCRUB_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { NewStore } from "./store.ts";
 import type { BackendConfig, StoreSettings } from "./store-record.ts";
@@ -19,6 +19,8 @@ const backend = z.strictObject({
 const file = z.strictObject({
     /** Seals the store record; whoever has it and one metadata url has everything. */
     secret: z.string().min(16),
+    /** What the store was sealed with before: when it still is, it is sealed with `secret` instead. */
+    previousSecret: z.string().optional(),
     socket: z.string(),
     /** SQLite file that can be thrown away. */
     view: z.string(),
@@ -35,14 +37,18 @@ const file = z.strictObject({
     compression: z.boolean().default(true),
     keepGenerations: z.number().int().min(1).default(1),
     deadAfterMs: z.number().int().min(0).default(DEAD_AFTER_MS),
+    /** Every shard is compared once in this time; 0: only when asked. @default 30 days */
+    scrubMs: z.number().int().min(0).default(SCRUB_MS),
 });
 
 export interface FrontEndConfig {
     readonly secret: string;
+    readonly previousSecret: string | undefined;
     readonly socket: string;
     readonly view: string;
     readonly metadata: readonly string[];
     readonly deadAfterMs: number;
+    readonly scrubMs: number;
     readonly settings: StoreSettings;
     readonly writeQuorum: number;
     readonly backends: readonly WantedBackend[] | undefined;
@@ -69,13 +75,15 @@ export function parseConfig(text: string, path: string): FrontEndConfig {
         const words = parsed.error.issues.map(({ path: field, code, message }) => `${field.join(".") || code}: ${message}`);
         throw new StoreError("invalid", `${path}: ${words.join("; ")}`);
     }
-    const { secret, socket, view, metadata, writeQuorum, backends, deadAfterMs, ...settings } = parsed.data;
+    const { secret, previousSecret, scrubMs, socket, view, metadata, writeQuorum, backends, deadAfterMs, ...settings } = parsed.data;
     if (settings.dataShards + settings.parityShards > MAX_SHARDS)
         throw new StoreError("invalid", `${path}: dataShards and parityShards are ${MAX_SHARDS} together at most`);
     if (settings.minParity > settings.parityShards) throw new StoreError("invalid", `${path}: minParity is at most parityShards`);
     for (const url of metadata) parseBackendUrl(url);
     return {
         secret,
+        previousSecret,
+        scrubMs,
         socket,
         view,
         metadata,

@@ -54,6 +54,9 @@ export class Journal {
     private snapshotSize = 0;
     /** Why nothing is written any more. */
     private ended: StoreError | undefined;
+    /** Comes when nothing is written any more. */
+    readonly ending: Promise<StoreError>;
+    private tellOfEnd: (error: StoreError) => void = () => undefined;
     /** Of the last writer that this journal was. */
     epoch = 0;
     /** Counts the times that another writer was in between: what was begun before such a time cannot be finished. */
@@ -61,6 +64,9 @@ export class Journal {
 
     constructor(parts: JournalParts) {
         this.parts = parts;
+        this.ending = new Promise((resolve) => {
+            this.tellOfEnd = resolve;
+        });
     }
 
     /** Takes over from whoever wrote before. Rejects with `no-quorum`, `superseded`, `rolled-back` or `lost`. */
@@ -83,6 +89,12 @@ export class Journal {
         });
     }
 
+    /** Rejects when this is not the writer any more, or too few replicas say that it is. */
+    async verify(): Promise<void> {
+        if (this.ended) throw this.ended;
+        if (this.writer) await this.verifyEpoch(this.writer);
+    }
+
     get live(): Live | undefined {
         return this.writer && { writer: this.writer, batches: this.batches, snapshot: this.snapshot };
     }
@@ -102,6 +114,7 @@ export class Journal {
 
     private end(error: StoreError): void {
         this.ended ??= error;
+        this.tellOfEnd(this.ended);
         this.writer = undefined;
         this.refuseWaiting(this.ended);
     }
@@ -180,7 +193,7 @@ export class Journal {
                 const value = await backend.get(EPOCH_KEY);
                 const current = value && openEpoch(keys, storeId, value);
                 if (current === writer) return;
-                if (current !== undefined && epochOf(current) >= epochOf(writer)) later = current;
+                if (current !== undefined && epochOf(current) >= epochOf(writer) && !this.own.has(current)) later = current;
                 throw new BackendError("refused", current === undefined ? "has no epoch record" : `has epoch ${epochOf(current)}`);
             });
         } catch (error) {

@@ -70,3 +70,15 @@ export const DEAD_AFTER_MS = 10 * 60_000;
 /** Connections to one namespace, so that a small request need not wait behind a large value. */
 export const CONNECTIONS = 2;
 export const CONNECT_MS = 5_000;
+/** Orphans that are remembered; more are found when these are gone. */
+export const MARKS_AT_ONCE = 200_000;
+/** An orphan is deleted when it has been one for so long; it is looked for four times as often. */
+export const SWEEP_DELAY_MS = 24 * 3_600_000;
+/** Every shard is read and compared once in this time. */
+export const SCRUB_MS = 30 * 24 * 3_600_000;
+/** Stripes that are scrubbed before other work has its turn. */
+export const SCRUB_AT_ONCE = 16;
+/** How often a front end that writes nothing looks whether it still is the one. */
+export const VERIFY_EVERY_MS = 10_000;
+/** Data keys that are wrapped anew in a batch of the journal. */
+export const REWRAPS_AT_ONCE = 1000;

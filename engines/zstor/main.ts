@@ -12,7 +12,10 @@ zeroform-agent zstor range <name> <offset> <length>
 zeroform-agent zstor stat|history|check <name>    as JSON
 zeroform-agent zstor ls [<prefix>] [--after <name>] [--limit n]
 zeroform-agent zstor rm <name>
-zeroform-agent zstor status|explain|repair        as JSON
+zeroform-agent zstor status|explain               as JSON: what could still be lost; where a stripe would go now, and why
+zeroform-agent zstor repair|scrub                 do what is owed now; compare every shard with what was written
+zeroform-agent zstor sweep                        delete shards that nothing has named for a day; says that the metadata are the newest
+zeroform-agent zstor rotate-wrapping              wrap all data keys with another key
 All but serve take --socket <path> of the front end.
 `;
 
@@ -91,6 +94,9 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
         case "status":
         case "explain":
         case "repair":
+        case "scrub":
+        case "sweep":
+        case "rotate-wrapping":
             return print(await client.call({ op: command }));
         default:
             process.stderr.write(USAGE);

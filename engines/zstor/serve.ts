@@ -17,6 +17,7 @@ export async function serve(config: FrontEndConfig, log: (line: string) => void,
         codec,
         viewPath: config.view,
         deadAfterMs: config.deadAfterMs,
+        scrubMs: config.scrubMs,
     };
     const store = await opened(parts, config);
     const server = new ApiServer(store);
@@ -25,7 +26,9 @@ export async function serve(config: FrontEndConfig, log: (line: string) => void,
         store.caretaker.start();
         await server.listen(config.socket);
         log("ready");
-        log(`${await stopped}, stopping`);
+        const why = await Promise.race([stopped, store.journal.ending]);
+        if (why instanceof StoreError) throw why;
+        log(`${why}, stopping`);
     } finally {
         server.close();
         await store.close();
@@ -34,11 +37,16 @@ export async function serve(config: FrontEndConfig, log: (line: string) => void,
 }
 
 async function opened(parts: StoreParts, config: FrontEndConfig): Promise<Store> {
-    const { secret, metadata, view } = config;
+    const { secret, previousSecret, metadata, view } = config;
     const hasSeenStore = existsSync(view) && statSync(view).size > 0;
     try {
         return await openStore(parts, secret, metadata);
     } catch (error) {
+        if (previousSecret !== undefined && error instanceof StoreError && error.failure === "invalid") {
+            const store = await openStore(parts, previousSecret, metadata);
+            await store.rotateSecret(secret);
+            return store;
+        }
         if (!(error instanceof StoreError) || error.failure !== "not-found") throw error;
         if (hasSeenStore)
             throw new StoreError(
@@ -47,7 +55,9 @@ async function opened(parts: StoreParts, config: FrontEndConfig): Promise<Store>
             );
         if (config.backends === undefined) throw error;
         await createStore(parts, secret, newStoreOf(config));
-        return await openStore(parts, secret, metadata);
+        const store = await openStore(parts, secret, metadata);
+        store.caretaker.confirmSweep();
+        return store;
     }
 }
 

@@ -3,7 +3,7 @@ import { simulate } from "../../test/zstor/simulation.ts";
 
 /** `ZEROFORM_SEED` begins elsewhere, `ZEROFORM_ZSTOR_SEEDS` runs more of them. */
 const FIRST = Number(process.env.ZEROFORM_SEED ?? 1);
-const COUNT = Number(process.env.ZEROFORM_ZSTOR_SEEDS ?? 25);
+const COUNT = Number(process.env.ZEROFORM_ZSTOR_SEEDS ?? 15);
 
 test("whatever happens within the promise, what was acknowledged comes back byte for byte", {
     timeout: 600_000 * Math.max(1, COUNT / 1000),

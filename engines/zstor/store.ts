@@ -9,7 +9,7 @@ import { readObject } from "./get.ts";
 import { Journal } from "./journal.ts";
 import { StoreKeys } from "./keys.ts";
 import { Layouts } from "./layouts.ts";
-import { DEAD_AFTER_MS, MAX_NAME_BYTES, STRIPES_IN_FLIGHT } from "./limits.ts";
+import { DEAD_AFTER_MS, MAX_NAME_BYTES, SCRUB_MS, STRIPES_IN_FLIGHT, SWEEP_DELAY_MS } from "./limits.ts";
 import { keyOf } from "./metadata-key.ts";
 import { type ObjectInfo, type ObjectStore, type PutOptions, type Range, StoreError } from "./object-api.ts";
 import { Packer } from "./packer.ts";
@@ -19,10 +19,12 @@ import type { StripeId } from "./record.ts";
 import { checkQuorum, Replicas } from "./replicas.ts";
 import { NONCE_BYTES } from "./sealing.ts";
 import { Slots } from "./slots.ts";
-import { type BackendConfig, type StoreConfig, type StoreSettings, sealStoreRecord } from "./store-record.ts";
+import { type BackendConfig, type StoreConfig, type StoreSettings, sealingKey, sealStoreRecord } from "./store-record.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { type Generation, View } from "./view.ts";
 import { writerId } from "./writer.ts";
+
+const SALT_BYTES = 32;
 
 /** What a store needs of the world. */
 export interface StoreParts {
@@ -32,6 +34,9 @@ export interface StoreParts {
     /** SQLite file of the view, or `:memory:`. */
     readonly viewPath: string;
     readonly deadAfterMs?: number;
+    /** Every shard is compared once in this time; 0: only when asked. */
+    readonly scrubMs?: number;
+    readonly sweepDelayMs?: number;
     /** For tests: smaller than `limits.ts`. */
     readonly snapshotBytes?: number;
     readonly secretCost?: number;
@@ -113,7 +118,15 @@ export class Store implements ObjectStore, Engine {
     }
 
     private constructor(parts: StoreParts, found: OpenedRecord) {
-        const { surroundings, connect, codec, viewPath, deadAfterMs = DEAD_AFTER_MS } = parts;
+        const {
+            surroundings,
+            connect,
+            codec,
+            viewPath,
+            deadAfterMs = DEAD_AFTER_MS,
+            scrubMs = SCRUB_MS,
+            sweepDelayMs = SWEEP_DELAY_MS,
+        } = parts;
         const { config } = found;
         this.opened = found;
         this.surroundings = surroundings;
@@ -138,7 +151,7 @@ export class Store implements ObjectStore, Engine {
             ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
         });
         this.packer = new Packer(this);
-        this.caretaker = new Caretaker(this, replicas, deadAfterMs);
+        this.caretaker = new Caretaker(this, replicas, { deadAfterMs, scrubMs, sweepDelayMs });
         // The epoch is filled in once there is one.
         this.stripePrefix = surroundings.random(4).toString("hex");
     }
@@ -201,8 +214,11 @@ export class Store implements ObjectStore, Engine {
     }
 
     /** Changes backends or settings; true when it settles. K and M of what is stored stay what they are. */
-    async reconfigure(change: Partial<Pick<StoreConfig, "backends" | "settings" | "wrapping">>): Promise<void> {
-        const { config, sealing } = this.opened;
+    async reconfigure(
+        change: Partial<Pick<StoreConfig, "backends" | "settings" | "wrapping">>,
+        sealing = this.opened.sealing,
+    ): Promise<void> {
+        const { config } = this.opened;
         const next: StoreConfig = { ...config, ...change, generation: config.generation + 1 };
         const writer = writerId(this.epoch, Buffer.from(this.stripePrefix, "hex"));
         const value = sealStoreRecord(sealing, this.surroundings.random(NONCE_BYTES), next);
@@ -211,6 +227,17 @@ export class Store implements ObjectStore, Engine {
         await this.nameRecord(record);
         this.opened = record;
         await this.pool.configure(next.backends);
+    }
+
+    /** From now on another secret opens the store; the old one opens nothing once all metadata replicas have answered. */
+    async rotateSecret(secret: string): Promise<void> {
+        await this.reconfigure({}, sealingKey(secret, this.surroundings.random(SALT_BYTES), this.opened.sealing.log2N));
+        this.caretaker.tidyAgain();
+    }
+
+    /** New data keys are wrapped with another key from now on, and all others anew, by and by. */
+    async rotateWrapping(): Promise<void> {
+        await this.reconfigure({ wrapping: this.config.wrapping + 1 });
     }
 
     nextStripeId(): StripeId {

@@ -22,7 +22,7 @@ export async function tidyReplica(replicas: Replicas, index: number, live: Live,
     for await (const { key } of keysOf(backend)) {
         const text = key.toString("latin1");
         if (wanted.has(text)) there.add(text);
-        else if (isOver(parseKey(key), live, firstKept)) extra.push(key);
+        else if (isOver(parseKey(key), live, firstKept, config.generation)) extra.push(key);
     }
     for (const [text, hash] of wanted) if (!there.has(text)) await copy(replicas, index, backend, Buffer.from(text, "latin1"), hash);
     for (const key of extra) await backend.delete(key);
@@ -41,12 +41,13 @@ function wantedKeys({ batches, snapshot }: Live, config: ConfigRecord): Map<stri
     return wanted;
 }
 
-function isOver(key: MetadataKey | undefined, { writer }: Live, firstKept: number): boolean {
+function isOver(key: MetadataKey | undefined, { writer }: Live, firstKept: number, inForce: number): boolean {
     if (key === undefined || key.kind === "epoch") return false;
     if (epochOf(key.writer) < epochOf(writer)) return true;
-    if (key.writer !== writer) return false;
+    // Also what an older secret opens.
+    if (key.kind === "store") return epochOf(key.writer) === epochOf(writer) && key.generation < inForce;
     // Pages and batches of this writer that come may belong to what is being written now.
-    return key.kind !== "store" && key.sequence < firstKept - 1;
+    return key.writer === writer && key.sequence < firstKept - 1;
 }
 
 async function copy(replicas: Replicas, index: number, backend: Backend, key: Buffer, hash: Buffer): Promise<void> {

@@ -54,6 +54,7 @@ export type Stripe = StripeRecord & { readonly refs: number };
 export type ConfigRecord = Extract<MetadataRecord, { type: "config" }>;
 
 type Row = Record<string, unknown>;
+const STRIPES_A_PAGE = 500;
 
 /**
  * The state that the records of the journal give. In a file of the front end or in memory; either can be thrown away. Everything is
@@ -104,10 +105,10 @@ export class View {
 
     /** Begins anew from the records of a snapshot. */
     restart(records: Iterable<MetadataRecord>, head: Head | undefined): void {
-        const identity = this.fact("identity") ?? "";
+        const kept = this.all("SELECT name, value FROM facts WHERE name = 'identity' OR name LIKE 'note %'");
         this.transaction(() => {
             this.clear();
-            this.setFact("identity", identity);
+            for (const { name, value } of kept) this.setFact(String(name), String(value));
             for (const record of records) this.take(record);
             if (head) {
                 this.setFact("sequence", String(head.sequence));
@@ -196,6 +197,11 @@ export class View {
         return rows.map((row) => String(row.object) as ObjectId);
     }
 
+    /** Generations whose data key is wrapped with another key than that. */
+    wrappedOtherwise(wrapping: number, limit: number): Generation[] {
+        return this.all("SELECT * FROM generations WHERE removed = 0 AND wrapping <> ? LIMIT ?", wrapping, limit).map(generationOf);
+    }
+
     drafts(): { readonly object: ObjectId; readonly generation: number }[] {
         return this.all("SELECT object, generation FROM drafts ORDER BY object, generation").map((row) => ({
             object: String(row.object) as ObjectId,
@@ -214,6 +220,27 @@ export class View {
             ...stripeOf(row),
             refs: Number(row.refs),
         }));
+    }
+
+    /** All of them, a page at a time: the view may change meanwhile. */
+    *everyStripe(): Generator<Stripe> {
+        let after = "";
+        for (;;) {
+            const page = this.stripesAfter(after, STRIPES_A_PAGE);
+            yield* page;
+            const last = page.at(-1);
+            if (last === undefined) return;
+            after = last.id;
+        }
+    }
+
+    /** What this front end alone wants to remember; gone with the view. */
+    note(name: string): string | undefined {
+        return this.fact(`note ${name}`);
+    }
+
+    setNote(name: string, value: string): void {
+        this.setFact(`note ${name}`, value);
     }
 
     /** Stripes that live in a layout, at most `limit`. */

@@ -1,5 +1,6 @@
 import { galoisCodec } from "../../engines/zstor/galois-codec.ts";
 import { StoreError } from "../../engines/zstor/object-api.ts";
+import { EMPTY, MISSING } from "../../engines/zstor/record.ts";
 import type { Store } from "../../engines/zstor/store.ts";
 import { wasmCodec } from "../../engines/zstor/wasm-codec.ts";
 import { backendsOf, METADATA, MemoryStore, piecesOf, read, SETTINGS } from "./memory-store.ts";
@@ -13,6 +14,8 @@ const BACKENDS = 8;
 /** What the store promises to bear. */
 const MOST_BACKENDS_GONE = 2;
 const DEAD_AFTER_MS = 30_000;
+const SCRUB_MS = 60_000;
+const SWEEP_DELAY_MS = 20_000;
 
 /** Nothing acknowledged, and what was tried since without an answer: any of them may be there. Undefined: no object. */
 interface Known {
@@ -225,8 +228,11 @@ class History {
                 const store = await this.memory.open({
                     snapshotBytes: this.snapshotBytes,
                     deadAfterMs: DEAD_AFTER_MS,
+                    scrubMs: SCRUB_MS,
+                    sweepDelayMs: SWEEP_DELAY_MS,
                     codec: wasmCodec() ?? galoisCodec,
                 });
+                store.caretaker.confirmSweep();
                 store.caretaker.start();
                 return store;
             } catch (error) {
@@ -251,5 +257,28 @@ class History {
         for (const [name, { acknowledged, uncertain }] of this.known)
             if (uncertain.length === 0 && listed.includes(name) !== (acknowledged !== undefined))
                 throw new Error(`${name} is listed wrongly`);
+        this.verifyShards();
+    }
+
+    /** Once all is well and some time has passed, exactly the shards that the metadata name are there, each where they say. */
+    private verifyShards(): void {
+        const { store, memory } = this;
+        if (store === undefined) throw new Error("no front end");
+        const named = new Set<string>();
+        for (const { id, layout, refs } of store.view.everyStripe()) {
+            if (refs === 0) throw new Error(`stripe ${id} was not freed`);
+            for (const [index, backend] of store.view.layout(layout)?.backends.entries() ?? []) {
+                if (backend === MISSING)
+                    throw new Error(`shard ${index} of stripe ${id} has no place: ${memory.lines.slice(-3).join(" | ")}`);
+                if (backend !== EMPTY) named.add(`${backend} ${store.keys.shardKey(id, index).toString("hex")}`);
+            }
+        }
+        for (let index = 0; index < BACKENDS; index++) {
+            for (const key of memory.backend(index).values.keys()) {
+                const shard = `${index + 2} ${Buffer.from(key, "latin1").toString("hex")}`;
+                if (!named.delete(shard)) throw new Error(`backend ${index} holds a shard that nothing names`);
+            }
+        }
+        if (named.size > 0) throw new Error(`${named.size} shards are not where the metadata say`);
     }
 }

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "vitest";
+import { METADATA, MemoryStore, SECRET } from "../../test/zstor/memory-store.ts";
+import { openStore, type StoreParts } from "./store.ts";
+
+const HOUR_MS = 3_600_000;
+/** Rounds of the caretaker in hours of virtual time would be all that these tests do. */
+const DELAY_MS = 60_000;
+
+async function opened(more: Partial<StoreParts> = {}) {
+    const memory = new MemoryStore();
+    await memory.create();
+    const store = await memory.open(more);
+    return { memory, store };
+}
+
+describe("the orphan sweep", () => {
+    test("deletes what nothing has named for the delay, of this store only", async () => {
+        const { memory, store } = await opened({ sweepDelayMs: DELAY_MS });
+        await memory.put(store, "object", memory.random.bytes(600_000));
+        const { values } = memory.backend(0);
+        const writtenMs = memory.clock.nowMs();
+        const orphan = Buffer.concat([store.keys.prefix, Buffer.from("00000001", "hex"), memory.random.bytes(16)]).toString("latin1");
+        const foreign = Buffer.concat([Buffer.alloc(8, 1), Buffer.from("00000001", "hex"), memory.random.bytes(16)]).toString("latin1");
+        const later = Buffer.concat([store.keys.prefix, Buffer.from("7fffffff", "hex"), memory.random.bytes(16)]).toString("latin1");
+        const before = values.size;
+        for (const key of [orphan, foreign, later]) values.set(key, { value: Buffer.from("x"), writtenMs });
+        expect(await memory.clock.run(store.caretaker.sweep())).toMatchObject({ orphans: 1, deleted: 0 });
+        expect(values.size).toBe(before + 3);
+        await memory.clock.pass(2 * DELAY_MS);
+        expect(await memory.clock.run(store.caretaker.sweep())).toMatchObject({ orphans: 1, deleted: 1, unseen: [] });
+        expect([values.has(orphan), values.has(foreign), values.has(later)]).toEqual([false, true, true]);
+        expect(values.size).toBe(before + 2);
+    });
+
+    test("does nothing by itself after a recovery until somebody says so", async () => {
+        const { memory, store } = await opened({ sweepDelayMs: DELAY_MS });
+        expect(store.caretaker.sweepsByItself).toBe(false);
+        await memory.clock.run(store.caretaker.sweep());
+        expect(store.caretaker.sweepsByItself).toBe(true);
+    });
+
+    test("refuses to judge with a view that another front end has left behind", async () => {
+        const { memory, store } = await opened();
+        await memory.open();
+        await expect(memory.clock.run(store.caretaker.sweep())).rejects.toMatchObject({ failure: "superseded" });
+    });
+});
+
+test("a scrub finds bit rot that no read has met, and repairs it", async () => {
+    const { memory, store } = await opened();
+    await memory.put(store, "object", memory.random.bytes(600_000));
+    const rotten = [0, 1, 2, 3, 4, 5, 6].find((index) => memory.backend(index).values.size > 0) ?? 0;
+    const { values } = memory.backend(rotten);
+    for (const [key, { value, writtenMs }] of values) values.set(key, { value: Buffer.from(value).fill(0, 0, 1), writtenMs });
+    expect(await memory.clock.run(store.caretaker.scrub())).toEqual({ stripes: 1, badShards: 1 });
+    expect(await memory.clock.run(store.caretaker.scrub())).toEqual({ stripes: 1, badShards: 0 });
+});
+
+test("a scheduled scrub reads everything once in its interval", async () => {
+    const { memory, store } = await opened({ scrubMs: HOUR_MS / 4 });
+    for (let index = 0; index < 5; index++) await memory.put(store, `object ${index}`, memory.random.bytes(1000));
+    store.caretaker.start();
+    await memory.clock.pass(HOUR_MS / 2);
+    expect(store.caretaker.scrubber.lastPassMs).toBeDefined();
+    expect(store.caretaker.scrubber.checkedStripes).toBeLessThan(15);
+    await memory.clock.run(store.close());
+});
+
+test("a front end that writes nothing notices that another has taken over", async () => {
+    const { memory, store } = await opened();
+    store.caretaker.start();
+    await memory.open();
+    expect(await memory.clock.run(store.journal.ending)).toMatchObject({ failure: "superseded" });
+});
+
+test("after its rotation the old secret opens nothing, the new one everything", async () => {
+    const { memory, store } = await opened();
+    await memory.put(store, "object", Buffer.from("content"));
+    await memory.clock.run(store.rotateSecret("another secret"));
+    await memory.clock.run(store.caretaker.round());
+    for (const [index] of METADATA.entries())
+        expect([...memory.replica(index).values.keys()].filter((key) => key.startsWith("s"))).toHaveLength(1);
+    await memory.clock.run(store.close());
+    await expect(memory.clock.run(openStore(memory.parts(), SECRET, METADATA))).rejects.toThrow(
+        "the secret opens none of the store records",
+    );
+    const again = await memory.clock.run(openStore(memory.parts(), "another secret", ["memory://m2"]));
+    expect((await memory.get(again, "object")).toString()).toBe("content");
+});
+
+test("rotating the wrapping key wraps all data keys anew and reads no data", async () => {
+    const { memory, store } = await opened();
+    await memory.put(store, "object", Buffer.from("content"));
+    const before = store.view.current("object");
+    await memory.clock.run(store.rotateWrapping());
+    await memory.put(store, "new", Buffer.from("wrapped with the new one"));
+    for (let index = 0; index < 7; index++) memory.backend(index).isDown = true;
+    await memory.clock.run(store.caretaker.round());
+    expect(store.view.wrappedOtherwise(2, 10)).toEqual([]);
+    expect(store.view.current("object")?.wrappedKey).not.toEqual(before?.wrappedKey);
+    for (let index = 0; index < 7; index++) memory.backend(index).isDown = false;
+    expect((await memory.get(store, "object")).toString()).toBe("content");
+    expect((await memory.get(store, "new")).toString()).toBe("wrapped with the new one");
+});

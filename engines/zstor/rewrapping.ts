@@ -1,0 +1,22 @@
+import { unwrapKey, wrapKey } from "./data-key.ts";
+import type { Engine } from "./engine.ts";
+import { REWRAPS_AT_ONCE } from "./limits.ts";
+import { StoreError } from "./object-api.ts";
+import { NONCE_BYTES } from "./sealing.ts";
+
+/** Brings data keys to the wrapping key of today, some at a time; nothing of the data is read. Answers how many. */
+export async function rewrapSome(engine: Engine): Promise<number> {
+    const { keys, view, journal, surroundings } = engine;
+    const { wrapping } = engine.config;
+    const session = journal.session;
+    const old = view.wrappedOtherwise(wrapping, REWRAPS_AT_ONCE);
+    if (old.length === 0) return 0;
+    const records = old.map(({ object, generation, name, wrapping: before, wrappedKey }) => {
+        const dataKey = unwrapKey(keys, before, object, generation, wrappedKey);
+        if (dataKey === undefined) throw new StoreError("lost", `the key of ${name} cannot be unwrapped`);
+        const wrapped = wrapKey(keys, wrapping, object, generation, dataKey, surroundings.random(NONCE_BYTES));
+        return { type: "rewrap", object, generation, wrapping, wrappedKey: wrapped } as const;
+    });
+    await journal.commit(records, session);
+    return old.length;
+}
