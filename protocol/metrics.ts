@@ -2,12 +2,14 @@
 export interface FamilyNamed {
     readonly name: string;
     readonly help: string;
-    readonly type: "gauge" | "counter" | "summary";
+    readonly type: "gauge" | "counter" | "summary" | "histogram";
 }
 
+export type Suffix = "_sum" | "_count" | "_bucket";
+
 export interface Sample {
-    /** What follows the family's name: `_sum` and `_count` of a summary. */
-    readonly suffix?: "_sum" | "_count";
+    /** What follows the family's name: `_sum` and `_count` of a summary or histogram, and `_bucket` of the latter, whose label `le` is its bound. */
+    readonly suffix?: Suffix;
     readonly labels: Readonly<Record<string, string>>;
     readonly value: number;
 }

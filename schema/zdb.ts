@@ -21,6 +21,8 @@ export const zdb = primitive({
         mount: reference(replace(z.string().optional(), "data is not moved between mounts")),
         /** Quota: the bytes of live values it may hold. Never below what is used. */
         size: update(size()),
+        /** Allow a size for which the mount has no room, should all Zdbs on it be full at the same time. @default false */
+        oversubscribe: update(z.boolean({ error: "write oversubscribe as true or false" }).default(false)),
         /** `user`: keys chosen by the client. `seq`: ids given by the store. @default "user" */
         mode: replace(
             z.enum(["user", "seq"], { error: 'write mode as "user" or "seq"' }).default("user"),

@@ -1,5 +1,5 @@
 import { asZeroformError } from "../../protocol/errors.ts";
-import type { Family, FamilyNamed, Sample } from "../../protocol/metrics.ts";
+import type { Family, FamilyNamed, Sample, Suffix } from "../../protocol/metrics.ts";
 import { VERSION } from "../../protocol/version.ts";
 import type { Agent } from "../agent.ts";
 import { pause } from "../clock.ts";
@@ -60,8 +60,8 @@ const addResources = async (core: Core, families: Families): Promise<void> => {
     const collect = async (collector: string, act: () => Promise<readonly Measurement[]>) => {
         const measured = await inTime(core, collector, act);
         families.add(COLLECTED, { collector }, measured === undefined ? 0 : 1);
-        for (const { family, resource, labels, value } of measured ?? [])
-            families.add(family, { ...(resource && labelsOf(resource)), ...labels }, value);
+        for (const { family, suffix, resource, labels, value } of measured ?? [])
+            families.add(family, { ...(resource && labelsOf(resource)), ...labels }, value, suffix);
     };
     await Promise.all([
         ...kinds.map((kind) => collect(kind, () => parts.drivers[kind].measure(parts.os, parts.inventory.resources(kind)))),
@@ -104,10 +104,10 @@ const begin = (core: Core, collector: string, act: () => Promise<readonly Measur
 class Families {
     readonly #families = new Map<string, { readonly family: FamilyNamed; readonly samples: Sample[] }>();
 
-    add(family: FamilyNamed, labels: Readonly<Record<string, string>>, value: number): void {
+    add(family: FamilyNamed, labels: Readonly<Record<string, string>>, value: number, suffix?: Suffix): void {
         const known = this.#families.get(family.name) ?? { family, samples: [] };
         this.#families.set(family.name, known);
-        known.samples.push({ labels, value });
+        known.samples.push({ labels, value, ...(suffix && { suffix }) });
     }
 
     all(): readonly Family[] {

@@ -1,5 +1,5 @@
 import type { Life, TenantId } from "../../protocol/ids.ts";
-import type { FamilyNamed } from "../../protocol/metrics.ts";
+import type { FamilyNamed, Suffix } from "../../protocol/metrics.ts";
 import type { Kind } from "../../schema/index.ts";
 import type { AnyPrimitive, Outputs, Spec } from "../../schema/primitive.ts";
 import type { Os } from "../os/os.ts";
@@ -54,6 +54,8 @@ export interface Context {
 /** A figure for monitoring. */
 export interface Measurement {
     readonly family: FamilyNamed;
+    /** Of a summary or histogram, which of its figures it is. */
+    readonly suffix?: Suffix;
     /** Whose it is; what several resources share has labels instead. */
     readonly resource?: Resource;
     readonly labels?: Readonly<Record<string, string>>;

@@ -1,60 +1,13 @@
 import type { FamilyNamed } from "../../protocol/metrics.ts";
+import { endsAt } from "../../schema/tls.ts";
 import type { Os } from "../os/os.ts";
 import type { Measurement } from "./driver.ts";
+import { CERTIFICATE_END, HISTOGRAMS, OF_NAMESPACE, OF_SERVER, OPERATION_OF, OPERATIONS, UP } from "./zdb-families.ts";
 import { namespaceOf, serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { type Info, parseInfo } from "./zdb-properties.ts";
 
 /** A server that takes longer is counted as down: whoever scrapes waits some seconds at most. */
 const SILENCE_MS = 2_000;
-
-const UP: FamilyNamed = { name: "zeroform_zdb_server_up", help: "Whether a Zero-DB server answers.", type: "gauge" };
-
-/** By the key that INFO shows it under. */
-const OF_SERVER: Readonly<Record<string, FamilyNamed>> = {
-    commands_executed: {
-        name: "zeroform_zdb_server_commands_total",
-        help: "Commands that a server has run since it started.",
-        type: "counter",
-    },
-    commands_failed: { name: "zeroform_zdb_server_command_errors_total", help: "Commands that failed.", type: "counter" },
-    commands_unauthorized: {
-        name: "zeroform_zdb_server_commands_unauthorized_total",
-        help: "Commands that were refused for want of a password.",
-        type: "counter",
-    },
-    clients_lifetime: {
-        name: "zeroform_zdb_server_clients_total",
-        help: "Clients that have connected since the server started.",
-        type: "counter",
-    },
-    boot_time: { name: "zeroform_zdb_server_start_time_seconds", help: "Unix time at which a server started.", type: "gauge" },
-    data_disk_read_bytes: { name: "zeroform_zdb_server_read_bytes_total", help: "Bytes of data read from the disk.", type: "counter" },
-    data_disk_write_bytes: {
-        name: "zeroform_zdb_server_written_bytes_total",
-        help: "Bytes of data written to the disk.",
-        type: "counter",
-    },
-    data_disk_write_failed: {
-        name: "zeroform_zdb_server_write_errors_total",
-        help: "Writes that the disk refused.",
-        type: "counter",
-    },
-    network_rx_bytes: { name: "zeroform_zdb_server_received_bytes_total", help: "Bytes received from clients.", type: "counter" },
-    network_tx_bytes: { name: "zeroform_zdb_server_sent_bytes_total", help: "Bytes sent to clients.", type: "counter" },
-};
-
-/** By the key that NSINFO shows it under. */
-const OF_NAMESPACE: Readonly<Record<string, FamilyNamed>> = {
-    entries: { name: "zeroform_zdb_entries", help: "Keys in a namespace.", type: "gauge" },
-    data_size_bytes: { name: "zeroform_zdb_data_bytes", help: "Bytes of live data in a namespace.", type: "gauge" },
-    data_limits_bytes: { name: "zeroform_zdb_limit_bytes", help: "Bytes of data that a namespace may have.", type: "gauge" },
-    index_size_bytes: { name: "zeroform_zdb_index_bytes", help: "Bytes of memory reckoned for a namespace's index.", type: "gauge" },
-    stats_data_io_errors: {
-        name: "zeroform_zdb_io_errors_total",
-        help: "Reads and writes of a namespace that failed since its server started.",
-        type: "counter",
-    },
-};
 
 /** Figures of all Zdbs and of the servers that they are on; one conversation with each server, all at once. */
 export const measureZdbs = async (os: Os, resources: readonly Zdb[]): Promise<readonly Measurement[]> => {
@@ -74,12 +27,43 @@ const measureServer = async (os: Os, server: ZdbServer, namespaces: readonly Zdb
     return [
         { family: UP, labels, value: 1 },
         ...figures(OF_SERVER, own).map((figure) => ({ ...figure, labels })),
-        ...namespaces.flatMap((resource, index) => figures(OF_NAMESPACE, each[index]).map((figure) => ({ ...figure, resource }))),
+        ...namespaces.flatMap((resource, index) => namespaceFigures(resource, each[index]).map((figure) => ({ ...figure, resource }))),
     ];
 };
 
+const namespaceFigures = (resource: Zdb, info: Info = new Map()): readonly Measurement[] => [
+    ...figures(OF_NAMESPACE, info),
+    ...Object.entries(OPERATION_OF).flatMap(([key, operation]) =>
+        numberOf(info.get(key)).map((value) => ({ family: OPERATIONS, labels: { operation }, value })),
+    ),
+    ...HISTOGRAMS.flatMap(({ key, family, labels }) =>
+        histogram(info.get(key), info.get(`${key}_sum`)).map((sample) => ({ ...sample, family, labels: { ...labels, ...sample.labels } })),
+    ),
+    ...(resource.spec.tls === undefined ? [] : [{ family: CERTIFICATE_END, value: endsAt(resource.spec.tls) }]),
+];
+
 const figures = (families: Readonly<Record<string, FamilyNamed>>, info: Info = new Map()): readonly Measurement[] =>
-    Object.entries(families).flatMap(([key, family]) => {
-        const value = Number(info.get(key) ?? Number.NaN);
-        return Number.isNaN(value) ? [] : [{ family, value }];
+    Object.entries(families).flatMap(([key, family]) => numberOf(info.get(key)).map((value) => ({ family, value })));
+
+/** None where the server, of an older release, does not tell it. */
+const numberOf = (text: string | undefined): readonly number[] => {
+    const value = Number(text ?? Number.NaN);
+    return Number.isNaN(value) ? [] : [value];
+};
+
+/** Steps as NSINFO tells them, `50=31 100=38 ... inf=40`: so many took so many microseconds or less. */
+export const histogram = (steps: string | undefined, sumUs: string | undefined): readonly Omit<Measurement, "family">[] => {
+    if (steps === undefined || sumUs === undefined) return [];
+    const buckets = steps.split(" ").map((step) => {
+        const [bound = "", count] = step.split("=");
+        return { le: bound === "inf" ? "+Inf" : String(Number(bound) / 1e6), count: Number(count) };
     });
+    const all = buckets.at(-1);
+    // One that is not told to its end is none.
+    if (all?.le !== "+Inf" || buckets.some(({ count }) => Number.isNaN(count))) return [];
+    return [
+        ...buckets.map(({ le, count }) => ({ suffix: "_bucket" as const, labels: { le }, value: count })),
+        { suffix: "_sum", value: Number(sumUs) / 1e6 },
+        { suffix: "_count", value: all.count },
+    ];
+};

@@ -20,6 +20,7 @@ const zdb = (spec: Partial<Zdb["spec"]> = {}, more: Partial<Zdb> = {}): Zdb => (
         nodeMachine: undefined,
         mount: undefined,
         size: "8MiB",
+        oversubscribe: false,
         mode: "user",
         password: PASSWORD,
         public: false,

@@ -13,6 +13,7 @@ import { namespaceOf, placeNow, serverOf, sharesServer, traceNamespace, trashedN
 import { admitPort } from "./zdb-ports.ts";
 import { differing, NEW_NAMESPACE, parseDigests, parseInfo, provesPassword, unknownTo } from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
+import { requireRoom } from "./zdb-room.ts";
 import {
     COMMAND_MS,
     command,
@@ -44,6 +45,7 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
 
     async admit(wanted, old, context) {
         await requireQuota(wanted, old, context.os);
+        await requireRoom(wanted, old, context);
         const password = wanted.spec.password ?? old?.spec.password ?? generatePassword();
         return { ...wanted.spec, password, port: await admitPort(wanted, old, context) };
     },

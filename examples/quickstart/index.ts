@@ -13,7 +13,7 @@ interface Machine {
 
 const config = new pulumi.Config();
 const machines = config.requireObject<Machine[]>("machines");
-const diskSize = config.get("diskSize") ?? "256MiB";
+const diskSize = config.get("diskSize") ?? "512MiB";
 const password = config.getSecret("eventsPassword"); // generated on the node when not set
 
 const stores = machines.map(({ name, ...reach }) => {

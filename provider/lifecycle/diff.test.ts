@@ -47,6 +47,7 @@ const other: Record<Kind, Properties> = {
         timeouts: { delete: "1m" },
         mount: `${resourceId}x`,
         size: "6GiB",
+        oversubscribe: true,
         mode: "seq",
         password: "another-password",
         public: true,

@@ -67,7 +67,7 @@ describe("a machine with resources", () => {
         expect(channel.machine).toBe(machine);
         channel.tenant = tenant;
         disk = await channel.create("ZMount", "disk", { size: "64MiB" });
-        db = await channel.create("Zdb", "events", { mount: channel.idOf(disk), size: "16MiB", listen: ADDRESS_ANY });
+        db = await channel.create("Zdb", "events", { mount: channel.idOf(disk), size: "16MiB", oversubscribe: true, listen: ADDRESS_ANY });
     });
 
     it("has them ready, and says so", async () => {
@@ -236,7 +236,7 @@ describe("a machine with resources", () => {
         redis.disconnect();
         await channel.remove(db, 3_600_000);
         const old = db;
-        db = await channel.create("Zdb", "events", { mount: channel.idOf(disk), size: "16MiB", listen: ADDRESS_ANY });
+        db = await channel.create("Zdb", "events", { mount: channel.idOf(disk), size: "16MiB", oversubscribe: true, listen: ADDRESS_ANY });
         await channel.ask("trash.restore", { life: old.life });
         const restored = client();
         expect(await restored.get("precious")).toBe("data");

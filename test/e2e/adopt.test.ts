@@ -23,7 +23,7 @@ const program: Program<Values> = ({ pulumi, zeroform }, { one, two, size, name, 
     const shelf = new pulumi.ComponentResource("test:index:Shelf", "shelf", {}, { parent: rack });
     const alpha = new zeroform.Node("alpha", { ...one, trash: "0s", timeouts: { create: "3m" } }, { parent: shelf });
     const disk = new zeroform.ZMount("disk", { node: alpha, size, onRemove: "delete" }, { parent: shelf });
-    const made = new zeroform.Zdb("made", { mount: disk, size: "8MiB", listen: one.host }, { parent: disk });
+    const made = new zeroform.Zdb("made", { mount: disk, size: "8MiB", oversubscribe: true, listen: one.host }, { parent: disk });
     const beta = new zeroform.Node("beta", { ...two, trash: "0s", machine: "i-1" });
     const other = new zeroform.ZMount(
         name,
@@ -31,7 +31,7 @@ const program: Program<Values> = ({ pulumi, zeroform }, { one, two, size, name, 
         alias === undefined ? {} : { aliases: [{ name: alias }] },
     );
     const password = "a-given-password";
-    const given = new zeroform.Zdb("given", { mount: other, size: "8MiB", password, port: 9977, listen: two.host });
+    const given = new zeroform.Zdb("given", { mount: other, size: "8MiB", oversubscribe: true, password, port: 9977, listen: two.host });
     new zeroform.Zdb("bare", { node: beta, size: "8MiB" }, { dependsOn: [given] });
     return { made: made.url, given: given.url };
 };

@@ -14,7 +14,7 @@ interface Values {
 }
 const program: Program<Values> = ({ zeroform }, { alpha, beta, size }) => {
     const one = new zeroform.Node("alpha", alpha);
-    const disk = new zeroform.ZMount("disk", { node: one, size: "96MiB" });
+    const disk = new zeroform.ZMount("disk", { node: one, size: "192MiB" });
     new zeroform.Zdb("events", { mount: disk, size, password: "open-sesame-of-the-cli" });
     new zeroform.Zdb("others", { mount: disk, size: "8MiB" });
     const two = new zeroform.Node("beta", beta);
@@ -199,6 +199,10 @@ describe("zeroform metrics", () => {
         const metrics = expositionOf(stdout);
         expect(metrics.value("zeroform_up", { node: "alpha" })).toBe(1);
         expect(metrics.value("zeroform_zdb_limit_bytes", { name: "events" })).toBe(8 * 2 ** 20);
+        expect(metrics.value("zeroform_zdb_operations_total", { name: "events", operation: "write" })).toBe(0);
+        expect(metrics.value("zeroform_zdb_operation_duration_seconds_bucket", { name: "events", operation: "write", le: "+Inf" })).toBe(0);
+        expect(metrics.value("zeroform_zdb_fsync_duration_seconds_count", { name: "events" })).toBeGreaterThan(0);
+        expect(metrics.value("zeroform_zdb_log_dead_bytes", { name: "events" })).toBeGreaterThanOrEqual(0);
         expect(metrics.value("zeroform_zmount_size_bytes", { name: "disk-two", node: "beta" })).toBe(32 * 2 ** 20);
         expect(metrics.value("zeroform_zmount_used_bytes", { name: "disk" })).toBeGreaterThan(0);
         expect(metrics.value("zeroform_zdb_server_up", { node: "alpha" })).toBe(1);

@@ -17,7 +17,7 @@ const program: Program<Values> = ({ zeroform }, { machine, mode, replaceData = f
     const node = new zeroform.Node("node", { ...machine, trash: "1h" });
     const disk = new zeroform.ZMount("disk", { node, size: "64MiB", onRemove: "delete" });
     if (without) return undefined;
-    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: machine.host, mode, replaceData });
+    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", oversubscribe: true, listen: machine.host, mode, replaceData });
     return { url: db.url };
 };
 

@@ -7,7 +7,7 @@ import { type Program, Stack } from "./stack.ts";
 const program: Program<{ machine: Machine }> = ({ zeroform }, { machine }) => {
     const node = new zeroform.Node("node", { ...machine, trash: "0s" });
     const disk = new zeroform.ZMount("disk", { node, size: "64MiB" });
-    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: machine.host, port: 9960 });
+    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", oversubscribe: true, listen: machine.host, port: 9960 });
     return { url: db.url, path: disk.path };
 };
 

@@ -14,7 +14,7 @@ interface Values {
 const program: Program<Values> = ({ zeroform }, { machine, size, nodeTimeout = "5m", ...more }) => {
     const node = new zeroform.Node("node", { ...machine, trash: "0s", timeouts: { create: nodeTimeout } });
     const disk = new zeroform.ZMount("disk", { node, size, timeouts: { update: "20s" }, ...more });
-    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: machine.host });
+    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", oversubscribe: true, listen: machine.host });
     return { path: disk.path, url: db.url };
 };
 

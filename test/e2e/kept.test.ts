@@ -17,7 +17,7 @@ const program: Program<Values> = ({ zeroform }, { machine, mount, store }) => {
     if (!mount) return undefined;
     const disk = new zeroform.ZMount("disk", { node, size: "64MiB", onRemove: "keep" });
     if (!store) return undefined;
-    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: machine.host, onRemove: "keep" });
+    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", oversubscribe: true, listen: machine.host, onRemove: "keep" });
     return { url: db.url };
 };
 

@@ -20,7 +20,13 @@ const program: Program<Values> = ({ zeroform }, { machine, identity }) => {
         ...(identity !== undefined && { machine: identity }),
     });
     const disk = new zeroform.ZMount("disk", { node, size: "32MiB", timeouts: { delete: "8s" } });
-    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: machine.host, timeouts: { delete: "8s" } });
+    const db = new zeroform.Zdb("events", {
+        mount: disk,
+        size: "8MiB",
+        oversubscribe: true,
+        listen: machine.host,
+        timeouts: { delete: "8s" },
+    });
     return { url: db.url };
 };
 

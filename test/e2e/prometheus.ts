@@ -32,19 +32,20 @@ export const expositionOf = (text: string): Exposition => {
             family = { name, help: true };
         } else if (keyword === "TYPE") {
             if (family?.name !== name || family.type !== undefined) throw new Error(`a type in the wrong place: ${line}`);
-            if (!["gauge", "counter", "summary"].includes(rest)) throw new Error(`not a type: ${line}`);
+            if (!["gauge", "counter", "summary", "histogram"].includes(rest)) throw new Error(`not a type: ${line}`);
             family.type = rest;
             checkName(name, rest);
         } else {
             const sample = sampleOf(line);
             if (family?.type === undefined || !belongs(sample.name, family.name, family.type))
                 throw new Error(`not of the family before: ${line}`);
-            const key = JSON.stringify([sample.name, Object.entries(sample.labels).toSorted()]);
+            const key = keyOf(sample.name, sample.labels);
             if (seen.has(key)) throw new Error(`twice the same: ${line}`);
             seen.add(key);
             samples.push(sample);
         }
     }
+    checkHistograms(samples);
     const value = (name: string, labels: Readonly<Record<string, string>>): number => {
         const found = samples.filter(
             (sample) => sample.name === name && Object.entries(labels).every(([label, wanted]) => sample.labels[label] === wanted),
@@ -68,8 +69,27 @@ const sampleOf = (line: string): Sample => {
     };
 };
 
+const SUFFIXES: Readonly<Record<string, readonly string[]>> = { summary: ["_sum", "_count"], histogram: ["_sum", "_count", "_bucket"] };
+
 const belongs = (name: string, family: string, type: string): boolean =>
-    type === "summary" ? [`${family}_sum`, `${family}_count`].includes(name) : name === family;
+    (SUFFIXES[type] ?? [""]).some((suffix) => name === `${family}${suffix}`);
+
+/** The steps of each histogram ascend, in bounds and counts, to one without a bound that counts all. */
+const checkHistograms = (samples: readonly Sample[]): void => {
+    const buckets = samples.filter(({ name, labels }) => name.endsWith("_bucket") && labels.le !== undefined);
+    const histograms = Map.groupBy(buckets, ({ name, labels: { le, ...whose } }) => keyOf(name.replace(/_bucket$/, ""), whose));
+    for (const [histogram, steps] of histograms) {
+        const bounds = steps.map(({ labels: { le } }) => Number((le ?? "").replace("Inf", "Infinity")));
+        const all = samples.find(({ name, labels }) => name.endsWith("_count") && keyOf(name.replace(/_count$/, ""), labels) === histogram);
+        if (!ascends(bounds) || !ascends(steps.map(({ value }) => value)) || bounds.at(-1) !== Number.POSITIVE_INFINITY)
+            throw new Error(`steps that do not ascend: ${histogram}`);
+        if (steps.at(-1)?.value !== all?.value) throw new Error(`steps and count that do not agree: ${histogram}`);
+    }
+};
+
+const ascends = (values: readonly number[]): boolean => values.every((value, index) => index === 0 || value >= (values[index - 1] ?? 0));
+
+const keyOf = (name: string, labels: Readonly<Record<string, string>>): string => JSON.stringify([name, Object.entries(labels).toSorted()]);
 
 const checkName = (name: string, type: string): void => {
     if (!name.startsWith("zeroform_")) throw new Error(`${name} has not the prefix zeroform_`);

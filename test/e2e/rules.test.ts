@@ -22,7 +22,7 @@ const program: Program<Values> = ({ zeroform }, { machine, other, node = {}, dis
     const second = other && new zeroform.Node("other", { ...other, trash: "0s" });
     const mount = new zeroform.ZMount("disk", { node: diskOn === "other" && second ? second : first, size: "64MiB", ...disk });
     const place = on === "mount" ? { mount } : { node: first };
-    const store = new zeroform.Zdb("db", { ...place, size: "8MiB", ...db });
+    const store = new zeroform.Zdb("db", { ...place, size: "8MiB", oversubscribe: true, ...db });
     return { url: store.url };
 };
 
@@ -90,6 +90,7 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { ...db("size", "12MiB"), expected: DB, real: true },
     { ...db("password", "another-password"), expected: DB, real: true },
     { ...db("public", true), expected: DB, real: true },
+    { ...db("oversubscribe", false), expected: DB },
     { ...db("worm", true), expected: DB },
     { ...db("access", "locked"), expected: DB, real: true },
     { ...db("access", "open"), expected: DB },

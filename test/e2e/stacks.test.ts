@@ -6,7 +6,13 @@ import { type Program, Stack } from "./stack.ts";
 const program: Program<{ machine: Machine; port?: number }> = ({ zeroform }, { machine, port }) => {
     const node = new zeroform.Node("node", { ...machine, trash: "0s" });
     const disk = new zeroform.ZMount("disk", { node, size: "32MiB" });
-    const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: machine.host, ...(port !== undefined && { port }) });
+    const db = new zeroform.Zdb("events", {
+        mount: disk,
+        size: "8MiB",
+        oversubscribe: true,
+        listen: machine.host,
+        ...(port !== undefined && { port }),
+    });
     return { url: db.url };
 };
 
@@ -66,7 +72,7 @@ describe("stacks", () => {
             const vm = new Vm(provider, "vm", { address: machine.host, key: machine.hostKey });
             const node = new zeroform.Node("node", { ...machine, host: vm.address, hostKey: vm.key, machine: vm.id, trash: "0s" });
             const disk = new zeroform.ZMount("disk", { node, size: "32MiB" });
-            const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", listen: vm.address });
+            const db = new zeroform.Zdb("events", { mount: disk, size: "8MiB", oversubscribe: true, listen: vm.address });
             return { url: db.url };
         };
         await stack.program(cloud, { machine: machineOf(one) });

@@ -21,7 +21,7 @@ interface Values {
 
 const program: Program<Values> = ({ zeroform }, { machine, size }) => {
     const node = new zeroform.Node("node", { ...machine, trash: "0s" });
-    const disk = new zeroform.ZMount("disk", { node, size: "64MiB" });
+    const disk = new zeroform.ZMount("disk", { node, size: "192MiB" });
     return { url: new zeroform.Zdb("events", { mount: disk, size, listen: machine.host }).url };
 };
 

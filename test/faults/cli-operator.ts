@@ -8,7 +8,7 @@ const program: Program<Wanted> = ({ pulumi, zeroform }, { machine, patience, dis
     const mounts = new Map(disks.map(({ name, sizeMiB }) => [name, new zeroform.ZMount(name, { node, size: `${sizeMiB}MiB`, timeouts })]));
     const urls = zdbs.map(({ name, sizeMiB, disk }) => {
         const mount = mounts.get(disk ?? "");
-        const args = { size: `${sizeMiB}MiB`, listen: machine.host, timeouts };
+        const args = { size: `${sizeMiB}MiB`, oversubscribe: true, listen: machine.host, timeouts };
         return [name, new zeroform.Zdb(name, mount ? { ...args, mount } : { ...args, node }).url] as const;
     });
     return { urls: pulumi.output(Object.fromEntries(urls)) };

@@ -116,6 +116,7 @@ export class SmallEngine implements Operator {
                 declare("Zdb", name, () => ({
                     ...onNode(),
                     size: `${sizeMiB}MiB`,
+                    oversubscribe: true,
                     listen: machine.host,
                     ...(disk !== undefined && { mount: this.#kept.get(disk)?.id }),
                 })),

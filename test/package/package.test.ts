@@ -73,7 +73,7 @@ describe("the packed package", () => {
 
     it("works from the template, as an ES module in TypeScript through tsx; the agent's runtime comes from the registry", async () => {
         const { address, identityFile } = host;
-        const said = await consumer.live(template, "dev", { host: address, identityFile, size: "64MiB" });
+        const said = await consumer.live(template, "dev", { host: address, identityFile, size: "640MiB" });
         expect(said).toContain("4 created");
         const runtimes = join(consumer.directory, "cache", "zeroform", "runtimes");
         const [name, ...others] = await readdir(runtimes);
