@@ -79,9 +79,10 @@ describe("a Zdb that its server does not know", () => {
         expect(os.files.get(log)).toBe("keys");
     });
 
-    it("is absent when its directory is gone too", async () => {
+    it("is made anew when its directory is gone too", async () => {
         const { os, mount, db, place } = served();
-        expect(zdbDriver.observe(db, await zdbDriver.gather(os.os, [db])).state).toBe("absent");
+        const seen = zdbDriver.observe(db, await zdbDriver.gather(os.os, [db]));
+        expect(seen).toMatchObject({ state: "drifted", why: expect.stringContaining("a new one is empty") });
         await zdbDriver.remove(db, place, os.context([mount]));
     });
 });

@@ -102,8 +102,8 @@ export const observeZdb = (resource: Zdb, { servers, addresses, controllers }: Z
     if (facts.down) return drifted(`its server does not run (${facts.down.sub})${tail(facts.down.lastWords)}`);
     if ("silent" in facts.answer) return drifted(`its server does not answer: ${facts.answer.silent}`);
     const info = facts.answer.namespaces.get(namespace);
-    // What is on the disk is not gone, whatever keeps the server from it.
-    if (info === undefined) return facts.unopened.has(namespace) ? drifted(UNOPENED) : { state: "absent" };
+    // What is on the disk is not gone, whatever keeps the server from it; what was removed there is made anew.
+    if (info === undefined) return drifted(facts.unopened.has(namespace) ? UNOPENED : REMOVED);
     if (!facts.installed) return drifted("its server's unit or parameters are gone or changed");
     const lack = lacking(resource.spec.limits, facts.limits);
     if (lack !== undefined) return drifted(lack);
@@ -129,6 +129,8 @@ const unfitting = ({ spec: { tls, listen } }: Zdb): readonly string[] =>
     tls === undefined || isWildcard(listen) || isForAddress(tls, listen)
         ? []
         : [`its certificate is not for ${listen}: clients that check it have to connect by a name that is in it`];
+
+const REMOVED = "its server has no namespace of that name: a new one is empty";
 
 const tail = (words: string): string => (words === "" ? "" : `: ${words}`);
 

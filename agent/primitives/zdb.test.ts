@@ -95,7 +95,7 @@ describe("a Zdb", () => {
         { when: "its server is silent", changes: { answer: { silent: "silent for 10 s" } }, is: "does not answer: silent for 10 s" },
         { when: "its unit was changed", changes: { installed: false }, is: "unit or parameters" },
         { when: "its password was never set", changes: { digests: new Map() }, is: "password is not known to be set" },
-        { when: "the server has no such namespace", changes: { answer: { namespaces: new Map() } }, is: "absent" },
+        { when: "the server has no such namespace", changes: { answer: { namespaces: new Map() } }, is: "has no namespace of that name" },
     ];
     it.each(servers)("is judged when $when", ({ changes, is }) => {
         const resource = zdb();

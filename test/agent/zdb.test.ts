@@ -1,4 +1,4 @@
-import { Redis } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Resource } from "../../agent/primitives/driver.ts";
 import { namespaceOf, serverOf, trashedNamespace, type Zdb } from "../../agent/primitives/zdb-places.ts";
@@ -6,6 +6,8 @@ import { mountPointOf } from "../../agent/primitives/zmount-places.ts";
 import { powerOff, powerOn } from "../../dev/hosts/index.ts";
 import { mintLife, mintTenantId } from "../../protocol/ids.ts";
 import { prefixOf } from "../prefix.ts";
+import { type Certificate, makeCertificate, makeCertificateOf } from "../zdb/certificates.ts";
+import { temporaryDirectory } from "../zdb/temporary.ts";
 import { changed, Rig } from "./driver/rig.ts";
 
 const asZdb = (resource: Resource): Zdb => resource as unknown as Zdb;
@@ -41,8 +43,11 @@ describe("a Zdb on a real host", () => {
         desired = desired.filter(({ life }) => life !== resource.life);
         await run("remove", resource, options);
     };
-    const isReady = async (resource: Resource) =>
-        expect(await run("observe", resource)).toEqual({ state: "ready", outputs: { namespace: namespaceOf(asZdb(resource)) } });
+    const isReady = async (resource: Resource) => {
+        const notes = asZdb(resource).spec.tls ? { notes: [expect.stringContaining("its certificate is not for")] } : {};
+        const outputs = { namespace: namespaceOf(asZdb(resource)) };
+        expect(await run("observe", resource)).toEqual({ state: "ready", outputs, ...notes });
+    };
     const why = async (resource: Resource) => {
         const seen = (await run("observe", resource)) as { readonly state: string; readonly why?: string };
         return seen.why ?? seen.state;
@@ -50,14 +55,15 @@ describe("a Zdb on a real host", () => {
     const client = async <T>(
         resource: Resource,
         use: (redis: Redis) => Promise<T>,
-        given: { readonly password?: string } = {},
+        { password: given, ...more }: Pick<RedisOptions, "password" | "tls"> = {},
     ): Promise<T> => {
         const { port, password } = asZdb(resource).spec;
         const redis = new Redis({
             host: rig.host.address,
             port: port ?? 0,
             username: namespaceOf(asZdb(resource)),
-            password: given.password ?? password ?? "",
+            password: given ?? password ?? "",
+            ...more,
             lazyConnect: true,
             connectTimeout: 2_000,
             maxRetriesPerRequest: 0,
@@ -71,6 +77,22 @@ describe("a Zdb on a real host", () => {
             redis.disconnect();
         }
     };
+    const unauthenticated = async <T>(resource: Resource, use: (redis: Redis) => Promise<T>): Promise<T> => {
+        const redis = new Redis({ host: rig.host.address, port: asZdb(resource).spec.port ?? 0, retryStrategy: () => null });
+        redis.on("error", () => undefined);
+        try {
+            return await use(redis);
+        } finally {
+            redis.disconnect();
+        }
+    };
+    /** What a server answers to its administrator. */
+    const administer = (socket: string, words: readonly string[]): Promise<string> =>
+        rig.sh(
+            `python3 -c 'import socket,sys
+s=socket.socket(socket.AF_UNIX); s.connect("${socket}"); s.sendall(sys.stdin.buffer.read()); print(s.recv(65536).decode().strip())'`,
+            `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`,
+        );
     const get = (resource: Resource, key: string) => client(resource, (redis) => redis.get(key));
 
     it("is made with a password and port of its own, and serves its namespace to those who know them", async () => {
@@ -115,6 +137,123 @@ describe("a Zdb on a real host", () => {
             message: expect.stringMatching(/^size 1MiB is less than the \d+(B|KiB|MiB) that are used$/),
         });
         await removed(after);
+    });
+
+    it("is as desired again when somebody set or removed something on its server, whose clients stay where they may", async () => {
+        const resource = await made("meddled-with", { password: "before-the-rotation" }, mount);
+        const name = namespaceOf(asZdb(resource));
+        const ask = (...words: readonly string[]) => administer(serverOf(asZdb(resource)).adminSocket, words);
+        const meddling: readonly (readonly [readonly string[], string])[] = [
+            [["NSSET", name, "maxsize", "0"], "maxsize is 0"],
+            [["NSSET", name, "public", "1"], "public is yes"],
+            [["NSSET", name, "worm", "1"], "worm is yes"],
+            [["NSSET", name, "freeze", "1"], "access is frozen"],
+            [["NSSET", name, "durability", "none"], "durability is none"],
+            [["NSSET", name, "password", "*"], "password is not set"],
+            [["NSSET", name, "listen", "*"], "listen is not set"],
+            [["NSDEL", name], "has no namespace of that name"],
+        ];
+        for (const [words, is] of meddling) {
+            expect(await ask(...words), words.join(" ")).toBe("+OK");
+            expect(await why(resource), words.join(" ")).toContain(is);
+            await run("apply", resource);
+            await isReady(resource);
+        }
+        // Nobody has business in the namespace that every server has.
+        await expect(unauthenticated(resource, (redis) => redis.set("key", "lost"))).rejects.toThrow("Namespace default is closed here");
+        await expect(unauthenticated(resource, (redis) => redis.get("key"))).rejects.toThrow("Namespace default is closed here");
+
+        await client(resource, async (redis) => {
+            await redis.set("key", "before");
+            const rotated = await admitted(changed(resource, { password: "after-the-rotation" }), resource);
+            await run("apply", rotated);
+            await isReady(rotated);
+            // On the connection that was there before: it is never made again.
+            expect(await redis.get("key")).toBe("before");
+            expect(await get(rotated, "key")).toBe("before");
+            await expect(client(resource, (late) => late.get("key"))).rejects.toThrow();
+            await removed(rotated);
+        });
+    });
+
+    it("speaks TLS with its own certificate, which is renewed without parting with anybody", async () => {
+        const directory = temporaryDirectory();
+        const tlsOf = ({ cert, key }: Certificate, clientCa?: string) => ({ certificate: cert, privateKey: key, clientCa });
+        const [first, renewed, clients] = [
+            makeCertificateOf(2025, directory, "db"),
+            makeCertificateOf(2026, directory, "db"),
+            makeCertificate(directory, "clients"),
+        ];
+        const plain = await made("plain", {}, mount);
+        const one = await made("one", { tls: tlsOf(first) }, mount);
+        const strict = await made("strict", { tls: tlsOf(first, clients.cert) }, mount);
+        const ports = [plain, one, strict].map((each) => asZdb(each).spec.port);
+        expect(new Set(ports).size).toBe(3);
+        await expect(run("admit", changed(one, { port: ports[0] }), { old: one })).rejects.toMatchObject({
+            code: "CONFLICT",
+            message: expect.stringContaining('Zdb "plain" of the same Node'),
+        });
+        expect(serverOf(asZdb(one)).id).toBe(serverOf(asZdb(plain)).id);
+
+        // The address of a host is not in the certificate: names are not checked here.
+        const over = (ca: string, own: object = {}) => ({ tls: { ca, checkServerIdentity: () => undefined, ...own } });
+        await client(
+            one,
+            async (redis) => {
+                await redis.set("key", "sealed");
+                const later = await admitted(changed(one, { tls: tlsOf(renewed) }), one);
+                await run("apply", later);
+                await isReady(later);
+                expect(await redis.get("key")).toBe("sealed");
+                expect(await client(later, (late) => late.get("key"), over(renewed.cert))).toBe("sealed");
+                await expect(client(later, (late) => late.get("key"), over(first.cert))).rejects.toThrow();
+            },
+            over(first.cert),
+        );
+        await expect(client(one, (redis) => redis.get("key"))).rejects.toThrow();
+        await expect(client(strict, (redis) => redis.get("key"), over(first.cert))).rejects.toThrow();
+        const known = over(first.cert, { cert: clients.cert, key: clients.key });
+        expect(await client(strict, (redis) => redis.get("key"), known)).toBeNull();
+
+        const [secret = ""] = renewed.key.split("\n").slice(1, 2);
+        const { data, config, digests, unit } = serverOf(asZdb(one));
+        const seen = await rig.sh(`ps axww -o args; journalctl -o cat --no-pager; cat ${config} ${digests}; cat ${data}/*/d* | strings`);
+        expect(seen).not.toContain(secret);
+        await rig.sh(`systemctl restart ${unit}`);
+        await run("apply", one);
+        expect(await client(strict, (redis) => redis.get("key"), known)).toBeNull();
+        for (const each of [plain, one, strict]) await removed(each);
+    });
+
+    it("is restarted under a client with ioredis's own settings that goes on writing and sees no error", async () => {
+        const resource = await made("restarted", { durability: "commit" }, mount);
+        const { port, password } = asZdb(resource).spec;
+        const url = `redis://${namespaceOf(asZdb(resource))}:${password}@${rig.host.address}:${port}`;
+        const redis = new Redis(url);
+        let connections = 0;
+        let longestMs = 0;
+        redis.on("error", () => undefined).on("ready", () => connections++);
+        try {
+            let [written, isRestarted] = [0, false];
+            for (; written < 20; written++) await redis.set(`key-${written}`, `${written}`);
+            const restart = rig.sh(`systemctl restart ${serverOf(asZdb(resource)).unit}`).finally(() => {
+                isRestarted = true;
+            });
+            // One after the other, until some went over the connection that was made anew.
+            for (let beyond = 0; beyond < 20; written++) {
+                const began = performance.now();
+                expect(await redis.set(`key-${written}`, `${written}`)).toBe(`key-${written}`);
+                longestMs = Math.max(longestMs, performance.now() - began);
+                if (isRestarted && connections > 1) beyond++;
+            }
+            await restart;
+            console.log(`a restart under load held up the longest of ${written} commands for ${Math.round(longestMs)} ms`);
+            const values = await redis.mget(Array.from({ length: Math.min(written, 1_000) }, (_, index) => `key-${index}`));
+            expect(values).toEqual(values.map((_, index) => `${index}`));
+        } finally {
+            redis.disconnect();
+        }
+        await removed(resource);
     });
 
     it("is not given an address that another server has", async () => {
