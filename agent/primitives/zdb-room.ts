@@ -37,25 +37,30 @@ export const requireRoom = async (wanted: Zdb, old: Zdb | undefined, context: Co
     const needed = roomFor(sizes);
     const room = await roomOn(mount, wanted, others, context);
     if (needed <= room) return;
-    const larger = formatSize(Math.ceil((bytesOf(mount.spec.size) + (needed - room) * WITH_FILE_SYSTEM) / MIB) * MIB);
     const own = bytesOf(wanted.spec.size);
     throw new ZeroformError({
         code: "INVALID",
         message:
             `size ${wanted.spec.size} may take ${shown(logBytes(own))} on the disk (twice its size and two segments of ${shown(segmentBytes(own))})` +
             `${besides(others)}, its server keeps back ${shown(reserveBytes(sizes))}: that is ${shown(needed)}, ` +
-            `and ZMount "${mount.name}" of ${mount.spec.size} has ${shown(room)} for it`,
-        hint: `Make the ZMount ${larger} or larger, write a smaller size, or oversubscribe: true when not all of it will be used at the same time.`,
+            `and ZMount "${mount.name}"${mount.spec.size === undefined ? "" : ` of ${mount.spec.size}`} has ${shown(room)} for it`,
+        hint: `${largerMount(mount, needed - room)}, write a smaller size, or oversubscribe: true when not all of it will be used at the same time.`,
     });
 };
 
 const asksForMore = (wanted: Zdb, old: Zdb | undefined): boolean =>
     old === undefined || old.spec.oversubscribe || bytesOf(wanted.spec.size) > bytesOf(old.spec.size);
 
+/** One that takes a whole device has no size that could be written larger. */
+const largerMount = ({ spec: { size } }: ZMount, missing: number): string => {
+    if (size === undefined) return `Take a device for the ZMount that has ${shown(missing)} more`;
+    return `Make the ZMount ${formatSize(Math.ceil((bytesOf(size) + missing * WITH_FILE_SYSTEM) / MIB) * MIB)} or larger`;
+};
+
 /** What is free on a mount, and what is these Zdbs' already. Of one that is not there at the moment, more than it can have. */
 const roomOn = async (mount: ZMount, wanted: Zdb, others: readonly Zdb[], { os }: Context): Promise<number> => {
     const { mountPoint, data, index } = serverOf(wanted);
-    if (mountPoint === undefined || !(await os.mounts.list()).has(mountPoint)) return bytesOf(mount.spec.size);
+    if (mountPoint === undefined || !(await os.mounts.list()).has(mountPoint)) return bytesOf(mount.spec.size ?? Number.MAX_SAFE_INTEGER);
     const { freeBytes } = await os.files.fileSystem(mountPoint);
     const places = [wanted, ...others].map(namespaceOf).flatMap((name) => [`${data}/${name}`, `${index}/${name}`]);
     const used = await Promise.all([...places, `${data}/${RESERVE_FILE}`].map((place) => os.files.diskUsage(place)));

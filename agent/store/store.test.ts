@@ -26,16 +26,7 @@ const row = (more: Partial<LifeRow> = {}): LifeRow => ({
     kind: "Zdb",
     urn: "urn",
     name: "db",
-    spec: {
-        size: "1GiB",
-        password: "very-secret-password",
-        mode: "user",
-        public: false,
-        worm: false,
-        access: "open",
-        durability: "interval 1s",
-        listen: "127.0.0.1",
-    },
+    spec: { size: "1GiB", password: "very-secret-password" },
     generated: ["password"],
     uses: { mount: mintLife() },
     desired: "present",
@@ -69,7 +60,9 @@ describe("the store", () => {
         for (const each of rows) store.lives.put(each);
         store.close();
         const again = open();
-        expect(again.lives.all()).toEqual(rows.map((each) => ({ namedAt: undefined, removal: undefined, restore: undefined, ...each })));
+        expect(again.lives.all()).toMatchObject(
+            rows.map((each) => ({ namedAt: undefined, removal: undefined, restore: undefined, ...each })),
+        );
         again.close();
     });
 
