@@ -40,6 +40,7 @@ describe("many Zdbs on one server", () => {
             tls: undefined,
             limits: undefined,
             size: "8MiB",
+            oversubscribe: false,
             mode: "user",
             password: "correct-horse",
             public: false,
