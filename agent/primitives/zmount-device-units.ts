@@ -4,7 +4,7 @@ import { formats } from "../os/formats/index.ts";
 import type { Unit } from "../os/units.ts";
 import { devicePlacesOf } from "./zmount-device-record.ts";
 import type { DeviceMount } from "./zmount-places.ts";
-import { CHECK } from "./zmount-units.ts";
+import { CHECK, mountUnit } from "./zmount-units.ts";
 
 /** Where the program says when that has our file system, else the one device that has: disks change their names from boot to boot. */
 const FIND = [
@@ -44,29 +44,14 @@ ${WITHOUT_PRIVILEGES}`,
 /** What systemd has to know to bring it up at boot. */
 export const deviceMountUnitFor = (resource: DeviceMount): Unit => {
     const { filesystem } = resource.spec;
-    const { link, mountPoint, mountUnit, deviceUnit, checkUnit } = devicePlacesOf(resource);
+    const places = devicePlacesOf(resource);
     const { check, mountOptions } = formats[filesystem];
-    const first = [deviceUnit, ...(check === undefined ? [] : [checkUnit])].join(" ");
-    return {
-        name: mountUnit,
-        wantedBy: "zeroform.target",
-        // Without the default dependencies, which order mounts before local-fs.target and so before the check can run.
-        text: `[Unit]
-Description=zeroform: ZMount at ${mountPoint}
-DefaultDependencies=no
-Conflicts=umount.target
-Before=umount.target
-Requires=${first}
-After=local-fs.target ${first}
-StartLimitIntervalSec=0
-
-[Mount]
-What=${link}
-Where=${mountPoint}
-Type=${filesystem}
-Options=${["nodev", "nosuid", ...mountOptions].join()}
-`,
-    };
+    return mountUnit(filesystem, places, {
+        what: places.link,
+        options: ["nodev", "nosuid", ...mountOptions],
+        first: [places.deviceUnit, ...(check === undefined ? [] : [places.checkUnit])],
+        ground: "",
+    });
 };
 
 /** Everything that systemd needs for a ZMount on a device. */

@@ -1,4 +1,5 @@
 import { ROOT, SERVICES } from "../../protocol/layout.ts";
+import type { Filesystem } from "../../schema/zmount.ts";
 import { WITHOUT_PRIVILEGES } from "../os/confinement.ts";
 import { formats } from "../os/formats/index.ts";
 import type { Os } from "../os/os.ts";
@@ -29,30 +30,47 @@ ${WITHOUT_PRIVILEGES}`,
 /** What systemd has to know to bring a ZMount up at boot. */
 export const mountUnitFor = (resource: ZMount, places = placesOf(resource)): Unit => {
     const { filesystem } = resource.spec;
-    const { image, directory, mountPoint, mountUnit, checkUnit } = places;
     const { check, mountOptions, imageOptions } = formats[filesystem];
-    const options = ["loop", "nodev", "nosuid", ...imageOptions, ...mountOptions].join();
-    return {
-        name: mountUnit,
-        wantedBy: "zeroform.target",
-        // Without the default dependencies, which order mounts before local-fs.target and so before the check can run.
-        text: `[Unit]
+    return mountUnit(filesystem, places, {
+        what: places.image,
+        options: ["loop", "nodev", "nosuid", ...imageOptions, ...mountOptions],
+        first: check === undefined ? [] : [places.checkUnit],
+        ground: `RequiresMountsFor=${places.directory}\n`,
+    });
+};
+
+interface Mounting {
+    readonly what: string;
+    readonly options: readonly string[];
+    /** Units that have to have succeeded each time before it is mounted. */
+    readonly first: readonly string[];
+    /** A line that says what it lies on. */
+    readonly ground: string;
+}
+
+/** Without the default dependencies, which order mounts before local-fs.target and so before what is `first` can run. */
+export const mountUnit = (
+    filesystem: Filesystem,
+    { mountPoint, mountUnit: name }: Pick<Places, "mountPoint" | "mountUnit">,
+    { what, options, first, ground }: Mounting,
+): Unit => ({
+    name,
+    wantedBy: "zeroform.target",
+    text: `[Unit]
 Description=zeroform: ZMount at ${mountPoint}
 DefaultDependencies=no
 Conflicts=umount.target
 Before=umount.target
-${check === undefined ? "" : `Requires=${checkUnit}\n`}After=local-fs.target${check === undefined ? "" : ` ${checkUnit}`}
-RequiresMountsFor=${directory}
-StartLimitIntervalSec=0
+${first.length === 0 ? "" : `Requires=${first.join(" ")}\n`}After=${["local-fs.target", ...first].join(" ")}
+${ground}StartLimitIntervalSec=0
 
 [Mount]
-What=${image}
+What=${what}
 Where=${mountPoint}
 Type=${filesystem}
-Options=${options}
+Options=${options.join()}
 `,
-    };
-};
+});
 
 /** Everything that systemd needs for a ZMount. */
 export const unitsFor = (resource: ZMount): readonly Unit[] => {

@@ -5,7 +5,12 @@ import type { Wanted } from "./wanted.ts";
 const program: Program<Wanted> = ({ pulumi, zeroform }, { machine, patience, disks, zdbs }) => {
     const timeouts = { create: patience, update: patience, delete: patience };
     const node = new zeroform.Node("node", { ...machine, trash: "0s", timeouts });
-    const mounts = new Map(disks.map(({ name, sizeMiB }) => [name, new zeroform.ZMount(name, { node, size: `${sizeMiB}MiB`, timeouts })]));
+    const mounts = new Map(
+        disks.map(({ name, sizeMiB, device }) => {
+            const space = device === undefined ? { size: `${sizeMiB}MiB` } : { device };
+            return [name, new zeroform.ZMount(name, { node, timeouts, ...space })];
+        }),
+    );
     const urls = zdbs.map(({ name, sizeMiB, disk }) => {
         const mount = mounts.get(disk ?? "");
         const args = { size: `${sizeMiB}MiB`, oversubscribe: true, listen: machine.host, timeouts };

@@ -11,9 +11,12 @@ import { Ledger } from "./ledger.ts";
 import { must, type Operator } from "./operator.ts";
 import { Random } from "./random.ts";
 import { SmallEngine } from "./small-engine.ts";
+import { putSpareDisk } from "./spare-disk.ts";
 import { firstWanted, nextWanted, type Wanted } from "./wanted.ts";
 
 export const RUNS = Number(process.env.ZEROFORM_FAULT_RUNS ?? 8);
+/** The programs take a whole disk of the host too: more to break, and to put right. */
+const WITH_DEVICE = process.env.ZEROFORM_FAULT_DEVICE !== undefined;
 export const RUN_LIMIT_MS = 180_000;
 /** What has to be done by hand may be more than one thing, and each is said when the one before is done. */
 const REMEDIES_MAX = 3;
@@ -25,13 +28,16 @@ export const property = (fault: Fault): void => {
         const began = performance.now();
         const on = await host();
         const foreign = await Foreign.put(on);
+        const device = WITH_DEVICE ? await putSpareDisk(on) : undefined;
         await fault.prepare?.(on);
         const untouched = await Footprint.of(on);
         // The real CLI has the first run of each; the others have it a stack of their own.
         const parts = fault.operator === "cli" ? [RUNS] : [Math.min(1, RUNS), RUNS - 1];
         for (const [index, runs] of parts.entries()) {
             await using operator = fault.operator === "cli" || index === 0 ? await CliOperator.create() : new SmallEngine();
-            await new Course(fault, on, operator, foreign, new Random(seed + index), `seed ${seed}`).take(runs, index === 0 ? 1 : 2);
+            const random = new Random(seed + index);
+            const course = new Course(fault, on, operator, foreign, random, `seed ${seed}`);
+            await course.take(firstWanted(machineOf(on), random, device), runs, index === 0 ? 1 : 2);
             expect(await untouched.leaked(), `${fault.name}, seed ${seed}: left on ${on.name} after destroy`).toEqual([]);
         }
         const seconds = (performance.now() - began) / 1_000;
@@ -60,8 +66,8 @@ class Course {
         this.#label = label;
     }
 
-    async take(runs: number, firstRun: number): Promise<void> {
-        let wanted = firstWanted(machineOf(this.#host), this.#random);
+    async take(first: Wanted, runs: number, firstRun: number): Promise<void> {
+        let wanted = first;
         await must(this.#operator.up(wanted));
         this.#urls = await this.#operator.urls();
         await this.#ledger.write(this.#urls);

@@ -111,7 +111,9 @@ export class SmallEngine implements Operator {
         });
         return [
             [declare("Node", node, () => ({ ...reach, hostKey: machine.hostKey, timeouts }))],
-            disks.map(({ name, sizeMiB }) => declare("ZMount", name, () => ({ ...onNode(), size: `${sizeMiB}MiB` }))),
+            disks.map(({ name, sizeMiB, device }) =>
+                declare("ZMount", name, () => ({ ...onNode(), ...(device === undefined ? { size: `${sizeMiB}MiB` } : { device }) })),
+            ),
             zdbs.map(({ name, sizeMiB, disk }) =>
                 declare("Zdb", name, () => ({
                     ...onNode(),

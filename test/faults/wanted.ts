@@ -4,6 +4,8 @@ import type { Random } from "./random.ts";
 export interface WantedDisk {
     readonly name: string;
     readonly sizeMiB: number;
+    /** Takes this block device as it is, and not so much of a pool. */
+    readonly device?: string;
 }
 
 export interface WantedZdb {
@@ -20,6 +22,8 @@ export interface Wanted {
     readonly patience: string;
     readonly disks: readonly WantedDisk[];
     readonly zdbs: readonly WantedZdb[];
+    /** A disk of the host that a ZMount may take as a whole. */
+    readonly device?: string;
 }
 
 const DISKS_MAX = 2;
@@ -27,14 +31,23 @@ const ZDBS_MAX = 4;
 const GROWTH_MIB = 16;
 
 /** What a program begins with: a store on a disk, and one beside it. */
-export const firstWanted = (machine: Machine, random: Random): Wanted => ({
-    machine,
-    patience: "2m",
-    disks: [{ name: "disk", sizeMiB: random.pick([32, 48]) }],
-    zdbs: [
-        { name: "on-disk", sizeMiB: 8, disk: "disk" },
-        { name: "beside", sizeMiB: 8 },
-    ],
+export const firstWanted = (machine: Machine, random: Random, device?: string): Wanted => {
+    const wanted: Wanted = {
+        machine,
+        patience: "2m",
+        disks: [{ name: "disk", sizeMiB: random.pick([32, 48]) }],
+        zdbs: [
+            { name: "on-disk", sizeMiB: 8, disk: "disk" },
+            { name: "beside", sizeMiB: 8 },
+        ],
+    };
+    return device === undefined ? wanted : takeDevice({ ...wanted, device }, device, "first");
+};
+
+const takeDevice = (wanted: Wanted, device: string, name: string): Wanted => ({
+    ...wanted,
+    disks: [...wanted.disks, { name: `whole-${name}`, sizeMiB: 0, device }],
+    zdbs: [...wanted.zdbs, { name: `on-whole-${name}`, sizeMiB: 4, disk: `whole-${name}` }],
 });
 
 /** The next version of the program: something grows, and perhaps something comes or goes. `serial` makes new names. */
@@ -45,13 +58,16 @@ export const nextWanted = (wanted: Wanted, random: Random, serial: number): Want
 
 const grow = (wanted: Wanted, random: Random): Wanted => {
     const index = random.whole(0, wanted.disks.length - 1);
-    const disks = wanted.disks.map((disk, at) => (at === index ? { ...disk, sizeMiB: disk.sizeMiB + GROWTH_MIB } : disk));
+    const disks = wanted.disks.map((disk, at) =>
+        at === index && disk.device === undefined ? { ...disk, sizeMiB: disk.sizeMiB + GROWTH_MIB } : disk,
+    );
     const zdbs = wanted.zdbs.map((zdb) => (random.chance(0.3) ? { ...zdb, sizeMiB: zdb.sizeMiB + 1 } : zdb));
     return { ...wanted, disks, zdbs };
 };
 
 const add = (wanted: Wanted, random: Random, serial: number): Wanted => {
     if (wanted.disks.length < DISKS_MAX && random.chance(0.4)) {
+        if (wanted.device !== undefined) return takeDevice(wanted, wanted.device, `r${serial}`);
         const disk = { name: `disk-r${serial}`, sizeMiB: 32 };
         return {
             ...wanted,
