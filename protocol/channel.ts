@@ -18,6 +18,7 @@ import {
 import type { ErrorData, Method, Params, Progress, Result, Welcome } from "./api.ts";
 import { asZeroformError, ZeroformError } from "./errors.ts";
 import { beat, Pulse } from "./heartbeat.ts";
+import { pacedProgress } from "./paced-progress.ts";
 
 const ERROR_NUMBER = -32_000;
 const welcome = new NotificationType<Welcome>("welcome");
@@ -139,16 +140,17 @@ export const openServerChannel = (
         connection.onRequest(method, async ({ params, progressToken }: Wire<M>, token: CancellationToken) => {
             const cancelled = new AbortController();
             const listening = token.onCancellationRequested(() => cancelled.abort());
-            const say = (doing: string, moved?: true) => {
+            const words = pacedProgress((word) => {
                 if (progressToken && !ending.signal.aborted)
-                    void connection.sendProgress(progress, progressToken, { doing, ...(moved && { moved }) }).catch(() => undefined);
-            };
+                    void connection.sendProgress(progress, progressToken, word).catch(() => undefined);
+            });
             try {
-                return await handler(params, { signal: AbortSignal.any([cancelled.signal, ending.signal]), progress: say });
+                return await handler(params, { signal: AbortSignal.any([cancelled.signal, ending.signal]), progress: words.say });
             } catch (thrown) {
                 const { facts, message } = toWire(thrown);
                 throw new ResponseError<ErrorData>(ERROR_NUMBER, message, facts);
             } finally {
+                words.end();
                 listening.dispose();
             }
         });
