@@ -1,7 +1,7 @@
 import type { Progress } from "./api.ts";
 
 /** Whoever waits less long than this needs no word, and nobody reads more of them. */
-const EVERY_MS = 250;
+const EVERY_MS = 100;
 
 /** The words of one call on their way to who waits for it. */
 export interface PacedProgress {

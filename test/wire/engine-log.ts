@@ -13,6 +13,7 @@ export interface LogLine {
 export const startEngineLog = async () => {
     const grpc = grpcOfPulumi();
     const lines: LogLine[] = [];
+    const listening = new Set<() => void>();
     const server = new grpc.Server();
     server.addService(engineService().EngineService as unknown as Parameters<typeof server.addService>[0], {
         log: ({ request }: { request: LogRequest }, callback: (error: null, response: unknown) => void) => {
@@ -22,6 +23,7 @@ export const startEngineLog = async () => {
                 ephemeral: request.getEphemeral(),
                 severity: request.getSeverity(),
             });
+            for (const hear of [...listening]) hear();
             callback(null, new Empty());
         },
     });
@@ -30,7 +32,18 @@ export const startEngineLog = async () => {
             error ? reject(error) : resolve(bound),
         );
     });
-    return { address: `127.0.0.1:${port}`, lines, stop: () => server.forceShutdown() };
+    /** Waits for a line. */
+    const heard = (message: string) =>
+        new Promise<void>((resolve) => {
+            const look = () => {
+                if (!lines.some((line) => line.message === message)) return;
+                listening.delete(look);
+                resolve();
+            };
+            listening.add(look);
+            look();
+        });
+    return { address: `127.0.0.1:${port}`, lines, heard, stop: () => server.forceShutdown() };
 };
 
 export type EngineLog = Awaited<ReturnType<typeof startEngineLog>>;

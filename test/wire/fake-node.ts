@@ -57,7 +57,7 @@ export const startFakeNode = async () => {
         for (const socket of sockets) socket.end();
         return new Promise<void>((resolve) => server.close(() => resolve()));
     };
-    return { machine, port, privateKey: clientKeys.private, resources, tenants, calls, commands, answers, stop };
+    return { machine, port, privateKey: clientKeys.private, resources, tenants, calls, commands, answers, handlers, stop };
 };
 
 export type FakeNode = Awaited<ReturnType<typeof startFakeNode>>;

@@ -30,7 +30,14 @@ describe("the real host of dynamic providers, with a node behind it", () => {
     });
 
     it("makes, changes, reads and removes a resource; status lines arrive on it", async () => {
+        run.node.answers["resource.create"] = async (params, call) => {
+            call.progress("reserving the space");
+            // A line is for whoever waits: what is done at once says none.
+            await run.engine.heard("reserving the space");
+            return run.node.handlers["resource.create"](params, call);
+        };
         const disk = await make(run, "ZMount", onNode(run, node.id, "ZMount", "disk", { size: "20GiB" }));
+        delete run.node.answers["resource.create"];
         expect(disk.id.startsWith(`${node.id}/l`)).toBe(true);
         expect(disk.outs).toMatchObject({ size: "20GiB", filesystem: "ext4", connection: { privateKey: SECRET } });
         expect(run.engine.lines).toContainEqual(
