@@ -28,7 +28,7 @@ export const requireMachine = (core: Core, meant: Pick<Caller, "machine">): void
 
 const noteSeen = ({ store, clock }: Core, { tenant, seenAt }: TenantRow): void => {
     const now = clock.now();
-    if (seenAt === undefined || seenAt <= now - NAMED_EVERY_MS) store.tenants.change(tenant, { seenAt: now });
+    if (seenAt === undefined || seenAt <= now - NAMED_EVERY_MS) store.soon(() => store.tenants.change(tenant, { seenAt: now }));
 };
 
 /** For what only a known tenant may do. */
@@ -63,18 +63,21 @@ export const ownLife = (core: Core, caller: Caller, life: Life): LifeRow | undef
     return row?.tenant === caller.tenant ? row : undefined;
 };
 
-/** Proof that the engine has saved these: it named them. `byMaker`: only that, because nobody asked for them since they were made. */
+/** Proof that the engine has saved these: it named them. On the disk before the call is answered. `byMaker`: only that, because nobody asked for them since they were made. */
 export const confirm = (core: Core, ids: readonly (Life | TenantId)[], byMaker = false): void => {
     const { store, clock } = core;
     const now = clock.now();
-    store.transaction(() => {
-        for (const id of ids) {
-            if (isTenantId(id) && store.tenants.get(id)?.confirmed === false) store.tenants.change(id, { confirmed: true });
-            if (!isLife(id)) continue;
-            const row = store.lives.get(id);
-            if (row && byMaker && !row.confirmed) store.lives.change(id, { confirmed: true });
-            else if (row && !byMaker && (!row.confirmed || row.namedAt === undefined || row.namedAt <= now - NAMED_EVERY_MS))
-                store.lives.change(id, { confirmed: true, namedAt: now });
+    const isTold = (id: Life | TenantId): boolean => {
+        if (isTenantId(id)) return store.tenants.get(id)?.confirmed !== false;
+        const row = isLife(id) ? store.lives.get(id) : undefined;
+        return row === undefined || (row.confirmed && (byMaker || (row.namedAt !== undefined && row.namedAt > now - NAMED_EVERY_MS)));
+    };
+    const news = ids.filter((id) => !isTold(id));
+    if (news.length === 0) return;
+    store.soon(() => {
+        for (const id of news) {
+            if (isTenantId(id)) store.tenants.change(id, { confirmed: true });
+            else store.lives.change(id, { confirmed: true, ...(!byMaker && { namedAt: now }) });
         }
     });
 };

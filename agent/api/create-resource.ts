@@ -109,7 +109,8 @@ const answer = async (core: Core, begun: LifeRow, given: Values, waiting: Waitin
             message: `${called(begun)} was removed by another run while it was being made`,
             hint: "Run `pulumi refresh`, then `pulumi up` if it is still wanted.",
         });
-    return reportOf(core, core.store.lives.change(row.life, { answered: true }) ?? row, given);
+    const answered = core.store.soon(() => core.store.lives.change(row.life, { answered: true }));
+    return reportOf(core, answered ?? row, given);
 };
 
 /** Counts who waits for a create, so that nobody takes it for left behind. */

@@ -41,19 +41,23 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
                 const caller = agent.callOf(session, call);
                 const { core } = agent;
                 if ("caller" in params) core.sessions.worksFor(caller.session, params.caller.tenant);
-                return act(core, params, caller);
+                return core.store.durably(() => act(core, params, caller));
             });
     const question =
         <M extends Method>(act: (core: Core, params: Params<M>) => Promise<Result<M>>) =>
         (params: Params<M>) =>
-            understood(peer, async () => act(agent.core, params));
+            understood(peer, async () => {
+                const { core } = agent;
+                return core.store.durably(() => act(core, params));
+            });
     const done = Promise.resolve({});
 
     return metered(agent.meters, {
         "node.create": (params, call) =>
             understood(peer, async () => {
                 const caller = agent.callOf(session, call);
-                return createNode(agent.coreForNewNode(), params, caller);
+                const core = agent.coreForNewNode();
+                return core.store.durably(() => createNode(core, params, caller));
             }),
         "node.update": operation<"node.update">(updateNode),
         "node.read": operation<"node.read">(readNode),

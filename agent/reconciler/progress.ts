@@ -27,7 +27,7 @@ const wordsOn = (row: LifeRow, before: Values | undefined): string => {
 export const markReady = ({ store, clock, tell }: Machinery, row: LifeRow, before: Values | undefined): boolean => {
     if (row.state === "ready" && row.work === "none" && row.made) return false;
     const since = row.state === "ready" ? row.since : clock.now();
-    store.transaction(() => {
+    store.soon(() => {
         store.lives.change(row.life, { state: "ready", since, reasons: [], made: true, work: "none" });
         tell(EVENT[row.work], wordsOn(row, before), row);
     });

@@ -47,7 +47,7 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
     });
     const isInTrash = place !== undefined && (await drivers[row.kind].trashedBytes({ resource, place }, context)) > 0;
 
-    store.transaction(() => {
+    store.soon(() => {
         const now = clock.now();
         store.lives.remove(row.life);
         if (keep) store.lives.put({ ...row, desired: "kept", state: "kept", since: now, reasons: [], work: "none" });
@@ -56,6 +56,8 @@ export const takeAway = async (parts: Machinery, row: LifeRow, work: Work): Prom
         tell("removed", described(isInTrash, keep), row);
         closeTenant(store, row.tenant);
     });
+    // What it stood on may go now, and with it the way to what is written here.
+    await store.durable();
     if (isInTrash && trashMs === 0) await trash.purgeDue(work);
 };
 

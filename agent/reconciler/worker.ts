@@ -103,6 +103,8 @@ export class Worker {
 
     async #work(task: Task): Promise<void> {
         for (;;) {
+            // Nothing is done for a desire that a power cut could still take back.
+            await this.#parts.store.durable();
             const row = this.#parts.store.lives.get(task.life);
             if (!row || row.desired === "kept") return task.settle({ state: "gone" });
             if (!hasWork(row)) return task.settle({ state: "ready" });

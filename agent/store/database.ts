@@ -17,6 +17,11 @@ export class Database {
     readonly #afterRollback: (() => void)[] = [];
     readonly #afterCommit: (() => void)[] = [];
     #depth = 0;
+    /** Writes that share the next flush of the disk; undefined when none wait. */
+    #waiting: PromiseWithResolvers<void> | undefined;
+    /** How often waiting writes were lost, and why the last time. */
+    #losses = 0;
+    #loss: Error | undefined;
 
     private constructor(db: DatabaseSync, path: string) {
         this.#db = db;
@@ -75,22 +80,49 @@ export class Database {
         this.#prepare(sql).run(...values);
     }
 
-    /** All of it or nothing; what is inside of another one belongs to that. */
+    /** All of it or nothing, and on the disk when it returns; what is inside of another one belongs to that. */
     transaction<T>(act: () => T): T {
+        if (this.#depth > 0) return act();
+        const answer = this.soon(act);
+        this.#commit();
+        return answer;
+    }
+
+    /**
+     * The same, but on the disk a moment later, together with all that is written until then: one flush serves many callers. Whoever tells
+     * somebody of it, or does something because of it, waits for `durable` first. What comes after sees it at once.
+     */
+    soon<T>(act: () => T): T {
         if (this.#depth > 0) return act();
         this.#depth++;
         try {
-            this.#db.exec("begin immediate");
+            this.#begin();
+            this.#db.exec("savepoint one");
             const answer = act();
-            this.#db.exec("commit");
-            for (const hear of this.#afterCommit) hear();
+            this.#db.exec("release one");
             return answer;
         } catch (failure) {
-            this.#rollback();
+            this.#takeBack();
             throw readable(failure);
         } finally {
             this.#depth--;
         }
+    }
+
+    /** Resolves once everything that has been written is on the disk; rejects when it could not be, and is lost. */
+    durable(): Promise<void> {
+        return this.#waiting?.promise ?? Promise.resolve();
+    }
+
+    /** Runs something that writes, and answers when that is on the disk. Rejects when anything was lost meanwhile: nobody knows whose it was. */
+    async durably<T>(act: () => Promise<T>): Promise<T> {
+        const before = this.#losses;
+        const [outcome] = await Promise.allSettled([act()]);
+        await this.durable().catch(() => undefined);
+        // What was lost matters more than what became of the work.
+        if (this.#losses !== before && this.#loss) throw this.#loss;
+        if (outcome.status === "rejected") throw outcome.reason;
+        return outcome.value;
     }
 
     /** For what is remembered beside the file: it is wrong after a rollback. */
@@ -104,6 +136,11 @@ export class Database {
 
     close(): void {
         this.#statements.clear();
+        try {
+            if (this.#waiting) this.#commit();
+        } catch {
+            // Whoever waits for it hears of it.
+        }
         if (this.#db.isOpen) this.#db.close();
     }
 
@@ -115,13 +152,63 @@ export class Database {
         return statement;
     }
 
-    #rollback(): void {
+    #begin(): void {
+        if (this.#waiting) return;
+        this.#db.exec("begin immediate");
+        const waiting = Promise.withResolvers<void>();
+        // Nobody may be waiting for it.
+        waiting.promise.catch(() => undefined);
+        this.#waiting = waiting;
+        setImmediate(() => {
+            if (this.#waiting !== waiting) return;
+            try {
+                this.#commit();
+            } catch {
+                // Whoever waits for it hears of it, and nobody else has to.
+            }
+        });
+    }
+
+    /** Everything that waits, at once. */
+    #commit(): void {
+        const waiting = this.#waiting;
+        try {
+            this.#db.exec("commit");
+        } catch (failure) {
+            throw this.#lose(failure);
+        }
+        this.#waiting = undefined;
+        for (const hear of this.#afterCommit) hear();
+        waiting?.resolve();
+    }
+
+    /** What has just failed alone is undone; when SQLite cannot do that, all that waits is lost with it. */
+    #takeBack(): void {
+        try {
+            this.#db.exec("rollback to one; release one");
+            for (const forget of this.#afterRollback) forget();
+        } catch (failure) {
+            this.#lose(failure);
+        }
+    }
+
+    #lose(failure: unknown): Error {
+        const reason = readable(failure);
+        const error = reason instanceof Error ? reason : new Error(String(reason));
+        const waiting = this.#waiting;
+        this.#waiting = undefined;
         try {
             this.#db.exec("rollback");
         } catch {
             // SQLite has rolled back itself after some failures.
         }
         for (const forget of this.#afterRollback) forget();
+        if (waiting) {
+            this.#losses++;
+            this.#loss = error;
+            waiting.reject(error);
+        }
+        return error;
     }
 
     /** A migration may change any row: what was sound before it is sound after it. */

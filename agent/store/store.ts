@@ -20,8 +20,14 @@ export interface Store {
     readonly trash: Trash;
     readonly events: Events;
     readonly running: RunningTime;
-    /** All of it or nothing. */
+    /** All of it or nothing, and on the disk when it returns. */
     transaction<T>(act: () => T): T;
+    /** The same, on the disk a moment later: whoever tells somebody of it, or does something because of it, waits for `durable` first. */
+    soon<T>(act: () => T): T;
+    /** Resolves once everything that has been written is on the disk; rejects when that failed, and it is as if it had never been written. */
+    durable(): Promise<void>;
+    /** Answers when all that was written meanwhile is on the disk. Rejects when some of it was lost. */
+    durably<T>(act: () => Promise<T>): Promise<T>;
     /** Hears of every finished transaction, for tests that cut the power there. */
     onCommit(hear: () => void): void;
     /** The agent takes itself away as soon as nothing is left. */
@@ -57,6 +63,9 @@ export const openStore = (path: string, seal: Seal, clock: Clock): Store => {
             events: new Events(db),
             running,
             transaction: (act) => db.transaction(act),
+            soon: (act) => db.soon(act),
+            durable: () => db.durable(),
+            durably: (act) => db.durably(act),
             onCommit: (hear) => db.onCommit(hear),
             leaving: () => meta("leaving") === "yes",
             setLeaving: (leaving) => setMeta("leaving", typeof leaving === "object" ? leaving.after : LEAVING[`${leaving}`]),
