@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, test } from "vitest";
+import { Random } from "../../test/faults/random.ts";
 import { encodeRequest, error, ok, RespClient } from "../../test/zdb/resp-client.ts";
 import { connect } from "../../test/zdb/running-server.ts";
 import { startProcess } from "../../test/zdb/server-process.ts";
@@ -85,12 +86,18 @@ describe("namespaces that come and go under load", () => {
 });
 
 describe("kill -9 under load", () => {
+    /** `npm run faults:zdb` has 70 of each durability. */
+    const ROUNDS = Number(process.env.ZEROFORM_KILL_ROUNDS ?? 4);
+    /** So that a value tells in which life of the server it was written. */
+    const ROUNDS_OF_A_WRITER = 1_000_000;
+    const random = new Random(Number(process.env.ZEROFORM_SEED ?? 1));
+
     /** One client that writes as fast as it is answered and remembers what it was promised. */
-    async function writer(socket: string, name: string, promised: Map<string, string>, pipeline: number): Promise<void> {
+    async function writer(socket: string, name: string, promised: Map<string, string>, pipeline: number, first: number): Promise<void> {
         const client = await RespClient.connect({ path: socket });
         await client.call("SELECT", "load");
         try {
-            for (let round = 0; ; round++) {
+            for (let round = first; ; round++) {
                 const batch = Array.from(
                     { length: pipeline },
                     (_, place) =>
@@ -109,7 +116,8 @@ describe("kill -9 under load", () => {
     }
 
     test.each(["none", "interval 1s", "commit"])(
-        "durability %s: every acknowledged write is there, or a later one of its key",
+        `durability %s: every acknowledged write is there, or a later one of its key (${ROUNDS} rounds)`,
+        { timeout: 30_000 + ROUNDS * 20_000 },
         async (durability) => {
             const directory = temporaryDirectory();
             const socket = path.join(directory, "s");
@@ -120,9 +128,11 @@ describe("kill -9 under load", () => {
             expect(await setUp.call("NSSET", "load", "durability", durability)).toEqual(ok);
 
             const promised = new Map<string, string>();
-            for (let round = 0; round < 4; round++) {
-                const writers = [1, 2, 3, 4].map((number) => writer(socket, `w${round}${number}`, promised, number * number));
-                await new Promise((resolve) => setTimeout(resolve, 150 + Math.random() * 200));
+            for (let round = 0; round < ROUNDS; round++) {
+                const writers = [1, 2, 3, 4].map((number) =>
+                    writer(socket, `w${number}`, promised, number * number, round * ROUNDS_OF_A_WRITER),
+                );
+                await new Promise((resolve) => setTimeout(resolve, random.whole(150, 350)));
                 await server.kill("SIGKILL");
                 await Promise.all(writers);
                 server = await startProcess(argv);

@@ -6,9 +6,9 @@ import { COMMAND_NAMES } from "./commands.ts";
 import { Refusal } from "./refusal.ts";
 import { RequestParser } from "./request-parser.ts";
 
-/** `ZDB_FUZZ_INPUTS=1000000` for a long run, `ZDB_FUZZ_SEED` to repeat one. */
+/** `npm run fuzz:zdb` has a million; `ZEROFORM_SEED` repeats a run. */
 const INPUTS = Number(process.env.ZDB_FUZZ_INPUTS ?? 10_000);
-const SEED = Number(process.env.ZDB_FUZZ_SEED ?? Date.now() % 1_000_000);
+const SEED = Number(process.env.ZEROFORM_SEED ?? 1);
 /** A new server after so many, since the disk in memory grows. */
 const INPUTS_A_SERVER = 1000;
 /** An answer that needs more turns of the event loop than this does not come. */

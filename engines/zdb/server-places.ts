@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { errorCode } from "./disk.ts";
+import { errorCode, nodeDisk } from "./disk.ts";
 import { formatAddress } from "./listen-address.ts";
 import type { ServerOptions } from "./options.ts";
 import { StartError } from "./refusal.ts";
@@ -8,10 +8,18 @@ import { StartError } from "./refusal.ts";
 export function makeDirectories({ data, index }: ServerOptions): void {
     for (const directory of [data, index]) {
         try {
-            fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+            const first = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+            if (first !== undefined) syncMade(path.resolve(first), path.resolve(directory));
         } catch (error) {
             throw new StartError(`cannot make the directory ${directory} (${errorCode(error)})`);
         }
+    }
+}
+
+/** New directories, from the first to the last one below it, outlive a power loss. */
+function syncMade(first: string, last: string): void {
+    for (let directory = last; directory.length >= first.length; directory = path.dirname(directory)) {
+        nodeDisk.syncDirectory(path.dirname(directory));
     }
 }
 
