@@ -28,6 +28,8 @@ DESCRIPTION
       numbers may be missing. It stands for missing segments beside it too. The original stays in the directory as
       d<N>.damaged-<generation>: it has the bytes that could not be understood. A segment that is only missing is
       better put back first: after the repair the file would be taken for a left-over.
+    - A damaged header is corrected when it differs in one bit, else told by the sidecar, else made up from the first two
+      records of the segment. Only where none of these helps the file counts as unreadable and is put aside.
     - A key whose newest value is lost is deleted, so that an older value does not come back as if it were the last.
       Where not even the key is known, older values do come back: the output says how many records that may concern.
     - When a change of a property may be lost, the namespace fails shut: its password counts as unknown, so that nobody
