@@ -136,7 +136,7 @@ describe("a checkpoint that cannot be used is said and left, and the log is read
         }
     });
 
-    test("any bit flipped", async () => {
+    test("any bit flipped", { timeout: 120_000 }, async () => {
         const { disk, expected } = await small();
         const whole = disk.contents(FILE);
         for (let bit = 0; bit < whole.length * 8; bit++) {

@@ -3,22 +3,19 @@ import * as path from "node:path";
 import { crc32 } from "node:zlib";
 import type { Disk } from "./disk.ts";
 import type { LogIteration } from "./log-iteration.ts";
-import { LsnMarks } from "./lsn-marks.ts";
 import type { Place } from "./place.ts";
-import { RECORD_HEAD_BYTES, RECORD_KINDS, type RecordHead, writeHead } from "./record.ts";
+import { RECORD_HEAD_BYTES, RECORD_KINDS, type RecordHead } from "./record.ts";
 import { RecordCursor } from "./record-blocks.ts";
 import { RecordMoves } from "./record-moves.ts";
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName, unfinishedName } from "./segment-header.ts";
+import { RewrittenSegment } from "./rewritten-segment.ts";
+import { SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName, unfinishedName } from "./segment-header.ts";
+import { SegmentWindow } from "./segment-window.ts";
 import type { Segment, Segments } from "./segments.ts";
-import type { SidecarWriter } from "./sidecar-writer.ts";
 import type { Sidecars } from "./sidecars.ts";
 import { Slices } from "./slices.ts";
 import { TombstoneLife } from "./tombstone-life.ts";
 import type { VersionLife } from "./version-life.ts";
 import { UnreadableRecord, WholeSegment } from "./whole-segment.ts";
-
-/** Values are read, checked and written in steps of this size. */
-const STEP_BYTES = 1024 * 1024;
 
 /** What a rewriting needs to know of the namespace. */
 export interface CompactionParts {
@@ -66,18 +63,11 @@ class Rewriting {
     private readonly tombstones: TombstoneLife;
     private readonly slices: Slices;
     private readonly file: string;
-    private fd: number | undefined;
-    private sidecar: SidecarWriter | undefined;
-    private readonly output = Buffer.allocUnsafe(STEP_BYTES);
-    private used = 0;
-    private written = 0;
+    private readonly window: SegmentWindow;
+    private output: RewrittenSegment | undefined;
     private keptBytes = SEGMENT_HEADER_BYTES;
     private historyBytes = 0;
     private history: VersionLife | undefined;
-    private readonly marks = new LsnMarks();
-    private window = Buffer.alloc(0);
-    private windowSegment = 0;
-    private windowStart = 0;
 
     constructor(parts: CompactionParts, run: readonly Segment[]) {
         this.parts = parts;
@@ -90,42 +80,40 @@ class Rewriting {
             if (parts.isOver()) throw new CompactionOver();
         });
         this.file = path.join(segments.directory, unfinishedName(this.header.number));
+        this.window = new SegmentWindow(parts.disk, segments);
     }
 
     /** Writes the new file, durably, under a name that means nothing yet. */
     async copy(): Promise<void> {
-        const { disk, sidecars } = this.parts;
         if (this.tombstones.followsChains) {
             for await (const { cursor } of this.records(this.run)) {
                 if (cursor.kind === RECORD_KINDS.value) this.tombstones.saw(cursor.lsn, cursor.previousLsn);
             }
         }
-        disk.remove(this.file);
-        this.fd = disk.create(this.file);
-        this.beginSidecar(sidecars);
-        this.put(encodeSegmentHeader(this.header));
-        for (const segment of this.run) await this.copySegment(segment);
-        this.flush();
-        const header = encodeSegmentHeader(this.finalHeader);
-        disk.write(this.fd, header, 0, header.length, 0);
-        await disk.sync(this.fd);
+        const output = new RewrittenSegment(this.parts, this.file, this.header);
+        this.output = output;
+        for (const segment of this.run) await this.copySegment(segment, output);
+        await output.finish(this.finalHeader);
     }
 
     /** Puts the file where the run was, then everything that pointed there. */
     async takePlace(): Promise<Segment> {
+        const { output } = this;
         const { disk, segments, sidecars } = this.parts;
+        if (!output) throw new Error("nothing was copied");
         // What was left out is superseded by records that may be in the page cache only: they must not be lost with the power alone.
         await this.parts.commit();
         if (this.parts.isOver()) throw new CompactionOver();
         for (const segment of this.run) segments.pin(segment.id);
         disk.rename(this.file, path.join(segments.directory, segmentName(this.header.number)));
         await disk.syncDirectoryLater(segments.directory);
-        const segment = segments.make(this.finalHeader, this.written);
+        const segment = segments.make(this.finalHeader, output.endOffset);
         segment.moves = this.moves;
-        if (this.fd !== undefined) segments.keep(segment.id, this.fd);
-        this.fd = undefined;
+        const fd = output.takeFd();
+        if (fd !== undefined) segments.keep(segment.id, fd);
         segments.replace(this.run, segment);
-        await this.finishSidecar(segment);
+        for (const old of this.run) sidecars.close(old.id);
+        await output.finishSidecar(segment);
         await this.relocate(segment);
         segment.moves = undefined;
         for (const old of this.run) {
@@ -139,13 +127,7 @@ class Rewriting {
     }
 
     abandon(): void {
-        const { disk } = this.parts;
-        this.sidecar?.abandon();
-        this.sidecar = undefined;
-        if (this.fd === undefined) return;
-        disk.close(this.fd);
-        this.fd = undefined;
-        disk.remove(this.file);
+        this.output?.abandon();
     }
 
     /** Only at the end is it known what had to stay, and whether all that was superseded was left out. */
@@ -154,10 +136,10 @@ class Rewriting {
         return { ...header, keptBytes, historyBytes, cleanLsn: historyBytes === 0 ? header.cleanLsn : 0 };
     }
 
-    private async copySegment(segment: Segment): Promise<void> {
+    private async copySegment(segment: Segment, output: RewrittenSegment): Promise<void> {
         this.history = this.parts.history();
         if (this.history) await this.judge(segment, this.history);
-        for await (const { cursor } of this.records([segment])) await this.copyRecord(segment, cursor);
+        for await (const { cursor } of this.records([segment])) await this.copyRecord(segment, cursor, output);
     }
 
     /** Which versions are kept is known before the first is copied. */
@@ -187,18 +169,19 @@ class Rewriting {
         }
     }
 
-    private async copyRecord(segment: Segment, cursor: RecordCursor): Promise<void> {
+    private async copyRecord(segment: Segment, cursor: RecordCursor, output: RewrittenSegment): Promise<void> {
+        const copyWhole = (head: RecordHead): Promise<void> => this.copyWhole(segment, cursor.offset, head, cursor.key, output);
         const head = cursor.head(segment.header.salt);
         if (!head) throw new UnreadableRecord(segment, cursor.offset);
         const { key, offset } = cursor;
         switch (head.kind) {
             case RECORD_KINDS.value: {
                 if (this.parts.isLive(key, segment, offset)) {
-                    this.moves.add(segment.id, offset, this.written + this.used);
-                    await this.copyWhole(segment, offset, head, key);
+                    this.moves.add(segment.id, offset, output.endOffset);
+                    await copyWhole(head);
                 } else if (this.history?.keeps(head.lsn)) {
                     this.historyBytes += cursor.bytes;
-                    await this.copyWhole(segment, offset, head, key);
+                    await copyWhole(head);
                 }
                 return;
             }
@@ -206,118 +189,34 @@ class Rewriting {
                 const version = this.tombstones.outlives(head.lsn, head.previousLsn);
                 if (version === undefined) return;
                 this.keptBytes += cursor.bytes;
-                await this.copyWhole(segment, offset, { ...head, previousLsn: version }, key);
+                await copyWhole({ ...head, previousLsn: version });
                 return;
             }
             case RECORD_KINDS.property:
                 if (!this.parts.isLastProperty(key.toString("latin1"), head.lsn)) return;
                 this.keptBytes += cursor.bytes;
-                await this.copyWhole(segment, offset, head, key);
+                await copyWhole(head);
                 return;
             case RECORD_KINDS.mark:
                 return;
         }
     }
 
-    /** The same record with the salt of its new segment; what is before it is synced by now. The payload is checked on its way. */
-    private async copyWhole(segment: Segment, offset: number, read: RecordHead, key: Buffer): Promise<void> {
-        const head = { ...read, unsynced: 0 };
-        const { salt } = this.header;
-        this.list(head, key);
-        this.marks.saw(head.lsn, this.written + this.used);
-        this.makeRoom(RECORD_HEAD_BYTES + head.keyLength);
-        this.used += writeHead(this.output, this.used, head, key, salt);
-
+    /** The payload is checked on its way. */
+    private async copyWhole(segment: Segment, offset: number, head: RecordHead, key: Buffer, output: RewrittenSegment): Promise<void> {
+        output.begin(head, key);
         let checksum = 0;
         let at = offset + RECORD_HEAD_BYTES + head.keyLength;
         for (let left = head.payloadLength; left > 0; ) {
-            if (this.used === this.output.length) this.flush();
-            const length = Math.min(left, this.output.length - this.used);
-            const bytes = await this.read(segment, at, length);
+            const length = Math.min(left, output.room);
+            const bytes = await this.window.read(segment, at, length);
             checksum = crc32(bytes, checksum);
-            this.put(bytes);
+            output.put(bytes);
             at += length;
             left -= length;
             await this.slices.next();
         }
         if (checksum !== head.payloadChecksum) throw new UnreadableRecord(segment, offset);
-    }
-
-    /** Without room for a sidecar the segment is rewritten all the same: it can be listed later. */
-    private beginSidecar(sidecars: Sidecars): void {
-        try {
-            this.sidecar = sidecars.begin(this.header.number);
-        } catch {
-            this.sidecar = undefined;
-        }
-    }
-
-    private list(head: RecordHead, key: Buffer): void {
-        try {
-            this.sidecar?.add(this.written + this.used, head, key, this.header.salt);
-        } catch {
-            this.sidecar?.abandon();
-            this.sidecar = undefined;
-        }
-    }
-
-    /** Bytes of a segment, from a window that is read on the thread pool. */
-    private async read(segment: Segment, offset: number, length: number): Promise<Buffer> {
-        const from = offset - this.windowStart;
-        if (this.windowSegment !== segment.id || from < 0 || from + length > this.window.length) {
-            const bytes = Buffer.allocUnsafe(Math.min(STEP_BYTES, segment.endOffset - offset));
-            const { fd, giveBack } = this.parts.segments.borrow(segment.id);
-            try {
-                const count = await this.parts.disk.readLater(fd, bytes, 0, bytes.length, offset);
-                if (count < length) throw new UnreadableRecord(segment, offset);
-                this.window = bytes.subarray(0, count);
-            } finally {
-                giveBack();
-            }
-            this.windowSegment = segment.id;
-            this.windowStart = offset;
-            return this.window.subarray(0, length);
-        }
-        return this.window.subarray(from, from + length);
-    }
-
-    private put(bytes: Buffer): void {
-        this.makeRoom(bytes.length);
-        this.used += bytes.copy(this.output, this.used);
-    }
-
-    private makeRoom(length: number): void {
-        if (this.used + length > this.output.length) this.flush();
-    }
-
-    private flush(): void {
-        const { disk, giveUpReserve } = this.parts;
-        if (this.used === 0 || this.fd === undefined) return;
-        for (;;) {
-            try {
-                disk.write(this.fd, this.output, 0, this.used, this.written);
-                break;
-            } catch (error) {
-                if (!giveUpReserve(error)) throw error;
-            }
-        }
-        this.written += this.used;
-        this.used = 0;
-    }
-
-    /** Without a sidecar the segment is read itself, by its marks. */
-    private async finishSidecar(segment: Segment): Promise<void> {
-        const { sidecar } = this;
-        this.sidecar = undefined;
-        for (const old of this.run) this.parts.sidecars.close(old.id);
-        segment.marks = this.marks;
-        if (!sidecar) return;
-        try {
-            await sidecar.finish(segment);
-            segment.marks = undefined;
-        } catch {
-            // It is listed later.
-        }
     }
 
     private async relocate(segment: Segment): Promise<void> {
