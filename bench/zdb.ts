@@ -1,12 +1,11 @@
 // Zero-DB beside Redis in the same run: throughput, times of answers, memory, start, SCAN, and what others feel of large work.
-import * as os from "node:os";
 import { parseArgs } from "node:util";
 import type { Bench } from "./zdb/bench.ts";
 import { ceilingOf } from "./zdb/ceiling.ts";
 import { type Figure, tableOf } from "./zdb/figures.ts";
 import { measureManyKeys } from "./zdb/many-keys.ts";
 import { measurePingsDuringCompaction, measurePingsDuringLargeReads } from "./zdb/pings.ts";
-import { loadAverage, redisProgram, temporaryDirectory } from "./zdb/places.ts";
+import { giveWay, loadAverage, redisProgram, temporaryDirectory } from "./zdb/places.ts";
 import { CELLS, measureCell } from "./zdb/throughput.ts";
 
 /** In the order of the table. A row may be several lines of it. */
@@ -43,7 +42,7 @@ if (unknown !== undefined) {
 }
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
-os.setPriority(Number(options.nice));
+giveWay(Number(options.nice));
 const directory = temporaryDirectory(options.directory);
 const bench: Bench = { directory, redis: redisProgram(directory), ...(options.quick ? QUICK : FULL) };
 console.log(await ceilingOf(bench.seconds));

@@ -31,3 +31,9 @@ export function redisProgram(directory: string): string {
 
 /** Load of the machine in the last minute, by all who work on it. */
 export const loadAverage = (): string => (os.loadavg()[0] ?? 0).toFixed(1);
+
+/** Sets the priority of this process and of all it starts. Where the kernel groups processes by their sessions, that of the group counts. */
+export function giveWay(nice: number): void {
+    os.setPriority(nice);
+    if (nice !== 0 && fs.existsSync("/proc/self/autogroup")) fs.writeFileSync("/proc/self/autogroup", String(nice));
+}

@@ -124,7 +124,10 @@ function dbsize(call: Call): undefined {
 
 function addValue({ reply, context }: Call, namespace: Namespace, record: LiveRecord): boolean {
     const { length } = record.place;
-    const isRead = reply.filledBulk(length, (target, at) => namespace.readInto(record, target, at));
+    const isHeld = namespace.log.gate(record.head.lsn) !== undefined;
+    const fetched = isHeld ? undefined : namespace.fetchedValue(record);
+    if (fetched) reply.attach(fetched);
+    const isRead = fetched !== undefined || reply.filledBulk(length, (target, at) => namespace.readInto(record, target, at));
     if (isRead) context.statistics.dataReadBytes += length;
     else context.statistics.readFailures++;
     return isRead;

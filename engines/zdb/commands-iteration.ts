@@ -54,9 +54,9 @@ function answerScan(call: Call, { entries, cursor }: ScannedKeys): undefined {
     holdUntil(call, session.namespace, session.namespace.log.lastLsn, from);
 }
 
-function addEntry({ reply }: Call, { key, length, timestamp }: ScanEntry): void {
+function addEntry({ reply }: Call, { block, keyStart, keyLength, length, timestamp }: ScanEntry): void {
     reply.array(3);
-    reply.bulk(key);
+    reply.bulkFrom(block, keyStart, keyLength);
     reply.integer(length);
     // Signed, as the original prints it.
     reply.integer(timestamp | 0);

@@ -95,20 +95,26 @@ export class Connection implements AnswerHolder {
     /** Sends what may be sent, then goes on with requests that waited for room. */
     flush(): void {
         if (this.isDestroyed) return;
+        for (const part of this.replies.takeSealed()) this.send(part);
         const ready = this.replies.take();
         if (ready.length > 0) {
-            this.host.sent(ready.length);
-            const { socket } = this;
-            const hadTakenAll = socket.writableLength === 0;
-            socket.write(ready, this.taken);
-            if (socket.writableLength === 0) {
+            this.send(ready);
+            if (this.socket.writableLength === 0) {
                 this.replies.reuse();
                 if (this.mayHaveSmall) this.stopWaiting();
-            } else if (hadTakenAll) this.lastTakenMs = this.host.timers.nowMs();
+            }
         }
         if (this.replies.isHeld) this.host.waits(this);
         if (!this.isAtRest) this.run();
         if (this.isFinished) this.end();
+    }
+
+    private send(bytes: Buffer): void {
+        const { socket, host } = this;
+        host.sent(bytes.length);
+        const hadTakenAll = socket.writableLength === 0;
+        socket.write(bytes, this.taken);
+        if (hadTakenAll && socket.writableLength > 0) this.lastTakenMs = host.timers.nowMs();
     }
 
     /** Nothing is left of what arrived, and nothing of what was answered. */

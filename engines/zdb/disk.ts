@@ -10,6 +10,8 @@ export interface Disk extends DiskReader {
     openForAppend(file: string): number;
     /** Fails when the file exists. */
     create(file: string): number;
+    /** Closes a file whose name is gone. On the thread pool, since it frees the blocks: 26 ms for 64 MiB were seen. */
+    closeRemoved(fd: number): void;
     /**
      * Bytes read that need not be waited for, fewer than asked when the rest must be or the file ends; WOULD_WAIT when there is none,
      * UNSUPPORTED when that is not known.
@@ -53,6 +55,7 @@ export const nodeDisk: Disk = {
     openForAppend: (file) => fs.openSync(file, "r+"),
     create: (file) => fs.openSync(file, "wx+", 0o600),
     close: (fd) => fs.closeSync(fd),
+    closeRemoved: (fd) => fs.close(fd, () => undefined),
 
     read(fd, target, offset, length, position) {
         let done = 0;

@@ -34,6 +34,10 @@ export const MIN_OUTPUT_BYTES_PER_SECOND = 256 * KIB;
 export const OUTPUT_CHECK_MS = 5000;
 /** Reply buffers larger than this are given back after a flush. */
 export const OUTPUT_KEEP_BYTES = 64 * KIB;
+/** A value from this size on goes out as it was read, not copied to other answers first. */
+export const ATTACHED_BYTES = 256 * KIB;
+/** More than this is not given to the kernel at once: copying it is time that other clients wait. */
+export const SEND_STEP_BYTES = 256 * KIB;
 /** Clients of one server, all listeners together. */
 export const MAX_CONNECTIONS = 4096;
 
@@ -85,7 +89,7 @@ export const MAX_SEGMENT_BYTES = 64 * MIB;
 /** Records of one turn are gathered up to this size before they are written. */
 export const BATCH_BYTES = 1 * MIB;
 /** A background sync starts once this much was written, so that closing a segment has little left to sync. */
-export const SYNC_AFTER_BYTES = 16 * MIB;
+export const SYNC_AFTER_BYTES = 4 * MIB;
 /** A log that is read faster than anyone waits needs no checkpoint of its index. */
 export const CHECKPOINT_LEAST_LOG_BYTES = 16 * MIB;
 /** What was overwritten or deleted is looked for as often as this at least, to be erased in time. */

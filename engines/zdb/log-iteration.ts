@@ -6,13 +6,28 @@ import type { Sidecars } from "./sidecars.ts";
 
 const ENTRIES_BETWEEN_CLOCK_READS = 64;
 
-/** One live value, as SCAN lists it. */
-export interface ScanEntry {
-    readonly key: Buffer;
+/** One live value, as SCAN lists it. Its key stays in the block it was read with: to make a buffer of each takes longer than to list it. */
+export class ScanEntry {
+    readonly block: Buffer;
+    readonly keyStart: number;
+    readonly keyLength: number;
     /** Of the value. */
     readonly length: number;
     readonly timestamp: number;
     readonly lsn: number;
+
+    constructor({ block, keyStart, keyLength, payloadLength, timestamp }: RecordCursor, lsn: number) {
+        this.block = block;
+        this.keyStart = keyStart;
+        this.keyLength = keyLength;
+        this.length = payloadLength;
+        this.timestamp = timestamp;
+        this.lsn = lsn;
+    }
+
+    get key(): Buffer {
+        return this.block.subarray(this.keyStart, this.keyStart + this.keyLength);
+    }
 }
 
 /** When to stop. */
@@ -57,11 +72,8 @@ export class LogIteration {
         let visited = 0;
         for (const { segment, cursor } of this.walk(lsn, direction)) {
             last = cursor.lsn;
-            if (cursor.kind === RECORD_KINDS.value) {
-                const { key } = cursor;
-                if (this.parts.isLive(key, segment, cursor.offset)) {
-                    entries.push({ key, length: cursor.payloadLength, timestamp: cursor.timestamp, lsn: last });
-                }
+            if (cursor.kind === RECORD_KINDS.value && this.parts.isLive(cursor.passingKey, segment, cursor.offset)) {
+                entries.push(new ScanEntry(cursor, last));
             }
             visited++;
             const isLate = visited % ENTRIES_BETWEEN_CLOCK_READS === 0 && performance.now() > endMs;
@@ -94,13 +106,14 @@ export class LogIteration {
         for (let place = blocks.find(sought); place >= 0 && place < blocks.count; place += direction) {
             const block = blocks.read(place);
             const cursor = new RecordCursor(block);
+            const found = { segment, cursor };
             if (direction === 1) {
-                for (; !cursor.isAtEnd; cursor.step()) if (cursor.lsn > lsn) yield { segment, cursor };
+                for (; !cursor.isAtEnd; cursor.step()) if (cursor.lsn > lsn) yield found;
                 continue;
             }
             for (const at of RecordCursor.places(block).reverse()) {
                 cursor.moveTo(at);
-                if (cursor.lsn < lsn) yield { segment, cursor };
+                if (cursor.lsn < lsn) yield found;
             }
         }
     }

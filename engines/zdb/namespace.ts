@@ -166,6 +166,12 @@ export class Namespace implements LogOwner {
         return false;
     }
 
+    /** A value that was fetched for the command at hand, whole and sound; nobody changes it any more. */
+    fetchedValue({ place, head }: LiveRecord): Buffer | undefined {
+        const fetched = this.segments.fetched(place.segment, payloadOffset(place), place.length);
+        return !this.gone && fetched?.checksum === head.payloadChecksum ? fetched.bytes : undefined;
+    }
+
     /** Whether the value of a key can be read and is what was written; no verdict when there is none. */
     verify(key: Uint8Array): { readonly verdict: "intact" | "damaged" | "unreadable" | undefined; readonly lsn: number } {
         let record: LiveRecord | undefined;

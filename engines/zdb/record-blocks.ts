@@ -33,7 +33,7 @@ export function writeEntry(target: Buffer, at: number, offset: number, head: Rec
 
 /** Walks the entries of a block. Fields are read where they stand, so that stepping over a record makes nothing. */
 export class RecordCursor {
-    private readonly block: Buffer;
+    readonly block: Buffer;
     private at = 0;
 
     constructor(block: Buffer) {
@@ -89,8 +89,20 @@ export class RecordCursor {
     }
 
     get key(): Buffer {
-        const start = this.at + ENTRY_FIXED_BYTES;
+        const start = this.keyStart;
         return this.block.subarray(start, start + this.keyLength);
+    }
+
+    /** Where the key begins in the block. */
+    get keyStart(): number {
+        return this.at + ENTRY_FIXED_BYTES;
+    }
+
+    /** The key, good until the next one of its length is asked for. */
+    get passingKey(): Buffer {
+        const key = keyBuffer(this.keyLength);
+        for (let place = 0, from = this.keyStart; place < key.length; place++) key[place] = this.block[from + place] ?? 0;
+        return key;
     }
 
     /** What the record takes in its segment. */
@@ -100,11 +112,8 @@ export class RecordCursor {
 
     /** The record, of a block that was checked as a whole; its key is good until the next one is asked for. */
     get record(): ScannedRecord {
-        const { block, offset } = this;
-        const at = this.at + ENTRY_OFFSET_BYTES;
-        const head = uncheckedHead(block, at);
-        const key = keyBuffer(head.keyLength);
-        for (let place = 0, from = at + RECORD_HEAD_BYTES; place < key.length; place++) key[place] = block[from + place] ?? 0;
+        const { block, offset, passingKey: key } = this;
+        const head = uncheckedHead(block, this.at + ENTRY_OFFSET_BYTES);
         return { head, key, offset, payloadOffset: offset + RECORD_HEAD_BYTES + head.keyLength };
     }
 

@@ -1,5 +1,5 @@
 import type { Gate } from "./gate.ts";
-import { OUTPUT_KEEP_BYTES } from "./limits.ts";
+import { ATTACHED_BYTES, OUTPUT_KEEP_BYTES } from "./limits.ts";
 
 const FIRST_BYTES = 4096;
 /** Type byte, digits, line ends: more than any header takes. */
@@ -13,7 +13,9 @@ const CARRIAGE_RETURN = 13;
 const NEWLINE = 10;
 const OK = Buffer.from("+OK\r\n", "latin1");
 const NIL = Buffer.from("$-1\r\n", "latin1");
+const LINE_END = Buffer.from("\r\n", "latin1");
 const EMPTY = Buffer.alloc(0);
+const NOTHING: readonly Buffer[] = [];
 
 /** A reply that must not be sent before its log has acknowledged what it tells. */
 interface GatedReply {
@@ -25,17 +27,20 @@ interface GatedReply {
 /** The answer is larger than what there is room for now. Thrown before anything was changed: only values are that large. */
 export class NoRoom extends Error {}
 
-/** The replies of one connection on their way out, in order, in one buffer. */
+/** The replies of one connection on their way out, in order: in one buffer, but for large values. */
 export class ReplyBuffer {
     private bytes: Buffer = EMPTY;
     private length = 0;
+    /** What comes before `bytes`: parts that are complete, large values among them as they were read. */
+    private sealed: Buffer[] = [];
+    private sealedBytes = 0;
     private lent: Buffer = EMPTY;
     private gated: GatedReply[] = [];
     /** A bulk that would make more than this throws NoRoom. */
     allowance = Number.POSITIVE_INFINITY;
 
     get size(): number {
-        return this.length;
+        return this.sealedBytes + this.length;
     }
 
     /** Something waits for a log. */
@@ -73,6 +78,27 @@ export class ReplyBuffer {
         this.endBulk(payload.length);
     }
 
+    /** A bulk reply of bytes that nobody changes any more: they are not copied when that takes long. It must not be held. */
+    attach(payload: Buffer): void {
+        if (payload.length < ATTACHED_BYTES || this.gated.length > 0) {
+            this.bulk(payload);
+            return;
+        }
+        this.beginBulk(payload.length, 0);
+        this.sealed.push(this.bytes.subarray(0, this.length), payload);
+        this.sealedBytes += this.length + payload.length;
+        this.bytes = EMPTY;
+        this.length = 0;
+        this.raw(LINE_END);
+    }
+
+    /** A bulk reply that is a part of something longer. */
+    bulkFrom(source: Buffer, from: number, length: number): void {
+        const at = this.beginBulk(length);
+        source.copy(this.bytes, at, from, from + length);
+        this.endBulk(length);
+    }
+
     text(text: string): void {
         this.bulk(Buffer.from(text, "latin1"));
     }
@@ -91,16 +117,31 @@ export class ReplyBuffer {
 
     /** Takes back everything from `size` on: a command that failed half-way answers with its error only. */
     rewind(size: number): void {
-        this.length = size;
-        if (this.gated.length > 0) this.gated = this.gated.filter(({ to }) => to <= size);
+        while (this.sealedBytes > size) {
+            const last = this.sealed.pop() ?? EMPTY;
+            this.sealedBytes -= last.length;
+            this.bytes = last;
+            this.length = last.length;
+        }
+        this.length = size - this.sealedBytes;
+        if (this.gated.length > 0) this.gated = this.gated.filter(({ to }) => to <= this.length);
     }
 
     /** Holds what was added since `from` until the gate opens. */
     hold(from: number, gate: Gate): void {
-        this.gated.push({ from, to: this.length, gate });
+        this.gated.push({ from: from - this.sealedBytes, to: this.length, gate });
     }
 
-    /** Takes out what may be sent now: up to the first reply that still waits. Failed ones have become errors. */
+    /** Takes out what comes first, if there is any: parts that nobody changes any more. */
+    takeSealed(): readonly Buffer[] {
+        if (this.sealedBytes === 0) return NOTHING;
+        const { sealed } = this;
+        this.sealed = [];
+        this.sealedBytes = 0;
+        return sealed;
+    }
+
+    /** Takes out what may be sent now of the rest: up to the first reply that still waits. Failed ones have become errors. */
     take(): Buffer {
         const ready = this.open();
         const { bytes } = this;
@@ -145,9 +186,9 @@ export class ReplyBuffer {
         );
     }
 
-    private beginBulk(length: number): number {
-        if (this.length + length > this.allowance) throw new NoRoom();
-        this.makeRoom(length + HEADER_BYTES);
+    private beginBulk(length: number, room = length): number {
+        if (this.size + length > this.allowance) throw new NoRoom();
+        this.makeRoom(room + HEADER_BYTES);
         this.header(DOLLAR, length);
         return this.length;
     }

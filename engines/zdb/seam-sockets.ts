@@ -1,4 +1,5 @@
 import type { ClientSocket, SocketServer } from "./client-socket.ts";
+import { SEND_STEP_BYTES } from "./limits.ts";
 import type { ListenAddress } from "./listen-address.ts";
 
 type BunSocket = Bun.Socket<BunClientSocket>;
@@ -54,6 +55,7 @@ class BunClientSocket implements ClientSocket {
     /** What the kernel has not taken, in order; the first from `from` on. */
     private readonly pending: Uint8Array[] = [];
     private from = 0;
+    private isStepPlanned = false;
     private isEnding = false;
     private isClosing = false;
     private isClosed = false;
@@ -76,12 +78,14 @@ class BunClientSocket implements ClientSocket {
 
     write(bytes: Uint8Array, taken: () => void): void {
         if (this.isClosed || this.isEnding) return;
-        const done = this.pending.length > 0 ? 0 : Math.max(0, this.handle.write(bytes));
+        const isFirst = this.pending.length === 0;
+        const done = isFirst && bytes.length <= SEND_STEP_BYTES ? Math.max(0, this.handle.write(bytes)) : 0;
         if (done === bytes.length) return;
-        if (this.pending.length === 0) this.from = done;
+        if (isFirst) this.from = done;
         this.pending.push(bytes);
         this.writableLength += bytes.length - done;
         this.taken = taken;
+        if (isFirst && done === 0) this.sendLater();
     }
 
     end(last?: string): void {
@@ -115,7 +119,7 @@ class BunClientSocket implements ClientSocket {
     }
 
     drained(): void {
-        if (this.writableLength === 0 || !this.sendPending()) return;
+        if (this.writableLength === 0 || this.isStepPlanned || !this.sendStep()) return;
         guarded(this.taken);
         if (this.writableLength > 0) return;
         if (this.isClosing) this.destroy();
@@ -135,18 +139,30 @@ class BunClientSocket implements ClientSocket {
         guarded(this.onClose);
     }
 
-    /** Whether the kernel took anything. */
-    private sendPending(): boolean {
-        const before = this.writableLength;
-        for (let first = this.pending[0]; first && !this.isClosed; first = this.pending[0]) {
-            const rest = this.from === 0 ? first : first.subarray(this.from);
+    /** Sends the next piece of what is pending. Whether the kernel took any. */
+    private sendStep(): boolean {
+        let room = SEND_STEP_BYTES;
+        for (let first = this.pending[0]; first && room > 0; first = this.pending[0]) {
+            const rest = first.subarray(this.from, this.from + room);
             const done = Math.max(0, this.handle.write(rest));
             this.writableLength -= done;
             this.from += done;
-            if (done < rest.length) break;
+            room -= done;
+            if (done < rest.length) return room < SEND_STEP_BYTES;
+            if (this.from < first.length) break;
             this.pending.shift();
             this.from = 0;
         }
-        return this.writableLength < before;
+        if (this.writableLength > 0) this.sendLater();
+        return true;
+    }
+
+    /** The kernel may have room for more, but others have their turn first. */
+    private sendLater(): void {
+        this.isStepPlanned = true;
+        setImmediate(() => {
+            this.isStepPlanned = false;
+            if (!this.isClosed) this.drained();
+        });
     }
 }

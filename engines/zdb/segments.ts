@@ -151,7 +151,7 @@ export class Segments {
     drop(segment: Segment): void {
         this.byId.delete(segment.id);
         this.inOrder = this.inOrder.filter((each) => each !== segment);
-        this.release(segment.id);
+        this.release(segment.id, (fd) => this.disk.closeRemoved(fd));
     }
 
     /** Place in `all` of the segment that stands for this LSN; of the last one before it when none does. */
@@ -293,11 +293,11 @@ export class Segments {
         for (const id of [...this.open.keys()]) this.release(id);
     }
 
-    private release(id: number): void {
+    private release(id: number, close = (fd: number): void => this.disk.close(fd)): void {
         const open = this.open.get(id);
         if (!open) return;
         this.open.delete(id);
         open.closes = true;
-        if (open.borrowers === 0) this.disk.close(open.fd);
+        if (open.borrowers === 0) close(open.fd);
     }
 }

@@ -90,6 +90,10 @@ export class FragileDisk implements Disk {
         if (!this.open.delete(fd)) throw failure("EBADF");
     }
 
+    closeRemoved(fd: number): void {
+        this.close(fd);
+    }
+
     read(fd: number, target: Buffer, offset: number, length: number, position: number): number {
         this.mayFail("read");
         return this.file(fd).data.copy(target, offset, position, position + length);

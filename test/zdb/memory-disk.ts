@@ -69,6 +69,10 @@ export class MemoryDisk implements Disk {
         if (!this.open.delete(fd)) throw failure("EBADF");
     }
 
+    closeRemoved(fd: number): void {
+        this.close(fd);
+    }
+
     read(fd: number, target: Buffer, offset: number, length: number, position: number): number {
         const count = this.at(fd).data.copy(target, offset, position, position + length);
         this.readBytes += count;
