@@ -33,11 +33,17 @@ process.once("exit", () => {
     for (const child of running) child.kill("SIGKILL");
 });
 
-/** `options` are the server's own, in addition. */
-export async function startServer(make: Make, directory: string, program: string, options: readonly string[] = []): Promise<BenchServer> {
+/** `options` are the server's own, in addition; `script` is ours. */
+export async function startServer(
+    make: Make,
+    directory: string,
+    program: string,
+    options: readonly string[] = [],
+    script = "engines/zdb/standalone.ts",
+): Promise<BenchServer> {
     fs.mkdirSync(directory, { recursive: true });
     const port = nextPort++;
-    const [file, ...argv] = make === "zdb" ? zdbCommand(directory, port) : redisCommand(program, directory, port);
+    const [file, ...argv] = make === "zdb" ? zdbCommand(script, directory, port) : redisCommand(program, directory, port);
     const startedMs = performance.now();
     const log = fs.openSync(path.join(directory, "log"), "a");
     const child = spawn("taskset", ["-c", String(SERVER_CORE), file ?? "", ...argv, ...options], {
@@ -75,9 +81,9 @@ export async function startServer(make: Make, directory: string, program: string
     };
 }
 
-function zdbCommand(directory: string, port: number): string[] {
+function zdbCommand(script: string, directory: string, port: number): string[] {
     const places = ["--data", path.join(directory, "data"), "--index", path.join(directory, "index")];
-    return [BUN, "engines/zdb/standalone.ts", ...places, "--port", String(port)];
+    return [BUN, script, ...places, "--port", String(port)];
 }
 
 /** No snapshots beside the log, and the log plain, as ours is. */
