@@ -39,6 +39,7 @@ export class Namespaces {
     /** Loads every namespace of the directory and makes `default` when there is none. */
     async load(): Promise<void> {
         const { disk, indexDirectory } = this.parts;
+        this.syncNames();
         const names = disk.list(this.root);
         await Promise.all(names.filter(isLeftover).map((name) => disk.removeTree(path.join(this.root, name))));
         const indexes = disk.exists(indexDirectory) ? disk.list(indexDirectory) : [];
@@ -47,7 +48,6 @@ export class Namespaces {
             await this.openOrList(name);
         }
         if (!this.loaded.has(DEFAULT_NAMESPACE)) await this.make(DEFAULT_NAMESPACE);
-        this.syncNames();
     }
 
     /** A killed server may have left names that are not on disk: what is written under them from here on must not be lost with them. */
@@ -244,20 +244,23 @@ export class Namespaces {
             return namespace;
         } catch (error) {
             await namespace?.log.abandon();
-            this.takeBack(path.join(this.root, name), unborn);
+            // What had its name for a moment is left to the next start: it must not come back in parts.
+            if (this.takeBack(path.join(this.root, name), unborn)) throw error;
             this.removeLater(unborn);
             throw error;
         }
     }
 
-    /** A new namespace got its name, but not durably. */
-    private takeBack(place: string, unborn: string): void {
+    /** Takes the name away from a new namespace that did not get it durably; false when it never had it. */
+    private takeBack(place: string, unborn: string): boolean {
         const { disk } = this.parts;
         try {
-            if (disk.exists(place) && !disk.exists(unborn)) disk.rename(place, unborn);
+            if (disk.exists(unborn) || !disk.exists(place)) return false;
+            disk.rename(place, unborn);
         } catch {
             // The next start finds it, empty.
         }
+        return true;
     }
 
     /** One directory that cannot be opened must not keep the others from their clients; it is tried again and again. */

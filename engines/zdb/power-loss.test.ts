@@ -8,8 +8,9 @@ const TIMEOUT = Math.max(60_000, SEEDS * 1000);
 
 describe.each(["none", "interval", "commit"] as const)("durability %s", (durability) => {
     describe.each([false, true])("on a disk that also fails: %s", (isTroubled) => {
+        const seeds = isTroubled ? Math.ceil(SEEDS / 2) : SEEDS;
         test.each(["user", "seq"] as const)("mode %s keeps its word", { timeout: TIMEOUT }, async (mode) => {
-            for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+            for (let seed = FIRST; seed < FIRST + seeds; seed++) {
                 const story = new PowerStory(seed, { durability, mode, isTroubled });
                 try {
                     await story.tell();
@@ -19,7 +20,7 @@ describe.each(["none", "interval", "commit"] as const)("durability %s", (durabil
                     });
                 }
             }
-            expect(SEEDS).toBeGreaterThan(0);
+            expect(seeds).toBeGreaterThan(0);
         });
     });
 });

@@ -15,7 +15,7 @@ export class FragileFile {
     /** Sectors that differ from the disk, with the count of the write that made them so. */
     private readonly dirty = new Map<number, number>();
     /** Sizes it had since the last sync. */
-    private sizes: number[] = [];
+    private sizes: { readonly size: number; readonly version: number }[] = [];
     private sizeVersion = 0;
     private durableSizeVersion = 0;
     private readonly durableVersions = new Map<number, number>();
@@ -58,7 +58,7 @@ export class FragileFile {
         if (sizeVersion < this.durableSizeVersion) return;
         this.durableSizeVersion = sizeVersion;
         this.durable = resized(this.durable, size);
-        if (this.sizeVersion === sizeVersion) this.sizes = [];
+        this.sizes = this.sizes.filter(({ version }) => version > sizeVersion);
     }
 
     /** Some of what was taken is on the disk; of the rest the system believes that it is, and never tries again. */
@@ -71,7 +71,10 @@ export class FragileFile {
 
     /** The file as the disk has it once the power is gone: any of what was not synced may be there, in any mixture. */
     afterPowerLoss(random: Random): FragileFile {
-        const size = this.sizes.length > 0 ? random.pick([this.durable.length, ...this.sizes, this.data.length]) : this.durable.length;
+        const size =
+            this.sizes.length > 0
+                ? random.pick([this.durable.length, ...this.sizes.map((each) => each.size), this.data.length])
+                : this.durable.length;
         const left = resized(this.durable, size);
         // Disks tend to write all or nothing of a short tail; both mixtures must be survived.
         const share = random.pick([0, 0.2, 0.5, 0.9, 1]);
@@ -91,7 +94,7 @@ export class FragileFile {
     }
 
     private resize(length: number): void {
-        this.sizes.push(this.data.length);
+        this.sizes.push({ size: this.data.length, version: this.sizeVersion });
         this.sizeVersion++;
         this.data = resized(this.data, length);
     }
