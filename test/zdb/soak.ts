@@ -27,7 +27,7 @@ const counts = { sets: 0, deletions: 0, gets: 0, scans: 0, reconnects: 0, restar
 let isOver = false;
 /** Resolved once the server that is being started again answers. */
 let restarting: Promise<void> | undefined;
-let stopServer: () => Promise<void>;
+let stopServer: () => Promise<void> = async () => undefined;
 
 interface Client {
     readonly namespace: string;
