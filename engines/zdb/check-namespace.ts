@@ -26,10 +26,10 @@ export interface CheckpointState {
 
 /** Verifies all files of a stopped namespace. Changes nothing. */
 export async function checkNamespace(disk: Disk, stored: StoredNamespace, progress: (bytes: number) => void): Promise<CheckedNamespace> {
-    const { directory, indexDirectory } = stored;
-    const survey = surveyLog({ disk: patientDisk(disk), directory, indexDirectory, progress });
+    const { directory, indexDirectory, power } = stored;
+    const survey = surveyLog({ disk: patientDisk(disk), directory, indexDirectory, power, progress });
     if (!isSound(survey)) return { stored, survey, live: undefined, checkpoint: await fileState(disk, stored), isSound: false };
-    const parts = toolParts(disk, path.dirname(indexDirectory ?? path.join(directory, "no-index")), () => undefined);
+    const parts = { ...toolParts(disk, path.dirname(indexDirectory ?? path.join(directory, "no-index")), () => undefined), power };
     const namespace = await readNamespaceFromLog(parts, stored.name, directory);
     namespace.segments.close();
     const live = liveOf(namespace);

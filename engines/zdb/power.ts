@@ -21,6 +21,15 @@ export function bootId(): string | undefined {
 }
 
 /**
+ * For tools: whether the logs below a data directory were opened in another run of the kernel than this one. Where nobody noted one, as in a
+ * copy, what is there is judged as if all of it had to be there.
+ */
+export function powerSince(disk: Disk, directory: string): Power {
+    const isNoted = disk.exists(path.join(directory, BOOT_FILE));
+    return { mayHaveBeenLost: isNoted && new PowerRecord(disk, directory, bootId()).mayHaveBeenLost };
+}
+
+/**
  * Remembers in the data directory in which run of the kernel the logs were opened. A server that only was killed finds everything that
  * was written, so a hole in a log is damage; one that comes up in another run may find holes in what was not synced.
  */

@@ -33,10 +33,10 @@ export async function applyRepair(
     plan: RepairPlan,
     say: (line: string) => void,
 ): Promise<CheckedNamespace> {
-    const { name, directory, indexDirectory } = stored;
+    const { name, directory, indexDirectory, power } = stored;
     const segmentBytes = survey.segments.at(-1)?.header.limitBytes ?? MAX_SEGMENT_BYTES;
     repairLog({ disk, stored, survey, plan, segmentBytes });
-    const parts = toolParts(disk, path.dirname(indexDirectory ?? path.join(directory, "no-index")), say);
+    const parts = { ...toolParts(disk, path.dirname(indexDirectory ?? path.join(directory, "no-index")), say), power };
     const namespace = await openNamespace(parts, name, directory);
     try {
         const { segments, sidecars } = namespace;

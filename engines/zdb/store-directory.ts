@@ -1,7 +1,7 @@
 import * as path from "node:path";
-import type { DiskReader } from "./disk.ts";
-import { errorCode } from "./disk.ts";
+import { type Disk, type DiskReader, errorCode } from "./disk.ts";
 import { DEFAULT_NAMESPACE, isNamespaceName } from "./namespace-name.ts";
+import { type Power, powerSince } from "./power.ts";
 import { StartError } from "./refusal.ts";
 import { segmentNumber } from "./segment-header.ts";
 
@@ -11,6 +11,8 @@ export interface StoredNamespace {
     readonly directory: string;
     /** Of its sidecars and its checkpoint; undefined when nobody said where they are. */
     readonly indexDirectory: string | undefined;
+    /** Whether a start would allow for a power loss. */
+    readonly power: Power;
 }
 
 /** What a tool was pointed at: the data directory of a server, or the directory of one namespace, such as a snapshot. */
@@ -21,19 +23,23 @@ export interface StoreDirectory {
 }
 
 /** Throws a StartError when there is none. */
-export function findStore(disk: DiskReader, data: string, index: string | undefined, only?: string): StoreDirectory {
+export function findStore(disk: Disk, data: string, index: string | undefined, only?: string): StoreDirectory {
     const directory = path.resolve(data);
     const names = list(disk, directory);
     const indexOf = (name: string): string | undefined => (index === undefined ? undefined : path.join(path.resolve(index), name));
     if (names.some((name) => segmentNumber(name) !== undefined)) {
         const name = path.basename(directory);
         if (only !== undefined && only !== name) throw new StartError(`${directory} is the directory of one namespace, not of ${only}`);
-        return { root: path.dirname(directory), namespaces: [{ name, directory, indexDirectory: indexOf(name) }] };
+        const root = path.dirname(directory);
+        return { root, namespaces: [{ name, directory, indexDirectory: indexOf(name), power: powerSince(disk, root) }] };
     }
     const found = names.filter(
         (name) => (isNamespaceName(name) || name === DEFAULT_NAMESPACE) && isDirectory(disk, path.join(directory, name)),
     );
-    const namespaces = found.sort().map((name) => ({ name, directory: path.join(directory, name), indexDirectory: indexOf(name) }));
+    const power = powerSince(disk, directory);
+    const namespaces = found.sort().map((name) => {
+        return { name, directory: path.join(directory, name), indexDirectory: indexOf(name), power };
+    });
     if (namespaces.length === 0) throw new StartError(`${directory} holds no namespace: give the --data directory of a server`);
     if (only === undefined) return { root: directory, namespaces };
     const wanted = namespaces.filter(({ name }) => name === only);

@@ -1,8 +1,9 @@
 import type { DiskReader } from "./disk.ts";
 import { type FoundSegment, type FoundSegments, findSegments } from "./found-segments.ts";
-import { endOfSoundPayloads } from "./log-tail.ts";
+import { endOfPromised, endOfSoundPayloads } from "./log-tail.ts";
 import { LostHistory } from "./lost-history.ts";
 import { PayloadCheck } from "./payload-check.ts";
+import type { Power } from "./power.ts";
 import { RECORD_HEAD_BYTES, RECORD_KINDS } from "./record.ts";
 import { listedRecords, Salvage, type SalvagedRecord } from "./record-salvage.ts";
 import { type SegmentHeader, segmentName } from "./segment-header.ts";
@@ -21,6 +22,7 @@ export interface SurveyParts {
     readonly directory: string;
     /** Of its sidecars; undefined when they are not to be looked at. */
     readonly indexDirectory: string | undefined;
+    readonly power: Power;
     /** So many bytes more were read. */
     progress(bytes: number): void;
 }
@@ -117,7 +119,8 @@ class LogSurvey {
         this.expectedLsn = header.firstLsn;
 
         const sidecar = following ? this.sidecars.find(header) : undefined;
-        const end = following || this.damage.length > 0 ? segment.end : endOfSoundPayloads(this.parts.disk, segment, undefined);
+        const endOf = this.parts.power.mayHaveBeenLost ? endOfPromised : endOfSoundPayloads;
+        const end = following || this.damage.length > 0 ? segment.end : endOf(this.parts.disk, segment, undefined);
         const salvage = new Salvage(this.parts.disk, segment, end, sidecar?.blocks);
         const records = this.readRecords(segment, salvage);
         if (following) this.endClosed(segment, salvage, following);

@@ -87,6 +87,22 @@ describe("zdb check", () => {
         expect(without).toContain("not sure any more, because a change may be among what is lost: mode, password, public");
     });
 
+    test("what a power loss may leave of writes that nobody was promised is no damage, when there was one", async () => {
+        const lossy = new MemoryDisk("/data");
+        const { namespaces } = await openStore("/data", { disk: lossy, durability: { kind: "none" } });
+        const one = await namespaces.create("one");
+        for (const key of ["a", "b", "c"]) put(one, key, key.repeat(60));
+        const killed = lossy.copy();
+        await namespaces.close();
+        const bytes = killed.contents(`${LOG}/d0`);
+        bytes.fill(0, bytes.indexOf("bbbb"), bytes.indexOf("bbbb") + 10);
+        killed.replace(`${LOG}/d0`, bytes);
+        expect((await runOn(killed, CHECK, "/data", "--namespace", "one")).code).toBe(1);
+        killed.replace("/data/.boot", Buffer.from("another run of the kernel"));
+        const { code, out } = await runOn(killed, CHECK, "/data", "--namespace", "one");
+        expect([code, out]).toEqual([0, expect.stringContaining("bytes of an unfinished write at the end: the next start cuts them")]);
+    });
+
     test("takes the directory of one namespace too, and says what it cannot do with others", async () => {
         expect(await runOn(disk, CHECK, "/data/one")).toMatchObject({ code: 0, said: [] });
         expect(await runOn(disk, CHECK, "/data", "--namespace", "one")).toMatchObject({ code: 0 });

@@ -60,8 +60,8 @@ async function run(argv: readonly string[], world: ToolWorld): Promise<number> {
 }
 
 /** Whether all of it could be written. */
-async function dump(world: ToolWorld, { name, directory, indexDirectory }: StoredNamespace, withHistory: boolean): Promise<boolean> {
-    const parts = toolParts(world.disk, path.dirname(indexDirectory ?? path.join(directory, "no-index")), () => undefined);
+async function dump(world: ToolWorld, { name, directory, indexDirectory, power }: StoredNamespace, withHistory: boolean): Promise<boolean> {
+    const parts = { ...toolParts(world.disk, path.dirname(indexDirectory ?? path.join(directory, "no-index")), () => undefined), power };
     const { namespace, failure } = await readNamespace(parts, name, directory);
     const progress = byteProgress(world, `${name}: written`);
     let isWhole = failure === undefined;
