@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { METADATA, MemoryStore, SECRET } from "../../test/zstor/memory-store.ts";
+import { backendsOf, METADATA, MemoryStore, SECRET, SETTINGS } from "../../test/zstor/memory-store.ts";
+import { statusOf } from "./status.ts";
 import { openStore, type StoreParts } from "./store.ts";
 
+const PROBED_MS = 10_000;
 const HOUR_MS = 3_600_000;
 /** Rounds of the caretaker in hours of virtual time would be all that these tests do. */
 const DELAY_MS = 60_000;
@@ -44,6 +46,24 @@ describe("the orphan sweep", () => {
         await memory.open();
         await expect(memory.clock.run(store.caretaker.sweep())).rejects.toMatchObject({ failure: "superseded" });
     });
+});
+
+test("what was stored while a group was away is spread over it when it is back, as the policy wants", async () => {
+    const memory = new MemoryStore();
+    await memory.create({ backends: backendsOf(9, 3), settings: { ...SETTINGS, redundantGroups: 1 } });
+    for (const index of [0, 3, 6]) memory.backend(index).isDown = true;
+    const store = await memory.open();
+    const content = memory.random.bytes(600_000);
+    await memory.put(store, "object", content);
+    expect(statusOf(store)).toMatchObject({ outOfPolicy: 1, owed: 0, spare: { 2: 1 } });
+    for (const index of [0, 3, 6]) memory.backend(index).isDown = false;
+    await memory.clock.pass(2 * PROBED_MS);
+    expect(statusOf(store)).toMatchObject({ outOfPolicy: 1, owed: 1 });
+    await memory.clock.run(store.caretaker.round());
+    expect(statusOf(store)).toMatchObject({ outOfPolicy: 0, owed: 0, repairedShards: 2 });
+    for (const index of [1, 4, 7]) memory.backend(index).isDown = true;
+    await memory.clock.pass(2 * PROBED_MS);
+    expect((await memory.get(store, "object")).equals(content)).toBe(true);
 });
 
 test("a scrub finds bit rot that no read has met, and repairs it", async () => {

@@ -2,7 +2,7 @@ import { BackendError } from "./backend.ts";
 import { type Engine, policyOf } from "./engine.ts";
 import { stripeOf } from "./get.ts";
 import { StoreError } from "./object-api.ts";
-import { place, shardsLeft } from "./placement.ts";
+import { type Candidate, type Policy, place, shardsLeft } from "./placement.ts";
 import { EMPTY, type LayoutRecord, MISSING, type StripeId } from "./record.ts";
 import { readShards } from "./stripe-reader.ts";
 
@@ -18,12 +18,56 @@ export function faultOfPlace(engine: Engine, backend: number, deadAfterMs: numbe
     return undefined;
 }
 
+/** Indexes of shards that have to be put elsewhere: where they are they are not safe, or the policy does not hold and can be made to hold. */
+export function shardsToMove(engine: Engine, layout: LayoutRecord, deadAfterMs: number): number[] {
+    const faulty = layout.backends.flatMap((backend, index) => (faultOfPlace(engine, backend, deadAfterMs) === undefined ? [] : [index]));
+    return faulty.length > 0 || holdsPolicy(engine, layout) ? faulty : movesToHold(engine, layout);
+}
+
+/** Whether losing what the policy says leaves K shards, wherever backends answer now. */
+export function holdsPolicy(engine: Engine, layout: LayoutRecord): boolean {
+    const places = layout.backends.map((backend) => engine.pool.candidate(backend));
+    return shardsLeft(policyFor(engine, layout), places, emptyOnes(layout)) >= layout.dataShards;
+}
+
+/** Takes shards out of the fullest groups until what can be placed holds; nothing when that is not to be had. */
+function movesToHold(engine: Engine, layout: LayoutRecord): number[] {
+    const policy = policyFor(engine, layout);
+    const implicit = emptyOnes(layout);
+    const present = layout.backends.map((backend) => engine.pool.candidate(backend));
+    const candidates = engine.pool.candidates();
+    for (let taken = 0; taken < layout.parityShards; taken++) {
+        present[inFullestGroup(present)] = undefined;
+        const placement = place({ policy, present, implicit, candidates, shardBytes: 0 });
+        if (!placement.holds || placement.missing.length > 0) continue;
+        return layout.backends.flatMap((backend, index) =>
+            implicit.has(index) || placement.backends[index]?.id === backend ? [] : [index],
+        );
+    }
+    return [];
+}
+
+function inFullestGroup(present: readonly (Candidate | undefined)[]): number {
+    const sizeOf = (candidate: Candidate | undefined) =>
+        candidate === undefined ? 0 : present.filter((other) => other?.group === candidate.group).length;
+    return present.reduce((fullest, candidate, index) => (sizeOf(candidate) > sizeOf(present[fullest]) ? index : fullest), 0);
+}
+
+function policyFor(engine: Engine, { dataShards, parityShards }: LayoutRecord): Policy {
+    return { ...policyOf(engine.config), dataShards, parityShards };
+}
+
+function emptyOnes(layout: LayoutRecord): Set<number> {
+    return new Set(layout.backends.flatMap((backend, index) => (backend === EMPTY ? [index] : [])));
+}
+
 /** Layouts with shards that have to be put elsewhere, the most urgent first: those that can lose the fewest more. */
 export function deficientLayouts(engine: Engine, deadAfterMs: number): LayoutRecord[] {
     const urgency = (layout: LayoutRecord) =>
         layout.backends.filter((backend) => faultOfPlace(engine, backend, deadAfterMs) === undefined).length - layout.dataShards;
+    const counts = engine.view.stripeCounts();
     return [...engine.view.allLayouts()]
-        .filter((layout) => layout.backends.some((backend) => faultOfPlace(engine, backend, deadAfterMs) !== undefined))
+        .filter((layout) => counts.has(layout.id) && shardsToMove(engine, layout, deadAfterMs).length > 0)
         .sort((a, b) => urgency(a) - urgency(b));
 }
 
@@ -35,16 +79,15 @@ export async function repairStripe(engine: Engine, id: StripeId, deadAfterMs: nu
     const session = engine.journal.session;
     const { record, layout } = stripeOf(engine, id);
     const bad = engine.badShards.get(id) ?? new Set<number>();
-    const moving = layout.backends.flatMap((backend, index) => (faultOfPlace(engine, backend, deadAfterMs) === undefined ? [] : [index]));
+    const moving = shardsToMove(engine, layout, deadAfterMs);
     const rewriting = [...bad].filter((index) => !moving.includes(index));
     const wanted = [...moving, ...rewriting];
     if (wanted.length === 0) return 0;
 
-    const implicit = new Set(layout.backends.flatMap((backend, index) => (backend === EMPTY ? [index] : [])));
+    const implicit = emptyOnes(layout);
     const present = layout.backends.map((backend, index) => (moving.includes(index) ? undefined : engine.pool.candidate(backend)));
     const shardBytes = record.lengths.reduce((most, length) => Math.max(most, length), 0);
-    const policy = { ...policyOf(engine.config), dataShards: layout.dataShards, parityShards: layout.parityShards };
-    const placement = place({ policy, present, implicit, candidates: engine.pool.candidates(), shardBytes });
+    const placement = place({ policy: policyFor(engine, layout), present, implicit, candidates: engine.pool.candidates(), shardBytes });
     const placed = wanted.filter((index) => placement.backends[index] !== undefined);
     if (placed.length === 0) throw new StoreError("no-room", placement.why ?? "no backend can take the shards");
 
@@ -83,11 +126,4 @@ async function dropMoved(engine: Engine, id: StripeId, before: readonly number[]
             ?.backend.delete(engine.keys.shardKey(id, index))
             .catch(() => undefined);
     }
-}
-
-/** How many more losses of the policy's kind a layout can take: shards left at the worst beyond K. */
-export function margin(engine: Engine, layout: LayoutRecord): number {
-    const implicit = new Set(layout.backends.flatMap((backend, index) => (backend === EMPTY ? [index] : [])));
-    const places = layout.backends.map((backend) => (engine.pool.isUp(backend) ? engine.pool.candidate(backend) : undefined));
-    return shardsLeft({ ...policyOf(engine.config), dataShards: layout.dataShards }, places, implicit) - layout.dataShards;
 }

@@ -2,7 +2,7 @@ import { nameOfBackend } from "./backend-url.ts";
 import { policyOf } from "./engine.ts";
 import { type Placement, place } from "./placement.ts";
 import { EMPTY } from "./record.ts";
-import { faultOfPlace } from "./repair.ts";
+import { holdsPolicy, shardsToMove } from "./repair.ts";
 import type { Store } from "./store.ts";
 import { shardRoom } from "./stripe-builder.ts";
 
@@ -14,6 +14,8 @@ export interface StoreStatus {
     readonly spare: Readonly<Record<string, number>>;
     /** Stripes with shards that have to be put elsewhere. */
     readonly owed: number;
+    /** Stripes that the loss which the policy means would make unreadable. */
+    readonly outOfPolicy: number;
     readonly repairedShards: number;
     /** Why this front end writes no more. */
     readonly stopped?: string;
@@ -44,12 +46,14 @@ export function statusOf(store: Store): StoreStatus {
     const { view, pool, replicas, journal } = store;
     const spare: Record<string, number> = {};
     let owed = 0;
+    let outOfPolicy = 0;
     for (const [id, count] of view.stripeCounts()) {
         const layout = view.layout(id);
         if (layout === undefined) continue;
         const there = layout.backends.filter((backend) => backend === EMPTY || pool.isUp(backend)).length - layout.dataShards;
         spare[there] = (spare[there] ?? 0) + count;
-        if (layout.backends.some((backend) => faultOfPlace(store, backend, store.caretaker.deadAfterMs) !== undefined)) owed += count;
+        if (shardsToMove(store, layout, store.caretaker.deadAfterMs).length > 0) owed += count;
+        if (!holdsPolicy(store, layout)) outOfPolicy += count;
     }
     const backends = pool.all().map(({ config, info, refusal, downSinceMs }) => ({
         id: config.id,
@@ -63,11 +67,12 @@ export function statusOf(store: Store): StoreStatus {
     const behind = [...replicas.behind].map((index) => nameOf(store.config.metadata[index] ?? ""));
     const stopped = journal.failure?.message;
     const metadata = { replicas: replicas.backends.length, quorum: replicas.quorum, behind, sequence: view.head?.sequence ?? 0 };
-    const warnings = warningsOf(spare, owed, backends, behind, stopped);
+    const warnings = warningsOf(spare, owed, outOfPolicy, backends, behind, stopped);
     return {
         ...view.totals(),
         spare,
         owed,
+        outOfPolicy,
         repairedShards: store.caretaker.repairedShards,
         metadata,
         backends,
@@ -79,6 +84,7 @@ export function statusOf(store: Store): StoreStatus {
 function warningsOf(
     spare: Readonly<Record<string, number>>,
     owed: number,
+    outOfPolicy: number,
     backends: readonly BackendStatus[],
     behind: readonly string[],
     stopped: string | undefined,
@@ -88,6 +94,7 @@ function warningsOf(
     const worst = Math.min(...Object.keys(spare).map(Number));
     if (worst < 0) warnings.push(`${spare[worst]} stripes cannot be read now: ${-worst} shards too few are on backends that answer`);
     else if (worst === 0) warnings.push(`${spare[0]} stripes can be read, but no more backend may be lost`);
+    if (outOfPolicy > 0) warnings.push(`${outOfPolicy} stripes would not survive what redundantGroups and redundantNodes say`);
     if (owed > 0) warnings.push(`${owed} stripes have shards that are to be made again elsewhere`);
     for (const { name, state } of backends) if (state !== "ok") warnings.push(`nothing is placed on backend ${name}: ${state}`);
     for (const { name, durability } of backends)
