@@ -4,6 +4,7 @@ import { ZodError } from "zod";
 import { type Answer, type Request, request } from "./api.ts";
 import { checkObject } from "./check.ts";
 import { type Frame, framesOf, sendFrame, sendJson } from "./frames.ts";
+import { printMetrics } from "./metrics.ts";
 import { StoreError } from "./object-api.ts";
 import { explain, statusOf } from "./status.ts";
 import type { Store } from "./store.ts";
@@ -90,6 +91,8 @@ export class ApiServer {
                 return sendJson(socket, { result: await store.remove(asked.name) });
             case "status":
                 return sendJson(socket, { result: statusOf(store) });
+            case "metrics":
+                return sendJson(socket, { result: printMetrics(store) });
             case "explain":
                 return sendJson(socket, { result: explain(store) });
             case "check":

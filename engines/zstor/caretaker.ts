@@ -38,6 +38,8 @@ export class Caretaker {
     /** Base of the snapshot for which the replicas were last tidied. */
     private tidiedFor = -1;
     repairedShards = 0;
+    /** Since when something has been owed at every round. */
+    owedSinceMs: number | undefined;
 
     private readonly sweepEveryMs: number;
     private sweptMs = 0;
@@ -146,7 +148,9 @@ export class Caretaker {
 
     private async repair(): Promise<void> {
         for (const id of [...this.engine.badShards.keys()]) await this.repairOne(id);
-        for (const layout of deficientLayouts(this.engine, this.deadAfterMs)) {
+        const owed = deficientLayouts(this.engine, this.deadAfterMs);
+        this.owedSinceMs = owed.length === 0 ? undefined : (this.owedSinceMs ?? this.engine.surroundings.clock.nowMs());
+        for (const layout of owed) {
             const stripes = this.engine.view.stripesIn(layout.id, REPAIR_AT_ONCE + this.pauses.size);
             for (const id of stripes) {
                 if (this.stopped) return;

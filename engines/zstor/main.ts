@@ -13,6 +13,7 @@ zeroform-agent zstor stat|history|check <name>    as JSON
 zeroform-agent zstor ls [<prefix>] [--after <name>] [--limit n]
 zeroform-agent zstor rm <name>
 zeroform-agent zstor status|explain               as JSON: what could still be lost; where a stripe would go now, and why
+zeroform-agent zstor metrics                      as Prometheus reads them
 zeroform-agent zstor repair|scrub                 do what is owed now; compare every shard with what was written
 zeroform-agent zstor sweep                        delete shards that nothing has named for a day; says that the metadata are the newest
 zeroform-agent zstor rotate-wrapping              wrap all data keys with another key
@@ -91,6 +92,9 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
         case "rm":
             if (await client.call({ op: "remove", name })) return 0;
             throw new StoreError("not-found", `there is no object ${name}`);
+        case "metrics":
+            await write(String(await client.call({ op: "metrics" })));
+            return 0;
         case "status":
         case "explain":
         case "repair":

@@ -1,5 +1,6 @@
 import { type Backend, BackendError, type NamespaceInfo } from "./backend.ts";
 import { BoundedBackend } from "./bounded-backend.ts";
+import { Figures } from "./figures.ts";
 import { FAILURES_TO_DOWN, PROBE_MS, RESERVE_BYTES } from "./limits.ts";
 import type { Candidate } from "./placement.ts";
 import type { BackendConfig } from "./store-record.ts";
@@ -16,6 +17,8 @@ export interface Member {
     readonly info: NamespaceInfo | undefined;
     /** Why nothing new is placed on it; undefined when something is. */
     readonly refusal: string | undefined;
+    /** Of requests, by kind. */
+    readonly figures: Figures;
 }
 
 /** The data backends of a store, and how they are: from what is asked of them, and from probes. */
@@ -89,6 +92,7 @@ class PoolMember implements Member {
     downSinceMs: number | undefined;
     info: NamespaceInfo | undefined;
     private readonly surroundings: Surroundings;
+    readonly figures: Figures;
     private failures = 0;
     /** Written since the last probe. */
     private writtenBytes = 0;
@@ -96,6 +100,7 @@ class PoolMember implements Member {
     constructor(config: BackendConfig, backend: Backend, surroundings: Surroundings) {
         this.config = config;
         this.surroundings = surroundings;
+        this.figures = new Figures(surroundings.clock);
         this.backend = this.watched(new BoundedBackend(backend, surroundings.clock));
     }
 
@@ -133,21 +138,31 @@ class PoolMember implements Member {
 
     private watched(backend: Backend): Backend {
         return {
-            get: (key) => this.watch(backend.get(key)),
+            get: (key) =>
+                this.watch(
+                    "get",
+                    (value) => value?.length ?? 0,
+                    () => backend.get(key),
+                ),
             set: (key, value) => {
                 this.writtenBytes += value.length;
-                return this.watch(backend.set(key, value));
+                return this.watch(
+                    "set",
+                    () => value.length,
+                    () => backend.set(key, value),
+                );
             },
-            delete: (key) => this.watch(backend.delete(key)),
-            scan: (cursor) => this.watch(backend.scan(cursor)),
-            info: () => this.watch(backend.info(), true),
+            delete: (key) => this.watch("delete", none, () => backend.delete(key)),
+            scan: (cursor) => this.watch("scan", none, () => backend.scan(cursor)),
+            info: () => this.watch("info", none, () => backend.info()),
             close: () => backend.close(),
         };
     }
 
-    private async watch<T>(operation: Promise<T>, isProbe = false): Promise<T> {
+    private async watch<T>(request: string, bytesOf: (result: T) => number, operation: () => Promise<T>): Promise<T> {
+        const isProbe = request === "info";
         try {
-            const result = await operation;
+            const result = await this.figures.time(request, bytesOf, operation);
             // Only a probe brings a backend back: an answer that was under way says nothing of now.
             if (isProbe || this.downSinceMs === undefined) {
                 this.failures = 0;
@@ -172,3 +187,5 @@ class PoolMember implements Member {
             this.downSinceMs ??= this.surroundings.clock.nowMs();
     }
 }
+
+const none = () => 0;

@@ -32,6 +32,10 @@ test("over real servers: commands, the loss of a server, and recovery on an empt
     expect(JSON.parse((await front.run(["check", "dir/large"])).out.toString())).toMatchObject({ spare: 2, faults: [] });
     expect(JSON.parse((await front.run(["explain"])).out.toString())).toMatchObject({ holds: true });
     expect(JSON.parse((await front.run(["status"])).out.toString())).toMatchObject({ objects: 2, owed: 0, warnings: [] });
+    const metrics = (await front.run(["metrics"])).out.toString();
+    expect(metrics).toContain('zstor_operations_total{operation="put"} 2');
+    expect(metrics).toContain('zstor_operation_bytes_total{operation="get"} 9300000');
+    expect(metrics).toMatch(/^zstor_backend_requests_total\{backend="2",request="set"\} [1-9]/m);
     expect(await front.run(["get", "absent"])).toMatchObject({ code: 1, error: "zstor: there is no object absent\n" });
 
     // Killed in the middle of nothing it acknowledged, with a server gone for good, and found again from secret and one url.

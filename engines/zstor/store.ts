@@ -5,6 +5,7 @@ import { BoundedBackend } from "./bounded-backend.ts";
 import { Caretaker } from "./caretaker.ts";
 import type { Engine } from "./engine.ts";
 import type { ErasureCodec } from "./erasure.ts";
+import { Figures } from "./figures.ts";
 import { readObject } from "./get.ts";
 import { Journal } from "./journal.ts";
 import { StoreKeys } from "./keys.ts";
@@ -97,6 +98,7 @@ export class Store implements ObjectStore, Engine {
     readonly layouts: Layouts;
     readonly replicas: Replicas;
     readonly caretaker: Caretaker;
+    readonly figures: Figures;
     readonly stripeSlots = new Slots(STRIPES_IN_FLIGHT);
     readonly drafts = new Map<string, number>();
     readonly readers = new Map<string, number>();
@@ -131,6 +133,7 @@ export class Store implements ObjectStore, Engine {
         this.opened = found;
         this.surroundings = surroundings;
         this.codec = codec;
+        this.figures = new Figures(surroundings.clock);
         this.keys = new StoreKeys(Buffer.from(config.storeKey, "base64"));
         this.pool = new Pool(connect, surroundings);
         this.view = new View(viewPath, config.storeId);
@@ -170,7 +173,8 @@ export class Store implements ObjectStore, Engine {
 
     async put(name: string, content: AsyncIterable<Uint8Array>, { signal }: PutOptions = {}): Promise<ObjectInfo> {
         checkName(name);
-        const { generation, sizeBytes, createdMs } = await putObject(this, this.packer, name, content, signal);
+        const work = () => putObject(this, this.packer, name, content, signal);
+        const { generation, sizeBytes, createdMs } = await this.figures.time("put", (put) => put.sizeBytes, work);
         return { name, generation, sizeBytes, createdMs, removed: false };
     }
 
@@ -185,7 +189,37 @@ export class Store implements ObjectStore, Engine {
         const wanted = range ?? { offset: 0, length: found.sizeBytes };
         if (!(Number.isSafeInteger(wanted.offset) && wanted.offset >= 0 && Number.isSafeInteger(wanted.length) && wanted.length >= 0))
             throw new StoreError("invalid", `a range has an offset and a length from 0 on, not ${wanted.offset} and ${wanted.length}`);
-        return { info: infoOf(found), bytes: readObject(this, found, wanted) };
+        return { info: infoOf(found), bytes: this.timed(readObject(this, found, wanted)) };
+    }
+
+    /** Until the reader has the last of it, or goes. */
+    private async *timed(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+        let sum = 0;
+        let toldOfEnd: () => void = () => undefined;
+        let toldOfFailure: (error: unknown) => void = () => undefined;
+        const reading = new Promise<void>((resolve, reject) => {
+            toldOfEnd = resolve;
+            toldOfFailure = reject;
+        });
+        // Whoever reads hears of it.
+        this.figures
+            .time(
+                "get",
+                () => sum,
+                () => reading,
+            )
+            .catch(() => undefined);
+        try {
+            for await (const part of bytes) {
+                sum += part.length;
+                yield part;
+            }
+        } catch (error) {
+            toldOfFailure(error);
+            throw error;
+        } finally {
+            toldOfEnd();
+        }
     }
 
     stat(name: string): ObjectInfo | undefined {
