@@ -6,6 +6,7 @@ import { zdbDriver } from "./zdb.ts";
 import { limitsText } from "./zdb-limits.ts";
 import { namespaceOf, serverOf, trashedNamespace, type Zdb } from "./zdb-places.ts";
 import { limitServer } from "./zdb-server.ts";
+import { devicePlacesOf } from "./zmount-device-record.ts";
 import { mountPointOf, placesOf } from "./zmount-places.ts";
 
 const tenant = mintTenantId();
@@ -37,6 +38,18 @@ describe("a Zdb whose mount is not there", () => {
         os.files.delete(places.image);
         await zdbDriver.remove(db, place, os.context([mount]));
         expect(await zdbDriver.trashedBytes({ resource: db, place }, os.context([mount]))).toBe(0);
+    });
+
+    it("is waited for on a device that is away, and given up once a person has said that it is gone for good", async () => {
+        const { os, mount, db, place } = onMount();
+        const onDevice = { ...mount, spec: { device: "/dev/sdb", filesystem: "ext4" } } as unknown as Resource;
+        Object.assign(os.os, { devices: { find: async () => undefined } });
+        const places = devicePlacesOf(onDevice);
+        os.files.set(places.record, "UUID=6f1c7c1e-6a2b-4c53-9d5c-1f2e3a4b5c6d\nDEVICE=/dev/sdb\nSTATE=made\n");
+        await expect(zdbDriver.remove(db, place, os.context([onDevice]))).rejects.toMatchObject({ code: "NOT_READY", retryable: true });
+        os.files.delete(places.record);
+        await zdbDriver.remove(db, place, os.context([onDevice]));
+        expect(await zdbDriver.trashedBytes({ resource: db, place }, os.context([onDevice]))).toBe(0);
     });
 
     it("keeps its trash until the mount is back", async () => {

@@ -1,7 +1,8 @@
 import { ZeroformError } from "../../protocol/errors.ts";
 import type { Context } from "./driver.ts";
 import { serverOf, type Zdb } from "./zdb-places.ts";
-import { mountPointOf, type ZMount } from "./zmount-places.ts";
+import { recordOf } from "./zmount-device-record.ts";
+import { isOnDevice, mountPointOf, type ZMount } from "./zmount-places.ts";
 import { locate } from "./zmount-pool.ts";
 
 /** `away`: it is wanted and comes back. `gone`: nobody brings it back under this name; what lay on it went with it. */
@@ -16,6 +17,7 @@ export const groundOf = async (resource: Zdb, { os, resources }: Asking): Promis
     const mount = (resources("ZMount") as readonly ZMount[]).find(({ life }) => mountPointOf(life) === mountPoint);
     // One that is being removed is not mounted again: waiting for it would be waiting for ever.
     if (mount === undefined) return "gone";
+    if (isOnDevice(mount)) return (await recordOf(mount, os)) === undefined ? "gone" : "away";
     const places = await locate(mount, os);
     const [marker, image] = await Promise.all([os.files.stat(places.marker), os.files.stat(places.image)]);
     return marker !== undefined && image === undefined ? "gone" : "away";

@@ -86,15 +86,15 @@ const whyNotMounted = async (
     if ((await os.systemd.states()).get(places.deviceUnit)?.active !== "failed")
         return explained(failure, resource, { ...places, image: resource.spec.device }, os);
     const found = await os.devices.withUuid(record.uuid, resource.spec.filesystem);
-    return found.length > 1 ? several(found, record) : away(record);
+    return found.length > 1 ? several(found, record) : away(record, places.record);
 };
 
 /** What cannot be seen is not what is not there. */
-export const away = ({ device, uuid }: DeviceRecord): ZeroformError =>
+export const away = ({ device, uuid }: DeviceRecord, path: string): ZeroformError =>
     new ZeroformError({
         code: "NOT_READY",
         message: `its device is not there: nothing on this node has the file system ${uuid}, which was made on ${device}`,
-        hint: "Attach the disk again: then it is mounted by itself, whatever its name is now.",
+        hint: `Attach the disk again, whatever its name is then; only if it is gone for good, with what is on it, remove ${path}.`,
         retryable: true,
     });
 

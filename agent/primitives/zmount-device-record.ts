@@ -95,6 +95,10 @@ export const recordFromDevice = async ({ life, spec }: DeviceMount, os: Os): Pro
     return { state: "made", uuid, device: spec.device, disk: device.disk, grownTo: undefined, check: "quick" };
 };
 
+/** What is known of it, by its record or by its device. */
+export const recordOf = async (resource: DeviceMount, os: Os): Promise<DeviceRecord | undefined> =>
+    (await readDeviceRecord(devicePlacesOf(resource).record, os)) ?? (await recordFromDevice(resource, os));
+
 /** At `path` instead of its own place: in the trash. */
 export const writeDeviceRecord = (record: DeviceRecord, places: DevicePlaces, os: Os, path = places.record): Promise<void> =>
     os.files.writeText(path, formatDeviceRecord(record, places));

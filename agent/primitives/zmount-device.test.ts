@@ -189,7 +189,7 @@ describe("a ZMount on a device", () => {
         fake.put(SDB, "another file system", "another");
         await expect(onDevice.purge({ resource, place }, context())).rejects.toMatchObject({
             code: "NOT_READY",
-            hint: expect.stringContaining(`remove ${place} if it is gone for good`),
+            hint: expect.stringContaining(`if it is gone for good, with what is on it, remove ${place}`),
         });
         if (own) for (const path of ["/dev/sdc", "/dev/sdd"]) fake.disks.set(path, own);
         await expect(onDevice.purge({ resource, place }, context())).rejects.toThrow("/dev/sdc and /dev/sdd have the same file system");

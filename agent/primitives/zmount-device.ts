@@ -3,14 +3,7 @@ import type { Device } from "../os/devices.ts";
 import type { Os } from "../os/os.ts";
 import { admitDevice, ensureMade, unmake } from "./zmount-device-making.ts";
 import { away, ensureDeviceGrown, ensureDeviceMounted, several, unmountDevice } from "./zmount-device-mounting.ts";
-import {
-    type DeviceRecord,
-    devicePlacesOf,
-    readDeviceRecord,
-    recordFromDevice,
-    trashedRecord,
-    writeDeviceRecord,
-} from "./zmount-device-record.ts";
+import { type DeviceRecord, devicePlacesOf, readDeviceRecord, recordOf, trashedRecord, writeDeviceRecord } from "./zmount-device-record.ts";
 import { deviceMountUnitFor } from "./zmount-device-units.ts";
 import { requireUnused } from "./zmount-mounting.ts";
 import type { DeviceMount } from "./zmount-places.ts";
@@ -41,7 +34,7 @@ export const onDevice: Space<DeviceMount> = {
         const { files, mounts, systemd } = os;
         const places = devicePlacesOf(resource);
         const wasMoved = place !== undefined && (await files.stat(place)) !== undefined;
-        const record = (await readDeviceRecord(places.record, os)) ?? (wasMoved ? undefined : await recordFromDevice(resource, os));
+        const record = await (wasMoved ? readDeviceRecord(places.record, os) : recordOf(resource, os));
         await requireUnused(places, os);
         await unmountDevice(places, os);
         await systemd.uninstall([deviceMountUnitFor(resource)]);
@@ -62,7 +55,7 @@ export const onDevice: Space<DeviceMount> = {
         if (record === undefined) return;
         const places = devicePlacesOf(resource);
         const device = await locate(resource, record, os);
-        if (device === undefined && record.state !== "purging") throw lost(record, place);
+        if (device === undefined && record.state !== "purging") throw away(record, place);
         if (device !== undefined) {
             // Half-way its UUID is gone, or still there.
             await writeDeviceRecord({ ...record, state: "purging" }, places, os, place);
@@ -109,13 +102,5 @@ const locate = async ({ spec }: DeviceMount, record: DeviceRecord, os: Os): Prom
     if (found.length > 1) throw several(found, record);
     return found[0];
 };
-
-const lost = (record: DeviceRecord, place: string): ZeroformError =>
-    new ZeroformError({
-        code: "NOT_READY",
-        message: away(record).message,
-        hint: `Attach the disk again, or remove ${place} if it is gone for good.`,
-        retryable: true,
-    });
 
 const invalid = (message: string, hint: string) => new ZeroformError({ code: "INVALID", message, hint });
