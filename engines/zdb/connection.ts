@@ -1,13 +1,7 @@
 import type { ClientSocket } from "./client-socket.ts";
 import type { InputBudget } from "./input-budget.ts";
-import {
-    INPUT_GRACE_MS,
-    MIN_INPUT_BYTES_PER_SECOND,
-    MIN_OUTPUT_BYTES_PER_SECOND,
-    OUTPUT_GRACE_MS,
-    OUTPUT_HIGH_WATER_BYTES,
-    SMALL_ANSWER_BYTES,
-} from "./limits.ts";
+import { InputClaim } from "./input-claim.ts";
+import { MIN_OUTPUT_BYTES_PER_SECOND, OUTPUT_GRACE_MS, OUTPUT_HIGH_WATER_BYTES, SMALL_ANSWER_BYTES } from "./limits.ts";
 import type { AnswerHolder, OutputBudget } from "./output-budget.ts";
 import { Refusal } from "./refusal.ts";
 import { NoRoom, ReplyBuffer } from "./reply-buffer.ts";
@@ -67,14 +61,13 @@ export class Connection implements AnswerHolder {
     private readonly taken = (): void => this.clientTook();
     /** Bytes that count in the budget for answers. */
     private held = 0;
-    private claimed = 0;
-    private takeClaimBack: (() => void) | undefined;
-    private cancelDeadline: (() => void) | undefined;
+    private readonly claim: InputClaim;
 
     constructor(socket: ClientSocket, host: ConnectionHost, session: Session) {
         this.socket = socket;
         this.host = host;
         this.session = session;
+        this.claim = new InputClaim(host.inputBudget, host.timers, () => this.destroy());
         socket.on("data", (chunk: Buffer) => {
             host.received(chunk.length);
             if (this.isClosing) return;
@@ -167,7 +160,7 @@ export class Connection implements AnswerHolder {
         // It may be running now; what it holds is given back when it is ended.
         if (stream) queueMicrotask(() => stream.return());
         this.cancelLinger?.();
-        this.releaseClaim();
+        this.claim.release();
         this.socket.destroy();
         this.host.outputBudget.leave(this);
         this.host.left(this);
@@ -214,7 +207,7 @@ export class Connection implements AnswerHolder {
             this.deferred = undefined;
             this.isIdle = request === undefined;
             if (!request) break;
-            this.releaseClaim();
+            this.claim.release();
             this.execute(request);
         }
         if (this.isDestroyed) return;
@@ -325,40 +318,15 @@ export class Connection implements AnswerHolder {
     private readOrWait(): void {
         const isWaiting = this.isBusy || this.awaitsRoom || this.stream !== undefined;
         const isHeldUp = this.isClosing || isWaiting || this.backlog > OUTPUT_HIGH_WATER_BYTES;
-        if (!isHeldUp && !this.hasEnded && !this.parser.isEmpty) this.claimInput();
-        const mustPause = isHeldUp || this.takeClaimBack !== undefined;
+        if (!isHeldUp && !this.hasEnded && !this.parser.isEmpty) {
+            this.claim.ask(this.parser.claimedBytes, () => {
+                if (this.isPaused) this.readOrWait();
+            });
+        }
+        const mustPause = isHeldUp || this.claim.isWaiting;
         if (mustPause === this.isPaused) return;
         this.isPaused = mustPause;
         if (mustPause) this.socket.pause();
         else this.socket.resume();
-    }
-
-    private claimInput(): void {
-        const bytes = this.parser.claimedBytes;
-        if (bytes === 0 || this.claimed > 0 || this.takeClaimBack) return;
-        let isGranted = false;
-        const takeBack = this.host.inputBudget.claim(bytes, () => {
-            isGranted = true;
-            this.takeClaimBack = undefined;
-            this.claimed = bytes;
-            this.startDeadline(bytes);
-            if (this.isPaused) this.readOrWait();
-        });
-        if (!isGranted) this.takeClaimBack = takeBack;
-    }
-
-    /** Memory set aside for a client that stopped sending would be missing for the others. */
-    private startDeadline(bytes: number): void {
-        const ms = INPUT_GRACE_MS + (bytes / MIN_INPUT_BYTES_PER_SECOND) * 1000;
-        this.cancelDeadline = this.host.timers.after(ms, () => this.destroy());
-    }
-
-    private releaseClaim(): void {
-        this.takeClaimBack?.();
-        this.takeClaimBack = undefined;
-        this.cancelDeadline?.();
-        this.cancelDeadline = undefined;
-        if (this.claimed > 0) this.host.inputBudget.release(this.claimed);
-        this.claimed = 0;
     }
 }
