@@ -226,7 +226,8 @@ function wasGivenUp(disk: DiskReader, { header, end }: StoredSegment, before: St
     if (!before || header.generation > 0 || end > SEGMENT_HEADER_BYTES) return false;
     const scanner = new SegmentScanner(disk, before.fd, before.end, before.header);
     for (let record = scanner.next(); record; record = scanner.next()) if (record.head.lsn >= header.firstLsn) return true;
-    return false;
+    // What the log went on with is torn: behind all that was on the disk when the file was made.
+    return scanner.expectedLsn === header.firstLsn && scanner.validEnd < before.end;
 }
 
 /** Counts records and tells when the event loop should have its turn. */

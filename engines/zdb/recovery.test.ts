@@ -195,10 +195,16 @@ describe("segments", () => {
         const left = disk.copy();
         left.replace("/data/default/d1", encodeSegmentHeader(header));
         await namespaces.close();
-        for (const last of [left, left.copy()]) {
+        const torn = left.copy();
+        torn.replace(LOG, torn.contents(LOG).subarray(0, -1));
+        torn.replace("/data/default/d1", encodeSegmentHeader({ ...header, firstLsn: 3 }));
+        for (const [last, entries] of [
+            [left, 3],
+            [torn, 2],
+        ] as const) {
             const again = await openStore("/data", { disk: last });
             expect(again.standard.disturbance).toBeUndefined();
-            expect(again.standard.entries).toBe(3);
+            expect(again.standard.entries).toBe(entries);
             put(again.standard, "d", "v");
             expect(last.list("/data/default")).toEqual(["d0"]);
             await again.namespaces.close();
