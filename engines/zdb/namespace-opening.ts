@@ -199,7 +199,7 @@ function begin(parts: NamespaceParts, namespace: Namespace, { read, problems, lo
     try {
         // What a killed process left in the page cache is promised from here on.
         if (!failure) {
-            if (!read.closedInOrder) writeAgain(disk, fd, read.last, read.syncedLsn);
+            writeAgain(disk, fd, read.last, read.syncedLsn);
             disk.syncNow(fd);
         }
     } catch (error) {
@@ -223,7 +223,7 @@ function mendEnd({ disk, log }: NamespaceParts, name: string, directory: string,
 
 /**
  * What was not known to be synced is written over itself: after a sync that failed the system takes for clean what never reached the disk,
- * and the next sync would say yes without writing it.
+ * and the next sync would say yes without writing it. A mark at the end is of no help: its own sync may be the one that failed.
  */
 function writeAgain(disk: Disk, fd: number, { marks, endOffset }: Segment, syncedLsn: number): void {
     const piece = Buffer.allocUnsafe(READ_STEP_BYTES);
