@@ -5,6 +5,7 @@ import { limits } from "./limits.ts";
 import { bearingData, onNode } from "./on-node.ts";
 import { derived, derivedSecret, generated, output, primitive, reference, replace, secret, update } from "./primitive.ts";
 import { size } from "./quantity.ts";
+import { retention } from "./retention.ts";
 import { tls } from "./tls.ts";
 
 /** All addresses of the node. */
@@ -47,6 +48,15 @@ export const zdb = primitive({
         access: update(z.enum(["open", "locked", "frozen"], { error: 'write access as "open", "locked" or "frozen"' }).default("open")),
         /** What an acknowledged write survives besides the death of its server: `none` promises nothing more, after `interval 1s` a power loss takes at most the last second (10ms to 1h), after `commit` nothing. @default "interval 1s" */
         durability: update(durability.default("interval 1s")),
+        /** Which versions of a value HISTORY finds for certain: `count 3`, the last three of each key beside the newest; `age 24h`, those that were the newest within that time. They count as used on the disk, not in `size`. @default "none", best effort until it is compacted */
+        history: update(retention.default("none")),
+        /** Absolute path of a program on the node that is told what happens to it, as the server's user and confined as it is. @default none */
+        hook: update(
+            z
+                .string({ error: "write hook as the absolute path of a program on the node" })
+                .regex(/^\/[\x20-\x7e]{1,1000}$/, { error: "write hook as the absolute path of a program on the node" })
+                .optional(),
+        ),
         /** IP address of the node that it listens on. Never wider than written. @default "127.0.0.1" */
         listen: update(
             z

@@ -2,6 +2,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypt
 import { isIP } from "node:net";
 import type { Life } from "../../protocol/ids.ts";
 import { bytesOf } from "../../schema/quantity.ts";
+import { retentionText } from "../../schema/retention.ts";
 import type { Tls } from "../../schema/tls.ts";
 import type { Zdb } from "./zdb-places.ts";
 
@@ -18,7 +19,7 @@ export interface Property {
 
 /** What a namespace shall be, in the order in which it may become so: it is reachable last. The password is apart, nothing shows it. */
 export const propertiesOf = ({ spec }: Zdb): readonly Property[] => {
-    const { mode, size, worm, access, durability, tls } = spec;
+    const { mode, size, worm, access, durability, tls, history, hook } = spec;
     const limit = String(bytesOf(size));
     return [
         { name: "mode", set: ["mode", mode], shownAs: "mode", shown: mode === "seq" ? "sequential" : "userkey" },
@@ -31,6 +32,8 @@ export const propertiesOf = ({ spec }: Zdb): readonly Property[] => {
             ...alike("access", access, "open"),
         },
         { name: "durability", set: ["durability", durability], ...alike("durability", durability) },
+        { name: "history", set: ["history", retentionText(history)], ...alike("history", retentionText(history), "none") },
+        { name: "hook", set: ["hook", hook ?? "*"], ...alike("hook", hook ?? "none", "none") },
         { name: "tls", set: ["tls", tls === undefined ? "*" : tlsText(tls)], ...alike("tls", tlsDigest(tls), "none") },
         { name: "listen", set: ["listen", authorityOf(spec)], ...alike("listen", authorityOf(spec)) },
     ];

@@ -47,6 +47,8 @@ describe("many Zdbs on one server", () => {
             worm: false,
             access: "open",
             durability: "interval 1s",
+            history: "none",
+            hook: undefined,
             listen: "10.0.0.11",
             port: 9900,
         };

@@ -27,6 +27,8 @@ const zdb = (spec: Partial<Zdb["spec"]> = {}, more: Partial<Zdb> = {}): Zdb => (
         worm: false,
         access: "open",
         durability: "interval 1s",
+        history: "none",
+        hook: undefined,
         listen: "10.0.0.11",
         port: 9900,
         tls: undefined,
@@ -53,6 +55,8 @@ data_limits_bytes: 8388608
 mode: userkey
 access: open
 durability: interval 1s
+history: none
+hook: none
 tls: none
 state: ok
 listen: 10.0.0.11:9900
@@ -107,6 +111,8 @@ describe("a Zdb", () => {
         { line: "data_limits_bytes: 8388608", now: "data_limits_bytes: 0", is: "maxsize is 0" },
         { line: "mode: userkey", now: "mode: sequential", is: "mode is sequential" },
         { line: "durability: interval 1s", now: "durability: none", is: "durability is none" },
+        { line: "history: none", now: "history: count 2", is: "history is count 2" },
+        { line: "hook: none", now: "hook: /bin/true", is: "hook is /bin/true" },
         { line: "tls: none", now: "tls: sha256:ab", is: "tls is sha256:ab" },
         { line: "worm: no", now: "worm: yes", is: "worm is yes" },
         { line: "access: open", now: "access: frozen", is: "access is frozen" },

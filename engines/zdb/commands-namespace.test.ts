@@ -183,7 +183,7 @@ describe("namespaces", () => {
                     "next_internal_id mode stats_index_io_errors stats_index_io_error_last stats_index_faults stats_data_io_errors " +
                     "stats_data_io_error_last stats_data_faults space_available index_disk_freespace_bytes index_disk_freespace_mb " +
                     "data_disk_freespace_bytes data_disk_freespace_mb data_path data_active index_path index_active data_current_id " +
-                    "data_current_offset access durability history state scrub tls listen listening log_bytes log_live_bytes log_kept_bytes " +
+                    "data_current_offset access durability history hook state scrub tls listen listening log_bytes log_live_bytes log_kept_bytes " +
                     "log_history_bytes log_dead_bytes compaction_debt_bytes compactions compacted_bytes delayed_writes ops_read ops_write ops_delete ops_scan read_us " +
                     "read_us_sum write_us write_us_sum fsync_us fsync_us_sum",
             ),

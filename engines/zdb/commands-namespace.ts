@@ -2,6 +2,7 @@ import { checkWrite, isVisible } from "./access.ts";
 import { argument, type Call, type Command, textArgument } from "./command.ts";
 import type { HookEvent } from "./hooks.ts";
 import {
+    MAX_HOOK_VALUE_BYTES,
     MAX_LISTEN_VALUE_BYTES,
     MAX_NAMESPACE_NAME_BYTES,
     MAX_PROPERTY_NAME_BYTES,
@@ -14,6 +15,7 @@ import { namespaceInfo, unavailableInfo } from "./namespace-info.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
 import { PROPERTY_NAMES, type PropertyChange, propertyChange } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
+import { whyNotRun } from "./seam-process.ts";
 
 /** What may be set on `default`; its size, password and listeners are the server's. */
 const DEFAULT_PROPERTIES: readonly string[] = ["mode", "lock", "freeze", "durability"];
@@ -25,6 +27,7 @@ const TERMS: readonly string[] = ["listen", "tls", "password", "public"];
 const LONGER: ReadonlyMap<string, number> = new Map([
     ["listen", MAX_LISTEN_VALUE_BYTES],
     ["tls", MAX_TLS_VALUE_BYTES],
+    ["hook", MAX_HOOK_VALUE_BYTES],
 ]);
 
 export const NAMESPACE_COMMANDS: Readonly<Record<string, Command>> = {
@@ -49,9 +52,9 @@ async function create(call: Call): Promise<void> {
     const changes: PropertyChange[] = [];
     for (let place = 2; place < args.length; place += 2) changes.push(changeArgument(call, place));
     if (changes.some((change) => change.name === "mode")) checkOwnModes(call);
-    await context.namespaces.create(name, changes);
+    const namespace = await context.namespaces.create(name, changes);
     if (changes.some((change) => TERMS.includes(change.name))) await context.rearrange();
-    tell(call, "namespace-created", name);
+    tell(call, "namespace-created", name, namespace);
     call.reply.ok();
 }
 
@@ -59,10 +62,11 @@ async function remove(call: Call): Promise<void> {
     const { context, session, reply } = call;
     const name = nameArgument(call);
     if (name === DEFAULT_NAMESPACE) throw new Refusal("Cannot remove default namespace");
-    if (context.namespaces.get(name) === session.namespace) throw new Refusal("Cannot remove namespace you're currently using.");
+    const namespace = context.namespaces.get(name);
+    if (namespace === session.namespace) throw new Refusal("Cannot remove namespace you're currently using.");
     await context.namespaces.remove(name);
     await context.rearrange();
-    tell(call, "namespace-deleted", name);
+    tell(call, "namespace-deleted", name, namespace);
     reply.ok();
 }
 
@@ -79,7 +83,7 @@ async function setProperty(call: Call): Promise<void> {
 
     await namespace.setProperty(changeArgument(call, 2));
     if (TERMS.includes(property)) await context.rearrange();
-    tell(call, "namespace-updated", name);
+    tell(call, "namespace-updated", name, namespace);
     reply.ok();
 }
 
@@ -91,7 +95,17 @@ function changeArgument(call: Call, place: number): PropertyChange {
     // A password may be read by whoever reads the values; with a key one could pose as the server.
     if (property === "tls" && value !== "*" && !call.context.sealsSecrets)
         throw new Refusal("Cannot keep a private key without --seal-key-file");
-    return propertyChange(property, property === "listen" && value === "*" ? "" : value);
+    const change = propertyChange(property, property === "listen" && value === "*" ? "" : value);
+    if (change.name === "hook") checkHook(call, change.text);
+    return change;
+}
+
+/** It runs as the server does, so only the server's owner says what; and one that cannot run is told at once. */
+function checkHook({ session }: Call, program: string): void {
+    if (session.entrance.kind !== "admin") throw new Refusal("Permission denied");
+    if (program === "") return;
+    const problem = whyNotRun(program);
+    if (problem) throw new Refusal(`Cannot run ${program} (${problem})`);
 }
 
 function checkLength(property: string, value: string): void {
@@ -136,7 +150,7 @@ function list({ context, session, reply }: Call): undefined {
 async function reload(call: Call): Promise<void> {
     const name = nameArgument(call);
     await call.context.namespaces.renew(name);
-    tell(call, "namespace-reloaded", name);
+    tell(call, "namespace-reloaded", name, call.context.namespaces.get(name));
     call.reply.ok();
 }
 
@@ -161,9 +175,10 @@ async function detach(call: Call): Promise<void> {
     const { context, reply } = call;
     const name = nameArgument(call);
     if (name === DEFAULT_NAMESPACE) throw new Refusal("Cannot update default namespace");
+    const detached = context.namespaces.known(name);
     await context.namespaces.detach(name, argument(call, 2).toString("utf8"));
     await context.rearrange();
-    tell(call, "namespace-deleted", name);
+    tell(call, "namespace-deleted", name, detached);
     reply.ok();
 }
 
@@ -171,9 +186,9 @@ async function detach(call: Call): Promise<void> {
 async function attach(call: Call): Promise<void> {
     const { context, reply } = call;
     const name = nameArgument(call);
-    await context.namespaces.attach(name, argument(call, 2).toString("utf8"));
+    const attached = await context.namespaces.attach(name, argument(call, 2).toString("utf8"));
     await context.rearrange();
-    tell(call, "namespace-created", name);
+    tell(call, "namespace-created", name, attached);
     reply.ok();
 }
 
@@ -185,8 +200,8 @@ async function snapshot(call: Call): Promise<void> {
 }
 
 /** The hook runs beside; nobody waits for it. */
-function tell({ context }: Call, event: HookEvent, name: string): void {
-    void context.hooks.fire(event, name);
+function tell({ context }: Call, event: HookEvent, name: string, namespace: Namespace | undefined): void {
+    void context.hooks.fireFor(namespace?.properties, event, name);
 }
 
 function nameArgument(call: Call): string {

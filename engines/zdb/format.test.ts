@@ -53,6 +53,7 @@ describe("a store of format version 1", () => {
         const { store } = await openFixture();
         expect(namespace(store, "locked").properties).toEqual({
             mode: "user",
+            hook: "",
             password: "fixture-password",
             public: false,
             worm: true,

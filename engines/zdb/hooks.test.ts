@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../test/zdb/eventually.ts";
-import { encodeRequest, ok, type Reply } from "../../test/zdb/resp-client.ts";
-import { freePort, startServer } from "../../test/zdb/running-server.ts";
+import { encodeRequest, error, ok, type Reply } from "../../test/zdb/resp-client.ts";
+import { connect, freePort, startServer } from "../../test/zdb/running-server.ts";
 import { words } from "../../test/zdb/script.ts";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 
@@ -86,5 +86,52 @@ describe("hooks", () => {
         expect((await client.call("HOOKS")) as Reply[]).toHaveLength(2 + 64);
         fs.writeFileSync(gate, "");
         await eventually(() => expect(told()).toHaveLength(2 + 100));
+    });
+});
+
+describe("the hook of a namespace", () => {
+    test("is told of that one only, over a restart, and is its owner's to set", async () => {
+        const directory = temporaryDirectory();
+        const { file, told } = hook(directory);
+        const start = async () => {
+            const socket = path.join(directory, "admin.sock");
+            const server = await startServer(["--admin-socket", socket, "--admin", "word", "--datasize", "524288"], directory);
+            return { server, admin: await connect({ path: socket }) };
+        };
+        const first = await start();
+        for (const request of ["NSNEW one", "NSNEW two", `NSSET one hook ${file}`, "NSSET two worm 1", "NSSET one maxsize 9000000"])
+            expect(await first.admin.call(...words(request))).toEqual(ok);
+        for (const [program, why] of [
+            [`${directory}/absent`, "ENOENT"],
+            [directory, "it is no file"],
+            ["/etc/passwd", "EACCES"],
+        ] as const) {
+            if (why === "EACCES" && process.getuid?.() === 0) continue;
+            expect(await first.admin.call("NSSET", "two", "hook", program)).toEqual(error(`Cannot run ${program} (${why})`));
+        }
+        expect(await first.admin.call("NSSET", "two", "hook", "told")).toEqual(
+            error("Invalid property value (expected: the absolute path of a program, or *)"),
+        );
+        const stranger = await first.server.client();
+        expect(await stranger.call("AUTH", "word")).toEqual(ok);
+        expect(await stranger.call("NSSET", "two", "hook", file)).toEqual(error("Permission denied"));
+        await first.server.stop();
+
+        const { admin } = await start();
+        expect(await admin.call("NSINFO", "one")).toContain(`hook: ${file}\n`);
+        for (const name of ["one", "two"]) {
+            await admin.call("SELECT", name);
+            for (const key of ["a", "b"]) expect(await admin.call("SET", key, Buffer.alloc(300_000, key))).toBe(key);
+        }
+        const [data, index] = [`${directory}/data/one`, `${directory}/index/one`];
+        await eventually(() => expect(told().at(-1)).toContain("jump-data"));
+        const events = told().map((line) => line.split("|").filter((word) => !word.startsWith("unix://")));
+        expect(events).toEqual([
+            ["namespace-updated", "one"],
+            ["namespace-updated", "one"],
+            ["namespace-closing", "one", `${index}/i0`, `${data}/d0`, ""],
+            ["jump-index", `${index}/i0`, `${index}/i1`, ""],
+            ["jump-data", `${data}/d0`, `${data}/d1`],
+        ]);
     });
 });

@@ -1,6 +1,7 @@
 import * as path from "node:path";
 import { Lanes } from "./lanes.ts";
 import { CLOSE_HOOK_MS, MAX_RUNNING_HOOKS, MAX_WAITING_HOOKS } from "./limits.ts";
+import type { Properties } from "./properties.ts";
 import { runProgram } from "./seam-process.ts";
 import { segmentName } from "./segment-header.ts";
 import type { Timers } from "./syncer.ts";
@@ -24,6 +25,9 @@ export type HookEvent =
     | "namespace-deleted"
     | "namespace-reloaded"
     | "namespace-closing";
+
+/** What namespaces have a program of their own in. */
+type Hooked = Pick<Properties, "hook">;
 
 /** One run of the hook program, as HOOKS tells it. */
 export interface HookRun {
@@ -58,10 +62,19 @@ export class Hooks {
         this.log = log;
     }
 
+    /** The same for a namespace, which may have a program of its own. */
+    async fireFor(hooked: Hooked | undefined, event: HookEvent, ...args: string[]): Promise<number> {
+        return this.start(hooked?.hook || this.program, event, args);
+    }
+
     /** Runs the program; its exit code, 0 where there is none, -1 when it did not run or was killed. Never rejects. */
     async fire(event: HookEvent, ...args: string[]): Promise<number> {
-        if (this.program === undefined) return 0;
-        const { program, lanes } = this;
+        return this.start(this.program, event, args);
+    }
+
+    private async start(program: string | undefined, event: HookEvent, args: readonly string[]): Promise<number> {
+        if (program === undefined) return 0;
+        const { lanes } = this;
         if (lanes.waiting < MAX_WAITING_HOOKS) return lanes.run(() => this.run(program, event, args));
         this.log(`hook ${event} was left out: ${MAX_RUNNING_HOOKS} run and ${MAX_WAITING_HOOKS} wait`);
         return NOT_RUN;
@@ -71,13 +84,13 @@ export class Hooks {
      * A namespace appends to another segment: first `jump-index` (old and new index file, no dirty ids), then `jump-data` (old and new data
      * file). The next jump of the namespace is told after the `jump-index` of this one has ended.
      */
-    jumped(indexDirectory: string, dataDirectory: string, before: number, now: number): void {
-        if (this.program === undefined) return;
+    jumped(hooked: Hooked, indexDirectory: string, dataDirectory: string, before: number, now: number): void {
+        if (this.program === undefined && hooked.hook === "") return;
         const index = [before, now].map((number) => path.join(indexDirectory, `i${number}`));
         const data = [before, now].map((number) => path.join(dataDirectory, segmentName(number)));
         const told = (this.jumps.get(dataDirectory) ?? Promise.resolve())
-            .then(() => this.fire("jump-index", ...index, NO_DIRTY_IDS))
-            .then(() => void this.fire("jump-data", ...data));
+            .then(() => this.fireFor(hooked, "jump-index", ...index, NO_DIRTY_IDS))
+            .then(() => void this.fireFor(hooked, "jump-data", ...data));
         this.jumps.set(dataDirectory, told);
         void told.then(() => {
             if (this.jumps.get(dataDirectory) === told) this.jumps.delete(dataDirectory);

@@ -58,6 +58,8 @@ export const MAX_PROPERTY_VALUE_BYTES = 63;
 export const MAX_LISTEN_VALUE_BYTES = 1024;
 /** `tls` holds a certificate with its chain, a key and authorities. */
 export const MAX_TLS_VALUE_BYTES = 256 * KIB;
+/** `hook` is the path of a program. */
+export const MAX_HOOK_VALUE_BYTES = 1024;
 /** Longest password a client may send. */
 export const MAX_SELECT_PASSWORD_BYTES = 255;
 export const MAX_ADMIN_PASSWORD_BYTES = 128;

@@ -64,6 +64,7 @@ export function namespaceInfo(namespace: Namespace, context: CommandContext, for
         ["access", properties.access],
         ["durability", namespace.durabilityText],
         ["history", formatRetention(properties.history)],
+        ["hook", properties.hook || "none"],
         ["state", namespace.disturbance?.replaceAll(": ", ", ") ?? "ok"],
         ["scrub", context.scrubs ? scrubText(namespace) : "off"],
         ["tls", tlsText(properties)],

@@ -66,6 +66,11 @@ export class Namespaces {
         return this.loaded.get(name);
     }
 
+    /** The same where it does not matter whether it could be opened. */
+    known(name: string): Namespace | undefined {
+        return this.loaded.get(name);
+    }
+
     /** `default` first, then in the order they were loaded or made. */
     all(): IterableIterator<Namespace> {
         return this.loaded.values();

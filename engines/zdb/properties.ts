@@ -24,6 +24,8 @@ export interface Properties {
     listen: readonly ListenAddress[];
     /** undefined: versions are there until compaction comes to them. */
     history: Retention | undefined;
+    /** Program that is told what happens to it; empty: the server's, or none. */
+    hook: string;
     /** Of its listeners; undefined: the server's, or none. */
     tls: NamespaceTls | undefined;
 }
@@ -40,6 +42,7 @@ export const PROPERTY_NAMES: readonly PropertyName[] = [
     "durability",
     "listen",
     "history",
+    "hook",
     "tls",
 ];
 
@@ -54,6 +57,7 @@ export function newProperties(mode: Mode): Properties {
         durability: undefined,
         listen: [],
         history: undefined,
+        hook: "",
         tls: undefined,
     };
 }
@@ -109,6 +113,10 @@ export function propertyChange(property: string, value: string): PropertyChange 
                 throw new Refusal('Invalid property value (expected: {"cert": "...", "key": "...", "ca": "..."} with PEM texts, or *)');
             return { name: "tls", text: tls.text };
         }
+        case "hook":
+            if (value !== "*" && !isProgram(value))
+                throw new Refusal("Invalid property value (expected: the absolute path of a program, or *)");
+            return { name: "hook", text: value === "*" ? "" : value };
         default:
             throw new Refusal("Invalid property");
     }
@@ -135,6 +143,9 @@ export function applyProperty(properties: Properties, { name, text }: PropertyCh
         case "password":
             properties.password = text;
             return true;
+        case "hook":
+            properties.hook = text;
+            return text === "" || isProgram(text);
         case "durability":
             properties.durability = parseDurability(text);
             return properties.durability !== undefined;
@@ -157,7 +168,7 @@ export function applyProperty(properties: Properties, { name, text }: PropertyCh
 
 /** The changes that make these properties of those of a new namespace. */
 export function propertyChanges(properties: Properties): PropertyChange[] {
-    const { mode, password, public: isPublic, worm, access, maxsize, durability, listen, history, tls } = properties;
+    const { mode, password, public: isPublic, worm, access, maxsize, durability, listen, history, tls, hook } = properties;
     const changes: readonly (PropertyChange | undefined)[] = [
         mode === "user" ? undefined : { name: "mode", text: mode },
         password === "" ? undefined : { name: "password", text: password },
@@ -166,6 +177,7 @@ export function propertyChanges(properties: Properties): PropertyChange[] {
         access === "open" ? undefined : { name: "access", text: access },
         maxsize === 0 ? undefined : { name: "maxsize", text: String(maxsize) },
         durability && { name: "durability", text: formatDurability(durability) },
+        hook === "" ? undefined : { name: "hook", text: hook },
         history && { name: "history", text: formatRetention(history) },
         listen.length === 0 ? undefined : { name: "listen", text: formatListen(listen) },
         tls && { name: "tls", text: tls.text },
@@ -177,6 +189,8 @@ export const isPropertyName = (name: string): name is PropertyName => PROPERTY_N
 
 export const durabilityOf = (properties: Properties, server: Durability = DEFAULT_DURABILITY): Durability =>
     properties.durability ?? server;
+
+const isProgram = (text: string): boolean => /^\/[\x20-\x7e]+$/.test(text);
 
 const isOn = (value: string): boolean => value.startsWith("1");
 

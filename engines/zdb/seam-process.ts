@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
+import { errorCode } from "./disk.ts";
 
 /** A program that runs beside the server. */
 export interface RunningProgram {
@@ -53,4 +54,14 @@ export async function continueInBackground(logfile: string | undefined): Promise
 export function sayReadyToParent(): void {
     fs.writeSync(READY_FD, "ready");
     fs.closeSync(READY_FD);
+}
+
+/** Why this process cannot run a program; undefined: it can, as far as can be told. */
+export function whyNotRun(program: string): string | undefined {
+    try {
+        fs.accessSync(program, fs.constants.X_OK);
+        return fs.statSync(program).isFile() ? undefined : "it is no file";
+    } catch (error) {
+        return errorCode(error);
+    }
 }

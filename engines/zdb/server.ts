@@ -186,13 +186,16 @@ export class Server {
         this.ownListeners.close();
         this.listeners.close();
         for (const connection of this.connections) connection.stopReading();
-        const closing = [...this.namespaces.all()].map((namespace) => this.filesOf(namespace));
+        const closing = [...this.namespaces.all()].map((namespace) => ({
+            properties: namespace.properties,
+            places: this.filesOf(namespace),
+        }));
         try {
             await this.namespaces.close();
             for (const connection of this.connections) connection.flush();
         } finally {
             for (const connection of this.connections) connection.endNow();
-            for (const [name, index, data] of closing) void this.hooks.fire("namespace-closing", name, index, data, NO_DIRTY_IDS);
+            for (const { properties, places } of closing) void this.hooks.fireFor(properties, "namespace-closing", ...places, NO_DIRTY_IDS);
             await this.hooks.close();
             this.unlock();
         }
@@ -223,8 +226,8 @@ export class Server {
                 for (const connection of this.waiting) this.turn.answered(connection);
                 this.waiting.clear();
             },
-            segmentBegun: ({ name, directory }, before, now) =>
-                this.hooks.jumped(path.join(path.resolve(index), name), directory, before, now),
+            segmentBegun: ({ name, directory, properties }, before, now) =>
+                this.hooks.jumped(properties, path.join(path.resolve(index), name), directory, before, now),
             renewed: (before, now) => this.renewed(before, now),
             arrived: () => {
                 if (!this.isStopping) void this.rearrange();

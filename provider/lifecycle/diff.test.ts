@@ -54,6 +54,8 @@ const other: Record<Kind, Properties> = {
         worm: true,
         access: "locked",
         durability: "commit",
+        history: "count 3",
+        hook: "/usr/local/bin/told",
         tls: { certificate: "a certificate", privateKey: "its key" },
         listen: "10.0.0.11",
         limits: { cpu: 2 },

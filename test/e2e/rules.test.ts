@@ -94,6 +94,8 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { ...db("worm", true), expected: DB },
     { ...db("access", "locked"), expected: DB },
     { ...db("durability", "interval 500ms"), expected: DB },
+    { ...db("history", "age 24h"), expected: DB },
+    { ...db("hook", "told"), expected: /hook: write hook as the absolute path/ },
     { ...db("tls", { certificate: "none", privateKey: "none" }), expected: /tls.certificate: write certificate as PEM/ },
     { ...db("listen", machine.host), expected: DB, real: true },
     { ...db("port", 9977), expected: DB, real: true },
