@@ -211,6 +211,8 @@ function begin(parts: NamespaceParts, namespace: Namespace, { read, problems, lo
 
 /** Cuts what a stop in the middle of a write left behind. Never called when anything is damaged. */
 function mendEnd({ disk, log }: NamespaceParts, name: string, directory: string, read: ReadLog): void {
+    // Not before what stands for them is sure to keep its name: a log must not come back in parts.
+    if (read.leftovers.length > 0) disk.syncDirectory(directory);
     for (const leftover of read.leftovers) disk.remove(path.join(directory, leftover));
     if (read.unfinished) {
         disk.remove(path.join(directory, read.unfinished));
