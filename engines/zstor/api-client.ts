@@ -38,11 +38,30 @@ export class ApiClient {
 
     async put(name: string, content: AsyncIterable<Uint8Array>): Promise<ObjectInfo> {
         await sendJson(this.socket, { op: "put", name });
+        const answer = this.result();
+        let isAnswered = false;
+        answer
+            .finally(() => {
+                isAnswered = true;
+            })
+            .catch(() => undefined);
         for await (const bytes of content) {
-            for (let at = 0; at < bytes.length; at += FRAME_BYTES) await sendFrame(this.socket, "D", bytes.subarray(at, at + FRAME_BYTES));
+            // A refusal may come before the content is at its end: then the rest is not wanted.
+            for (let at = 0; at < bytes.length && !isAnswered; at += FRAME_BYTES)
+                await this.send("D", bytes.subarray(at, at + FRAME_BYTES));
+            if (isAnswered) break;
         }
-        await sendFrame(this.socket, "E");
-        return (await this.result()) as ObjectInfo;
+        if (!isAnswered) await this.send("E");
+        return (await answer) as ObjectInfo;
+    }
+
+    /** What stops the sending is known better by whoever waits for the answer. */
+    private async send(kind: Frame["kind"], bytes?: Uint8Array): Promise<void> {
+        try {
+            await sendFrame(this.socket, kind, bytes);
+        } catch (error) {
+            if (!(error instanceof StoreError)) throw error;
+        }
     }
 
     /** The object's bytes; an end before the end is an error. */

@@ -55,7 +55,7 @@ export class ApiServer {
             }
         } catch (error) {
             // Whoever has gone hears nothing; what is not ours is a defect and ends the process with its stack.
-            if (!(error instanceof StoreError) && !(error instanceof Error && "code" in error)) throw error;
+            if (!(error instanceof StoreError)) throw error;
         } finally {
             socket.end();
         }
@@ -66,11 +66,12 @@ export class ApiServer {
         const content = new Content(frames);
         try {
             const asked = request.parse(JSON.parse(bytes.toString("utf8")));
+            if (asked.op === "put") content.begin();
             await this.carryOut(socket, asked, content);
             return true;
         } catch (error) {
             await sendJson(socket, failed(error));
-            return content.isUntouched;
+            return content.skip();
         }
     }
 
@@ -120,22 +121,36 @@ export class ApiServer {
 
 /** What a client sends for a put: over only when it says so, so that a cut connection is no end. */
 class Content implements AsyncIterable<Uint8Array> {
-    isUntouched = true;
+    private isUnderWay = false;
     private readonly frames: AsyncGenerator<Frame, undefined>;
 
     constructor(frames: AsyncGenerator<Frame, undefined>) {
         this.frames = frames;
     }
 
+    /** From here on frames are content, whether somebody reads it or not. */
+    begin(): void {
+        this.isUnderWay = true;
+    }
+
     async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-        this.isUntouched = false;
         for (;;) {
             const frame = await this.frames.next();
             if (frame.done) throw new StoreError("stopped", "the connection ended before the content did, nothing of it is there");
             if (frame.value.kind === "E") break;
             yield frame.value.bytes;
         }
-        this.isUntouched = true;
+        this.isUnderWay = false;
+    }
+
+    /** Passes over what the client goes on sending before it has heard that it is not wanted. False when nothing more comes. */
+    async skip(): Promise<boolean> {
+        while (this.isUnderWay) {
+            const frame = await this.frames.next();
+            if (frame.done) return false;
+            this.isUnderWay = frame.value.kind !== "E";
+        }
+        return true;
     }
 }
 

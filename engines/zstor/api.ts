@@ -1,5 +1,8 @@
 import { z } from "zod";
 
+/** So many names of the greatest length fit a frame. */
+export const MOST_LISTED = 2000;
+
 /** A request on the socket, as its first frame. `put` is followed by content; the answer to `get` is. */
 export const request = z.discriminatedUnion("op", [
     z.strictObject({ op: z.literal("put"), name: z.string() }),
@@ -11,7 +14,12 @@ export const request = z.discriminatedUnion("op", [
         generation: z.number().int().min(1).optional(),
     }),
     z.strictObject({ op: z.literal("stat"), name: z.string() }),
-    z.strictObject({ op: z.literal("list"), prefix: z.string(), after: z.string().optional(), limit: z.number().int().min(1).max(10_000) }),
+    z.strictObject({
+        op: z.literal("list"),
+        prefix: z.string(),
+        after: z.string().optional(),
+        limit: z.number().int().min(1).max(MOST_LISTED),
+    }),
     z.strictObject({ op: z.literal("history"), name: z.string() }),
     z.strictObject({ op: z.literal("remove"), name: z.string() }),
     z.strictObject({ op: z.literal("status") }),

@@ -15,7 +15,7 @@ export async function* framesOf(socket: Socket): AsyncGenerator<Frame, undefined
     let parts: Buffer[] = [];
     let there = 0;
     let needed = HEAD_BYTES;
-    for await (const chunk of socket as AsyncIterable<Buffer>) {
+    for await (const chunk of bytesOf(socket)) {
         parts.push(chunk);
         there += chunk.length;
         if (there < needed) continue;
@@ -33,6 +33,15 @@ export async function* framesOf(socket: Socket): AsyncGenerator<Frame, undefined
     }
     if (there > 0) throw new StoreError("stopped", "the connection ended in the middle of a frame");
     return undefined;
+}
+
+/** A connection that breaks is an end that was not said. */
+async function* bytesOf(socket: Socket): AsyncGenerator<Buffer> {
+    try {
+        yield* socket as AsyncIterable<Buffer>;
+    } catch (error) {
+        throw new StoreError("stopped", `the connection has ended: ${(error as Error).message}`);
+    }
 }
 
 /** Settles when the other side takes them: no more than the socket's buffer is held. */

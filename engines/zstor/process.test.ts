@@ -5,11 +5,15 @@ import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import { startFrontEnd } from "../../test/zstor/front-end.ts";
 import { PASSWORD, startZdb } from "../../test/zstor/zdb-servers.ts";
+import { ApiClient } from "./api-client.ts";
+import { StoreError } from "./object-api.ts";
 
 const SECRET = "a secret that nobody else knows";
+/** Several programs start one after the other, on a machine that may have much else to do. */
+const PATIENCE_MS = 180_000;
 const NAMESPACES = ["data0", "data1", "data2", "meta"];
 
-test("over real servers: commands, the loss of a server, and recovery on an empty front end", async () => {
+test("over real servers: commands, the loss of a server, and recovery on an empty front end", { timeout: PATIENCE_MS }, async () => {
     const root = temporaryDirectory();
     const servers = await Promise.all([0, 1, 2].map((index) => startZdb(join(root, `zdb${index}`), NAMESPACES)));
     const metadata = servers.map((server) => server.url("meta"));
@@ -38,6 +42,10 @@ test("over real servers: commands, the loss of a server, and recovery on an empt
     expect(metrics).toMatch(/^zstor_backend_requests_total\{backend="2",request="set"\} [1-9]/m);
     expect(await front.run(["get", "absent"])).toMatchObject({ code: 1, error: "zstor: there is no object absent\n" });
 
+    // A refusal is heard whatever is still being sent.
+    const refused = await front.run(["put", "n".repeat(2000)], large);
+    expect(refused).toMatchObject({ code: 1, error: "zstor: a name has 1 to 1024 bytes of UTF-8 without NUL, this one has 2000\n" });
+
     // Killed in the middle of nothing it acknowledged, with a server gone for good, and found again from secret and one url.
     await front.kill("SIGKILL");
     await servers[0]?.process.kill("SIGKILL");
@@ -52,4 +60,55 @@ test("over real servers: commands, the loss of a server, and recovery on an empt
     for (const secret of [SECRET, PASSWORD, encodeURIComponent(PASSWORD)])
         for (const place of [join(empty, "view"), join(root, "zdb1/data/meta/d0")])
             expect(readFileSync(place).includes(secret)).toBe(false);
+});
+
+const ROUNDS = 2;
+const ACKNOWLEDGED_BEFORE_KILL = 20;
+
+test("whatever it was doing when it was killed, everything that it acknowledged is there", { timeout: PATIENCE_MS }, async () => {
+    const root = temporaryDirectory();
+    const names = ["d0", "d1", "d2", "d3", "d4", "d5", "m0", "m1", "m2"];
+    const server = await startZdb(join(root, "zdb"), names);
+    const metadata = names.slice(6).map((name) => server.url(name));
+    const backends = names.slice(0, 6).map((name) => ({ url: server.url(name), group: name, disk: name }));
+    const directory = join(root, "front");
+    mkdirSync(directory);
+    const acknowledged = new Map<string, Buffer>();
+    for (let round = 0; round < ROUNDS; round++) {
+        const front = await startFrontEnd(directory, { secret: SECRET, metadata, backends });
+        let count = 0;
+        let told: () => void = () => undefined;
+        const enough = new Promise<void>((resolve) => {
+            told = resolve;
+        });
+        const lane = async (index: number) => {
+            const client = await ApiClient.open(front.socket);
+            try {
+                for (let serial = 0; ; serial++) {
+                    const name = `${index}/${serial % 5}`;
+                    const content = randomBytes(serial % 3 === 0 ? 400_000 : 3000);
+                    // In flight it is neither the one nor the other.
+                    acknowledged.delete(name);
+                    await client.put(name, [content] as unknown as AsyncIterable<Uint8Array>);
+                    acknowledged.set(name, content);
+                    if (++count === ACKNOWLEDGED_BEFORE_KILL) told();
+                }
+            } catch (error) {
+                expect(error).toBeInstanceOf(StoreError);
+            }
+        };
+        const lanes = Promise.all([0, 1, 2, 3].map(lane));
+        await enough;
+        await front.kill("SIGKILL");
+        await lanes;
+        const again = await startFrontEnd(directory, { secret: SECRET, metadata, backends });
+        const client = await ApiClient.open(again.socket);
+        for (const [name, content] of acknowledged) {
+            const parts: Buffer[] = [];
+            for await (const part of client.get({ op: "get", name })) parts.push(Buffer.from(part));
+            expect(Buffer.concat(parts).equals(content)).toBe(true);
+        }
+        client.close();
+        expect(await again.kill("SIGTERM")).toBe(0);
+    }
 });
