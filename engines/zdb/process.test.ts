@@ -95,8 +95,8 @@ describe("kill -9 under load", () => {
     /** One client that writes as fast as it is answered and remembers what it was promised. */
     async function writer(socket: string, name: string, promised: Map<string, string>, pipeline: number, first: number): Promise<void> {
         const client = await RespClient.connect({ path: socket });
-        await client.call("SELECT", "load");
         try {
+            await client.call("SELECT", "load");
             for (let round = first; ; round++) {
                 const batch = Array.from(
                     { length: pipeline },
