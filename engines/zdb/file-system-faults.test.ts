@@ -85,7 +85,9 @@ async function prepare(socket: string): Promise<void> {
 
 /** Writes as fast as it is answered, until the server is gone. */
 async function write(socket: string, name: Name, ledger: KeyLedger, random: Random): Promise<void> {
-    const client = await RespClient.connect({ path: socket });
+    const client = await RespClient.connect({ path: socket }).catch(() => undefined);
+    // The power was gone before.
+    if (!client) return;
     try {
         await client.call("SELECT", name);
         for (;;) {
