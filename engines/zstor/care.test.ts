@@ -48,6 +48,21 @@ describe("the orphan sweep", () => {
     });
 });
 
+test("a front end that does not know what became of its last batch does not judge, and takes nothing back from its successor", async () => {
+    const { memory, store } = await opened({ sweepDelayMs: DELAY_MS });
+    for (const index of [1, 2, 3]) memory.replica(index).loss = 1;
+    await expect(memory.put(store, "object", Buffer.from("content"))).rejects.toMatchObject({ failure: "no-quorum" });
+    for (const index of [1, 2, 3]) memory.replica(index).loss = 0;
+    memory.replica(3).isDown = true;
+    const successor = await memory.open();
+    expect((await memory.get(successor, "object")).toString()).toBe("content");
+    await expect(memory.clock.run(store.caretaker.sweep())).rejects.toMatchObject({ failure: "superseded" });
+    await expect(memory.put(store, "object", Buffer.from("taken back"))).rejects.toMatchObject({ failure: "superseded" });
+    await memory.clock.pass(2 * DELAY_MS);
+    await memory.put(successor, "other", Buffer.from("still the writer"));
+    expect((await memory.get(successor, "object")).toString()).toBe("content");
+});
+
 test("what was stored while a group was away is spread over it when it is back, as the policy wants", async () => {
     const memory = new MemoryStore();
     await memory.create({ backends: backendsOf(9, 3), settings: { ...SETTINGS, redundantGroups: 1 } });

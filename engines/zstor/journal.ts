@@ -92,7 +92,9 @@ export class Journal {
     /** Rejects when this is not the writer any more, or too few replicas say that it is. */
     async verify(): Promise<void> {
         if (this.ended) throw this.ended;
-        if (this.writer) await this.verifyEpoch(this.writer);
+        if (this.writer) return this.verifyEpoch(this.writer);
+        // After a batch of which nothing is known the view may lack what is true: only taking over anew tells. An empty batch does that.
+        await this.commit([]);
     }
 
     get live(): Live | undefined {
@@ -198,10 +200,9 @@ export class Journal {
             });
         } catch (error) {
             if (later === undefined) throw error;
-            const words = `another front end has taken over with epoch ${epochOf(later)}, this one had ${epochOf(writer)}; whether what was written last is there is not known`;
-            const superseded = new StoreError("superseded", words);
-            this.end(superseded);
-            throw superseded;
+            const failure = superseded(later, epochOf(writer));
+            this.end(failure);
+            throw failure;
         }
     }
 
@@ -222,12 +223,19 @@ export class Journal {
 
     private async tryToTakeOver(): Promise<void> {
         const { replicas, keys, storeId, surroundings } = this.parts;
-        const epochs = await replicas.read(async (backend) => {
+        const writers = await replicas.read(async (backend) => {
             const value = await backend.get(EPOCH_KEY);
-            const writer = value && openEpoch(keys, storeId, value);
-            return writer === undefined ? 0 : epochOf(writer);
+            return value && openEpoch(keys, storeId, value);
         });
-        const writer = writerId(Math.max(...epochs.values()) + 1, surroundings.random(4));
+        const last = [...writers.values()].reduce(
+            (latest, other) => (other !== undefined && (latest ?? "") < other ? other : latest),
+            undefined,
+        );
+        // Who has been the writer and is not any more does not take back what another one has taken.
+        if (last !== undefined && this.own.size > 0 && !this.own.has(last) && epochOf(last) >= this.epoch)
+            this.end(superseded(last, this.epoch));
+        if (this.ended) throw this.ended;
+        const writer = writerId((last === undefined ? 0 : epochOf(last)) + 1, surroundings.random(4));
         this.own.add(writer);
         this.epoch = epochOf(writer);
         await replicas.write(EPOCH_KEY, sealEpoch(keys, storeId, writer));
@@ -292,6 +300,13 @@ export class Journal {
         this.snapshotSize = bytes;
         this.bytes = 0;
     }
+}
+
+function superseded(by: WriterId, epoch: number): StoreError {
+    return new StoreError(
+        "superseded",
+        `another front end has taken over with epoch ${epochOf(by)}, this one had ${epoch}; whether what was written last is there is not known`,
+    );
 }
 
 function interrupted(): StoreError {
