@@ -10,6 +10,8 @@ export interface FieldChanges {
     readonly clientOnly: readonly string[];
     /** Client fields that are not known yet, which is no change. */
     readonly unknownClient: readonly string[];
+    /** Fields that a resource of an older release lacks, and that have the default now: no change. */
+    readonly newDefault: readonly string[];
     /** The node did not get it ready the last time. */
     readonly unfinished: boolean;
 }
@@ -20,6 +22,7 @@ export const changesBetween = ({ inputs }: AnyPrimitive, olds: Properties, news:
         inPlace: [] as string[],
         clientOnly: [] as string[],
         unknownClient: [] as string[],
+        newDefault: [] as string[],
         unfinished: olds[UNFINISHED] !== undefined,
     };
     for (const [field, input] of Object.entries(inputs)) {
@@ -45,7 +48,8 @@ const changeOf = (
     if (input.generated && value === undefined) return wasGiven(field, olds) ? "clientOnly" : undefined;
     if (same(settled(input, olds[field]), value)) {
         // The value stays, but from now on it is the program's.
-        return input.generated && !wasGiven(field, olds) ? "clientOnly" : undefined;
+        if (input.generated) return wasGiven(field, olds) ? undefined : "clientOnly";
+        return olds[field] === undefined && value !== undefined ? "newDefault" : undefined;
     }
     if (rule === "client") return "clientOnly";
     return rule === "replace" ? "replaced" : "inPlace";

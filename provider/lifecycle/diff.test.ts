@@ -132,7 +132,9 @@ describe("what is no change", () => {
 
     it("a default that came with a later release", () => {
         const { filesystem: _, ...older } = outputs("ZMount");
-        expect(diff("ZMount", older, checked("ZMount"))).toEqual(found);
+        expect(diff("ZMount", older, checked("ZMount"))).toEqual({ ...found, changes: false });
+        expect(diff("ZMount", older, { ...checked("ZMount"), size: "30GiB" })).toEqual(found);
+        expect(diff("ZMount", { ...older, [UNFINISHED]: "not mounted" }, checked("ZMount"))).toEqual(found);
     });
 });
 

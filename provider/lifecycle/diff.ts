@@ -17,12 +17,14 @@ export interface Difference {
  */
 export const diff = (kind: Kind, olds: Properties, news: Properties): Difference => {
     const primitive = primitiveOf(kind);
-    const { replaced, inPlace, clientOnly, unknownClient, unfinished } = changesBetween(primitive, olds, news);
+    const { replaced, inPlace, clientOnly, unknownClient, newDefault, unfinished } = changesBetween(primitive, olds, news);
     if (replaced.length > 0) {
         refuseLossOfData(primitive, replaced, olds, news);
         return { replaces: replaced, deleteBeforeReplace: primitive.exclusive?.(news) ?? false };
     }
-    const unchanged = unknownClient.length > 0 && inPlace.length === 0 && clientOnly.length === 0 && !unfinished;
+    // What the engine would show as a change, comparing the inputs itself, and is none.
+    const isOnlySeeming = unknownClient.length + newDefault.length > 0;
+    const unchanged = isOnlySeeming && inPlace.length === 0 && clientOnly.length === 0 && !unfinished;
     return { replaces: [], deleteBeforeReplace: false, ...(unchanged && { changes: false as const }) };
 };
 
