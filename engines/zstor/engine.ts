@@ -5,6 +5,7 @@ import type { Layouts } from "./layouts.ts";
 import type { Policy } from "./placement.ts";
 import type { Pool } from "./pool.ts";
 import type { ExtentRecord, MetadataRecord, ObjectId, StripeId } from "./record.ts";
+import { leaveGarbage } from "./seam-garbage.ts";
 import type { Slots } from "./slots.ts";
 import type { StoreConfig } from "./store-record.ts";
 import type { BuiltStripe } from "./stripe-builder.ts";
@@ -50,6 +51,9 @@ export function leastShards({ settings }: StoreConfig): number {
     return settings.dataShards + Math.max(1, settings.minParity);
 }
 
+/** A byte that is stored has been in so many buffers: as it came, as a chunk, sealed, in its shard, and half of it as parity. */
+const STAGES = 4.5;
+
 /** Stores a stripe; gives the records that make it true, for whoever commits them in that session. */
 export async function storeStripe(
     engine: Engine,
@@ -57,6 +61,7 @@ export async function storeStripe(
     { data }: BuiltStripe,
 ): Promise<{ written: WrittenStripe; records: MetadataRecord[] }> {
     const written = await writeStripe(engine, policyOf(engine.config), leastShards(engine.config), engine.nextStripeId(), data);
+    leaveGarbage(STAGES * data.reduce((sum, shard) => sum + shard.length, 0));
     const layout = engine.layouts.of(session, data.length, written.backends);
     const { id, lengths, macs } = written;
     const stripe: MetadataRecord = { type: "stripe", id, layout: layout.id, createdMs: engine.surroundings.clock.nowMs(), lengths, macs };

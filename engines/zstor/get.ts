@@ -4,6 +4,7 @@ import { type Engine, generationKey } from "./engine.ts";
 import { CHUNK_BYTES, READ_WINDOW_CHUNKS, STRIPES_AHEAD } from "./limits.ts";
 import { type Range, StoreError } from "./object-api.ts";
 import type { ExtentRecord, StripeId } from "./record.ts";
+import { leaveGarbage } from "./seam-garbage.ts";
 import { readShards } from "./stripe-reader.ts";
 import type { Generation } from "./view.ts";
 
@@ -23,6 +24,8 @@ export async function* readObject(engine: Engine, generation: Generation, range:
                     "lost",
                     `chunk ${piece.index} of ${generation.name} cannot be opened: its shard is whole, its key or record is not`,
                 );
+            // Its part of the shard, and itself.
+            leaveGarbage(2 * plain.length);
             const start = piece.index * CHUNK_BYTES;
             yield plain.subarray(Math.max(0, range.offset - start), Math.min(plain.length, end - start));
         }

@@ -22,7 +22,7 @@ export const PAGE_BYTES = 1 * MIB;
 export const SNAPSHOT_LEAST_BYTES = 4 * MIB;
 
 /** Stripes of one put that are on their way, and of all puts together. */
-export const STRIPES_IN_FLIGHT = 8;
+export const STRIPES_IN_FLIGHT = 5;
 /** Stripes a get fetches ahead. */
 export const STRIPES_AHEAD = 3;
 
