@@ -35,7 +35,8 @@ test("over real servers: commands, the loss of a server, and recovery on an empt
     expect((await front.run(["ls", "dir/"])).out.toString()).toBe("dir/large\ndir/small\n");
     expect(JSON.parse((await front.run(["check", "dir/large"])).out.toString())).toMatchObject({ spare: 2, faults: [] });
     expect(JSON.parse((await front.run(["explain"])).out.toString())).toMatchObject({ holds: true });
-    expect(JSON.parse((await front.run(["status"])).out.toString())).toMatchObject({ objects: 2, owed: 0, warnings: [] });
+    // A round first: the replica that answered last when the store was opened is not known to have everything before.
+    expect(JSON.parse((await front.run(["repair"])).out.toString())).toMatchObject({ objects: 2, owed: 0, warnings: [] });
     const metrics = (await front.run(["metrics"])).out.toString();
     expect(metrics).toContain('zstor_operations_total{operation="put"} 2');
     expect(metrics).toContain('zstor_operation_bytes_total{operation="get"} 9300000');
