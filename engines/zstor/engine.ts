@@ -12,7 +12,6 @@ import type { BuiltStripe } from "./stripe-builder.ts";
 import { type WrittenStripe, writeStripe } from "./stripe-writer.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { View } from "./view.ts";
-import { epochOf } from "./writer.ts";
 
 /** The parts of an open store, as put, get and repair share them. */
 export interface Engine {
@@ -76,9 +75,4 @@ export function extentOf(
     chunks: ExtentRecord["chunks"],
 ): ExtentRecord {
     return { type: "extent", object, generation, firstChunk, stripe, chunks };
-}
-
-/** The epoch in which a stripe was made. */
-export function stripeEpoch(stripe: StripeId): number {
-    return epochOf(stripe.slice(0, 16) as Parameters<typeof epochOf>[0]);
 }

@@ -262,7 +262,7 @@ export class Journal {
             );
         if (snapshot && (!known || known.sequence < first)) {
             const records = await readSnapshot(replicas, keys, snapshot);
-            view.restart(records, undefined);
+            view.restart(records);
         } else if (!known && first !== 1) throw new StoreError("lost", `the journal begins with batch ${first} and has no snapshot`);
         const from = snapshot && (!known || known.sequence < first) ? first : (known?.sequence ?? 0) + 1;
         const news = batches.filter((batch) => batch.sequence >= from);

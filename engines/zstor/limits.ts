@@ -32,8 +32,6 @@ export const OPERATION_MS = 20_000;
 export const BACKEND_REQUESTS = 32;
 export const BACKEND_WAITING = 1024;
 
-/** How often metadata replicas that have missed something are looked at. */
-export const CATCH_UP_MS = 30_000;
 /** First and longest pause between attempts to take over when too few replicas answer. */
 export const TAKEOVER_PAUSE_MS = 500;
 export const TAKEOVER_LONGEST_PAUSE_MS = 15_000;

@@ -104,16 +104,12 @@ export class View {
     }
 
     /** Begins anew from the records of a snapshot. */
-    restart(records: Iterable<MetadataRecord>, head: Head | undefined): void {
+    restart(records: Iterable<MetadataRecord>): void {
         const kept = this.all("SELECT name, value FROM facts WHERE name = 'identity' OR name LIKE 'note %'");
         this.transaction(() => {
             this.clear();
             for (const { name, value } of kept) this.setFact(String(name), String(value));
             for (const record of records) this.take(record);
-            if (head) {
-                this.setFact("sequence", String(head.sequence));
-                this.setFact("hash", head.hash.toString("hex"));
-            }
         });
     }
 
