@@ -74,6 +74,24 @@ describe("many Zdbs on one server", () => {
         expect(properties).toContain("maxsize");
     });
 
+    it("have a server that is too old for what they ask started anew once", async () => {
+        let isOld = true;
+        let restarts = 0;
+        os.server = (words) => {
+            const said = ask(words);
+            return words[0] === "NSINFO" && typeof said === "string" && !isOld ? `${said}history: count 3\n` : said;
+        };
+        os.started = () => {
+            restarts++;
+            isOld = false;
+        };
+        const wishes = all.map((each) => ({ ...each, spec: { ...each.spec, history: "count 3" as const } }));
+        for (const each of all) has.set(namespaceOf(each), shownAs(namespaceOf(each)));
+        const context = os.context(wishes as readonly Resource[]);
+        await Promise.all(wishes.map((each) => zdbDriver.apply(each, context)));
+        expect(restarts).toBe(1);
+    });
+
     it("go on when the one whose turn it was is cut off", async () => {
         os.server = undefined;
         const cut = new AbortController();

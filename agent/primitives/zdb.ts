@@ -3,6 +3,7 @@ import { ZeroformError } from "../../protocol/errors.ts";
 import type { Life } from "../../protocol/ids.ts";
 import { bytesOf, formatSize } from "../../schema/quantity.ts";
 import { zdb } from "../../schema/zdb.ts";
+import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
 import type { Context, Driver } from "./driver.ts";
 import { hasGround } from "./zdb-ground.ts";
@@ -11,7 +12,16 @@ import { gatherZdbs, observeZdb, type ZdbFacts } from "./zdb-observe.ts";
 import { detachTo } from "./zdb-passage.ts";
 import { namespaceOf, placeNow, serverOf, sharesServer, traceNamespace, trashedNamespace, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { admitPort } from "./zdb-ports.ts";
-import { differing, NEW_NAMESPACE, parseDigests, parseInfo, provesPassword, unknownTo } from "./zdb-properties.ts";
+import {
+    differing,
+    type Info,
+    NEW_NAMESPACE,
+    type Property,
+    parseDigests,
+    parseInfo,
+    provesPassword,
+    unknownTo,
+} from "./zdb-properties.ts";
 import { restoreNamespace } from "./zdb-restore.ts";
 import { requireRoom } from "./zdb-room.ts";
 import {
@@ -139,11 +149,7 @@ const ensureNamespace = async (resource: Zdb, server: ZdbServer, context: Contex
         text = await makeNamespace(resource, password, server, os);
     }
     let info = parseInfo(text ?? "");
-    const [unknown] = unknownTo(info, differing(resource, info));
-    if (unknown) {
-        await restartServer(server, context, `whose program is too old for ${unknown.name}`);
-        info = parseInfo((await infoText(server, os, namespace)) ?? "");
-    }
+    if (lacks(resource, info)) info = await restartIfOld(resource, server, context);
     const digests = isNew ? undefined : parseDigests(await os.files.readText(server.digests));
     const isKnown = info.get("password") === "yes" && !isClosed(info) && provesPassword(digests?.get(resource.life), password);
     if (!isNew && !isKnown) await command(server, os, ...set("password", password));
@@ -158,6 +164,19 @@ const ensureNamespace = async (resource: Zdb, server: ZdbServer, context: Contex
     }
     return isKnown ? undefined : password;
 };
+
+const lacks = (resource: Zdb, info: Info): Property | undefined => unknownTo(info, differing(resource, info))[0];
+
+/** Starts a server that is too old for what is asked of it anew: once, however many ask in the same turn. Answers what it says then. */
+const restartIfOld = (resource: Zdb, server: ZdbServer, context: Context): Promise<Info> =>
+    inTurn(`zdb restart ${server.id}`, async () => {
+        const look = async () => parseInfo((await infoText(server, context.os, namespaceOf(resource))) ?? "");
+        const info = await look();
+        const unknown = lacks(resource, info);
+        if (unknown === undefined) return info;
+        await restartServer(server, context, `whose program is too old for ${unknown.name}`);
+        return look();
+    });
 
 /** What a server of a release that does not make a namespace with properties says of them; it goes on until its next start. */
 const TOO_MANY = "Unexpected arguments";

@@ -121,6 +121,10 @@ export class FakeOs {
                 this.running.add(unit);
                 this.started(unit);
             },
+            restart: async (unit: string) => {
+                this.step(`restart ${unit}`);
+                this.started(unit);
+            },
             stop: async (unit: string) => {
                 this.step(`stop ${unit}`);
                 this.running.delete(unit);
