@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { inTurn } from "./in-turn.ts";
 import { mountOf, readMounts } from "./mountinfo.ts";
 import { run } from "./program.ts";
-import { changeTogether } from "./shared-writing.ts";
+import { type Change, changeTogether } from "./shared-writing.ts";
 
 /** What a path names, without following a link. */
 export interface FileStat {
@@ -39,8 +39,8 @@ export interface Files {
     list(directory: string): Promise<readonly string[]>;
     /** Replaces a file as a whole: readers and power cuts see the old text or the new one. @default mode 0600 */
     writeText(path: string, text: string, mode?: number): Promise<void>;
-    /** Replaces a file of mode 0600 by what `change` makes of it; changes that come while one is being written share the next writing. */
-    changeText(path: string, change: (text: string | undefined) => string): Promise<void>;
+    /** Replaces a file of mode 0600 by what `change` makes of it, or leaves it where that is undefined; changes that come while one is being written share the next writing. */
+    changeText(path: string, change: Change): Promise<void>;
     /** With its parents. @default mode 0700 */
     makeDirectory(path: string, mode?: number): Promise<void>;
     /** Renames within one file system and makes the new name last. The target's directory is made when it is missing. */
@@ -89,7 +89,7 @@ export const files: Files = {
             inTurn(path, async () => {
                 const before = await files.readText(path);
                 const text = all(before);
-                if (text !== before) await replaceText(path, text, 0o600);
+                if (text !== undefined && text !== before) await replaceText(path, text, 0o600);
             }),
         ),
 

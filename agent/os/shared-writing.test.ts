@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { changeTogether } from "./shared-writing.ts";
+import { type Change, changeTogether } from "./shared-writing.ts";
 
 /** A file in memory whose writings take turns and wait to be let through. */
 const fakeFile = () => {
     const held: (() => void)[] = [];
     let turn: Promise<void> = Promise.resolve();
     const file = { text: undefined as string | undefined, writings: 0 };
-    const write = (change: (text: string | undefined) => string) => {
+    const write = (change: Change) => {
         turn = turn
             .catch(() => undefined)
             .then(async () => {
@@ -44,7 +44,7 @@ describe("changes of one file", () => {
     });
 
     it("fail together, and the next one begins anew", async () => {
-        const broken = async (change: (text: string | undefined) => string) => {
+        const broken = async (change: Change) => {
             change(undefined);
             throw new Error("no room");
         };

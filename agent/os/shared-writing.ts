@@ -1,5 +1,8 @@
+/** What becomes of a file's text; undefined: it is left as it is, there or not. */
+export type Change = (text: string | undefined) => string | undefined;
+
 interface Writing {
-    readonly changes: ((text: string | undefined) => string)[];
+    readonly changes: Change[];
     readonly done: Promise<void>;
 }
 
@@ -10,11 +13,7 @@ const waiting = new Map<string, Writing>();
  * Changes a file by `write`, which reads it and replaces it in turn: all who ask while another writing of the same file is under way share
  * one, so that many changes cost few flushes of the disk. Fails for all of them when it fails.
  */
-export const changeTogether = (
-    path: string,
-    change: (text: string | undefined) => string,
-    write: (change: (text: string | undefined) => string) => Promise<void>,
-): Promise<void> => {
+export const changeTogether = (path: string, change: Change, write: (change: Change) => Promise<void>): Promise<void> => {
     const joined = waiting.get(path);
     if (joined) {
         joined.changes.push(change);
@@ -24,7 +23,7 @@ export const changeTogether = (
     const done = write((text) => {
         // Whoever comes from here on comes too late for this one.
         waiting.delete(path);
-        return changes.reduce<string | undefined>((now, each) => each(now), text) ?? "";
+        return changes.reduce<string | undefined>((now, each) => each(now) ?? now, text);
     }).finally(() => {
         if (waiting.get(path)?.changes === changes) waiting.delete(path);
     });

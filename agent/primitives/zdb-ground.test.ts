@@ -40,6 +40,14 @@ describe("a Zdb whose mount is not there", () => {
         expect(await zdbDriver.trashedBytes({ resource: db, place }, os.context([mount]))).toBe(0);
     });
 
+    it("leaves nothing where the mount was, also when another Zdb stays", async () => {
+        const { os, mount, db, places, place } = onMount();
+        const other = { ...db, life: mintLife(), name: "other" };
+        os.files.delete(places.image);
+        await zdbDriver.remove(db, place, os.context([mount, other as unknown as Resource]));
+        expect(os.has(mountPointOf(mount.life))).toBe(false);
+    });
+
     it("is waited for on a device that is away, and given up once a person has said that it is gone for good", async () => {
         const { os, mount, db, place } = onMount();
         const onDevice = { ...mount, spec: { device: "/dev/sdb", filesystem: "ext4" } } as unknown as Resource;

@@ -174,6 +174,8 @@ const untilAnswering = async (server: ZdbServer, os: Os, signal: AbortSignal): P
 /** What a namespace's password is, is not known any more: the next apply sets it. */
 export const forgetPassword = (life: Life, server: ZdbServer, { files }: Os): Promise<void> =>
     files.changeText(server.digests, (text) => {
+        // Nothing is known where nothing is, such as on a mount that is gone.
+        if (text === undefined) return undefined;
         const digests = new Map(parseDigests(text));
         digests.delete(life);
         return formatDigests(digests);

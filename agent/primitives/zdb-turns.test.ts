@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { mintLife, mintTenantId } from "../../protocol/ids.ts";
 import { FakeOs } from "../../test/agent/fakes/fake-os.ts";
+import type { Change } from "../os/shared-writing.ts";
 import type { Resource } from "./driver.ts";
 import { zdbDriver } from "./zdb.ts";
 import { namespaceOf, serverOf, trashedNamespace, type Zdb } from "./zdb-places.ts";
@@ -143,5 +144,25 @@ describe("many Zdbs on one server", () => {
         );
         expect(stops).toEqual([0]);
         expect(all.every((each) => os.has(trashedNamespace(each)))).toBe(true);
+    });
+
+    it("leave no file behind when what the last but one knew of its password is forgotten late", async () => {
+        const [first, second] = all as [Zdb, Zdb];
+        const { home, digests } = serverOf(first);
+        os.files.set(digests, "");
+        let writing = Promise.resolve();
+        Object.assign(os.os.files, {
+            changeText: (path: string, change: Change) => {
+                writing = writing.then(async () => {
+                    const text = change(os.files.get(path));
+                    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+                    if (text !== undefined) os.files.set(path, text);
+                });
+                return writing;
+            },
+        });
+        const leaving = [first, second] as readonly Resource[];
+        await Promise.all([first, second].map((each) => zdbDriver.remove(each, trashedNamespace(each), os.context([], [], leaving))));
+        expect(os.has(home)).toBe(false);
     });
 });

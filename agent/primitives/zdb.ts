@@ -78,8 +78,11 @@ export const zdbDriver: Driver<typeof zdb, ZdbFacts> = {
         const isLast = await withServer(server, async () => {
             await takeNamespace(resource, server, place, context);
             const isLast = isLastOn(resource, context);
-            if (isLast) await dropServer(server, context.os);
-            else await limitServer(server, context, resource.life);
+            if (isLast) {
+                // After all who left before, of whom some may still be at that file: written after the server's directory went, it would stay.
+                await forgetPassword(resource.life, server, context.os);
+                await dropServer(server, context.os);
+            } else await limitServer(server, context, resource.life);
             return isLast;
         });
         if (!isLast) await forgetPassword(resource.life, server, context.os);

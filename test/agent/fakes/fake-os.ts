@@ -1,5 +1,6 @@
 import type { FileStat } from "../../../agent/os/files.ts";
 import type { Os } from "../../../agent/os/os.ts";
+import type { Change } from "../../../agent/os/shared-writing.ts";
 import type { Context, Resource, Trashed } from "../../../agent/primitives/driver.ts";
 
 type Replies = (words: readonly string[]) => unknown;
@@ -55,8 +56,10 @@ export class FakeOs {
                 this.step(`write ${path}`);
                 this.files.set(path, text);
             },
-            changeText: async (path: string, change: (text: string | undefined) => string) =>
-                void this.files.set(path, change(this.files.get(path))),
+            changeText: async (path: string, change: Change) => {
+                const text = change(this.files.get(path));
+                if (text !== undefined) this.files.set(path, text);
+            },
             makeDirectory: async () => undefined,
             move: async (from: string, to: string) => {
                 this.step(`move ${from} to ${to}`);
