@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { backendsOf, METADATA, MemoryStore, SECRET, SETTINGS } from "../../test/zstor/memory-store.ts";
+import { type Backend, BackendError } from "./backend.ts";
 import { statusOf } from "./status.ts";
 import { openStore, type StoreParts } from "./store.ts";
 
@@ -78,6 +79,45 @@ test("what was stored while a group was away is spread over it when it is back, 
     expect(statusOf(store)).toMatchObject({ outOfPolicy: 0, owed: 0, repairedShards: 2 });
     for (const index of [1, 4, 7]) memory.backend(index).isDown = true;
     await memory.clock.pass(2 * PROBED_MS);
+    expect((await memory.get(store, "object")).equals(content)).toBe(true);
+});
+
+test("a deletion that a backend carries out late does not hit a shard that has come back to it", async () => {
+    const memory = new MemoryStore();
+    await memory.create();
+    const late: (() => Promise<void>)[] = [];
+    const connect = (url: string): Backend => {
+        const backend = memory.network.connect(url);
+        if (!url.startsWith("memory://d")) return backend;
+        return {
+            ...backend,
+            delete(key) {
+                late.push(() => backend.delete(key));
+                return Promise.reject(new BackendError("late", "no answer"));
+            },
+        };
+    };
+    const store = await memory.open({ connect });
+    const content = memory.random.bytes(600_000);
+    await memory.put(store, "object", content);
+    const drain = async (drained: number) => {
+        const backends = store.config.backends.map((backend) => ({
+            ...backend,
+            state: backend.id === drained ? ("draining" as const) : ("active" as const),
+        }));
+        await memory.clock.run(store.reconfigure({ backends }));
+        await memory.clock.run(store.caretaker.round());
+    };
+    const places = () => [...store.view.everyStripe()].flatMap(({ layout }) => store.view.layout(layout)?.backends ?? []);
+    const spare = store.config.backends.find(({ id }) => !places().includes(id))?.id ?? 0;
+    const [first = 0] = places();
+    await drain(first);
+    expect(places()[0]).toBe(spare);
+    await drain(spare);
+    expect(places()[0]).toBe(first);
+    expect(late.length).toBeGreaterThan(1);
+    await memory.clock.run(Promise.all(late.map((carryOut) => carryOut())));
+    expect(await memory.clock.run(store.caretaker.scrub())).toEqual({ stripes: 1, badShards: 0 });
     expect((await memory.get(store, "object")).equals(content)).toBe(true);
 });
 

@@ -2,7 +2,7 @@ import { BackendError } from "./backend.ts";
 import type { Engine } from "./engine.ts";
 import { stripeOf } from "./get.ts";
 import { StoreError } from "./object-api.ts";
-import { EMPTY, MISSING, type StripeId } from "./record.ts";
+import { EMPTY, type LayoutRecord, MISSING, type StripeId } from "./record.ts";
 import { faultOf } from "./stripe-reader.ts";
 
 export interface StripeCheck {
@@ -20,7 +20,7 @@ export async function checkStripe(engine: Engine, id: StripeId): Promise<StripeC
     const faults: string[] = [];
     for (const [index, backend] of layout.backends.entries()) {
         if (backend === EMPTY) continue;
-        const fault = await shardFault(engine, record.id, index, backend, (value) => faultOf(engine.keys, record, index, value));
+        const fault = await shardFault(engine, record.id, index, layout, (value) => faultOf(engine.keys, record, index, value));
         if (fault !== undefined) faults.push(`shard ${index} on backend ${backend}: ${fault}`);
     }
     return { sound: layout.backends.length - faults.length, shards: layout.backends.length, dataShards: layout.dataShards, faults };
@@ -30,14 +30,15 @@ async function shardFault(
     engine: Engine,
     id: StripeId,
     index: number,
-    backend: number,
+    { backends, moves }: LayoutRecord,
     judge: (value: Buffer | undefined) => string | undefined,
 ): Promise<string | undefined> {
+    const backend = backends[index] ?? MISSING;
     if (backend === MISSING) return "was never stored";
     const member = engine.pool.member(backend);
     if (member === undefined) return "is not configured any more";
     try {
-        const fault = judge(await member.backend.get(engine.keys.shardKey(id, index)));
+        const fault = judge(await member.backend.get(engine.keys.shardKey(id, index, moves[index] ?? 0)));
         if (fault !== undefined) engine.onBadShard(id, index);
         return fault;
     } catch (error) {

@@ -88,7 +88,7 @@ describe("a defect of the existing zstor is none here:", () => {
         if (last === undefined) throw new Error("no stripe");
         for (let index = 0; index < 6; index++)
             for (let backend = 0; backend < 7; backend++)
-                memory.backend(backend).values.delete(store.keys.shardKey(last, index).toString("latin1"));
+                memory.backend(backend).values.delete(store.keys.shardKey(last, index, 0).toString("latin1"));
         await expect(memory.get(store, "object")).rejects.toMatchObject({ failure: "lost" });
     });
 

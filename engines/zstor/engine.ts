@@ -2,6 +2,7 @@ import type { ErasureCodec } from "./erasure.ts";
 import type { Journal } from "./journal.ts";
 import type { StoreKeys } from "./keys.ts";
 import type { Layouts } from "./layouts.ts";
+import type { MoveNumbers } from "./move-numbers.ts";
 import type { Policy } from "./placement.ts";
 import type { Pool } from "./pool.ts";
 import type { ExtentRecord, MetadataRecord, ObjectId, StripeId } from "./record.ts";
@@ -22,6 +23,7 @@ export interface Engine {
     readonly view: View;
     readonly journal: Journal;
     readonly layouts: Layouts;
+    readonly moveNumbers: MoveNumbers;
     readonly config: StoreConfig;
     /** Bounds the stripes of all puts that are on their way. */
     readonly stripeSlots: Slots;

@@ -86,6 +86,14 @@ const anyRecord: fc.Arbitrary<MetadataRecord> = fc.oneof(
         }),
     ),
     fc.record({ type: fc.constant("snapshot" as const), sequence: number, writer: id.writer, pages: fc.array(buffer(32)) }),
+    fc.tuple(fc.constantFrom(0, 2 ** 48 - 1), fc.nat({ max: 60 })).map(([move, spare]) => ({
+        type: "layout" as const,
+        id: spare,
+        dataShards: 2,
+        parityShards: 1,
+        backends: [2, spare + 3, 1],
+        moves: [0, move, 0],
+    })),
     fc.record({ type: fc.constant("relayout" as const), stripe: id.stripe, layout: number }),
 );
 

@@ -64,7 +64,7 @@ async function deleteShards(engine: Engine, id: StripeId): Promise<boolean> {
             const member = engine.pool.member(backend);
             if (member === undefined) return true;
             try {
-                await member.backend.delete(engine.keys.shardKey(id, index));
+                await member.backend.delete(engine.keys.shardKey(id, index, layout.moves[index] ?? 0));
                 return true;
             } catch (error) {
                 if (!(error instanceof BackendError)) throw error;

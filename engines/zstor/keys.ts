@@ -1,4 +1,5 @@
 import { createHmac, hkdfSync } from "node:crypto";
+import { MOVE_BYTES } from "./move-numbers.ts";
 import type { ObjectId, StripeId, WriterId } from "./record.ts";
 
 const KEY_BYTES = 32;
@@ -23,9 +24,10 @@ export class StoreKeys {
         return hmac(this.derive("name"), Buffer.from(name, "utf8")).toString("hex", 0, OBJECT_BYTES) as ObjectId;
     }
 
-    shardKey(stripe: StripeId, index: number): Buffer {
+    /** `move` is the shard's in its layout: a shard that comes back to a backend has another key there than before. */
+    shardKey(stripe: StripeId, index: number, move: number): Buffer {
         const id = Buffer.from(stripe, "hex");
-        const tag = hmac(this.derive("shard key"), id, Buffer.of(index)).subarray(0, SHARD_TAG_BYTES);
+        const tag = hmac(this.derive("shard key"), id, Buffer.of(index), moveBytes(move)).subarray(0, SHARD_TAG_BYTES);
         return Buffer.concat([this.prefix, id.subarray(0, 4), tag]);
     }
 
@@ -57,6 +59,13 @@ export class StoreKeys {
         }
         return key;
     }
+}
+
+/** None for a shard that was never moved. */
+function moveBytes(move: number): Buffer {
+    const bytes = Buffer.alloc(move === 0 ? 0 : MOVE_BYTES);
+    if (move !== 0) bytes.writeUIntBE(move, 0, MOVE_BYTES);
+    return bytes;
 }
 
 function hmac(key: Buffer, ...parts: readonly Uint8Array[]): Buffer {

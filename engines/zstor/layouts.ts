@@ -1,7 +1,7 @@
 import type { LayoutRecord } from "./record.ts";
 import type { View } from "./view.ts";
 
-/** Numbers layouts: the same backends in the same order are one. */
+/** Numbers layouts: the same places in the same order are one. */
 export class Layouts {
     private readonly view: View;
     private readonly pending = new Map<string, LayoutRecord>();
@@ -13,14 +13,19 @@ export class Layouts {
     }
 
     /** The layout, and the records that have to be committed with whatever names it. A new session forgets what was never committed. */
-    of(session: number, dataShards: number, backends: readonly number[]): { readonly id: number; readonly records: LayoutRecord[] } {
+    of(
+        session: number,
+        dataShards: number,
+        backends: readonly number[],
+        moves: readonly number[] = backends.map(() => 0),
+    ): { readonly id: number; readonly records: LayoutRecord[] } {
         if (session !== this.session) this.restart(session);
         const parityShards = backends.length - dataShards;
-        const key = `${dataShards} ${backends.join(" ")}`;
+        const key = keyOf({ dataShards, backends, moves });
         const known = this.pending.get(key);
         if (known) return { id: known.id, records: this.view.layout(known.id) ? [] : [known] };
         this.last++;
-        const record: LayoutRecord = { type: "layout", id: this.last, dataShards, parityShards, backends };
+        const record: LayoutRecord = { type: "layout", id: this.last, dataShards, parityShards, backends, moves };
         this.pending.set(key, record);
         return { id: record.id, records: [record] };
     }
@@ -30,8 +35,12 @@ export class Layouts {
         this.pending.clear();
         this.last = 0;
         for (const layout of this.view.allLayouts()) {
-            this.pending.set(`${layout.dataShards} ${layout.backends.join(" ")}`, layout);
+            this.pending.set(keyOf(layout), layout);
             this.last = Math.max(this.last, layout.id);
         }
     }
+}
+
+function keyOf({ dataShards, backends, moves }: Pick<LayoutRecord, "dataShards" | "backends" | "moves">): string {
+    return `${dataShards} ${backends.join(" ")} ${moves.join(" ")}`;
 }

@@ -58,6 +58,8 @@ export interface LayoutRecord {
     readonly parityShards: number;
     /** Backend of each shard, `MISSING` or `EMPTY`. */
     readonly backends: readonly number[];
+    /** Under which number each shard was put there: part of its key. 0: where it was first written. */
+    readonly moves: readonly number[];
 }
 
 /** What the journal and the pages of snapshots are made of; meanings in FORMAT.md. */
@@ -128,12 +130,15 @@ const CODINGS: { readonly [T in RecordType]: Coding<T> } = {
         write(record, out) {
             out.varint(record.id).byte(record.dataShards).byte(record.parityShards);
             for (const backend of record.backends) out.varint(backend);
+            if (record.moves.some((move) => move !== 0)) for (const move of record.moves) out.varint(move);
         },
         read(from) {
             const id = from.varint();
             const dataShards = from.byte();
             const parityShards = from.byte();
-            return { type: "layout", id, dataShards, parityShards, backends: from.list(dataShards + parityShards, () => from.varint()) };
+            const backends = from.list(dataShards + parityShards, () => from.varint());
+            const moves = from.isAtEnd ? backends.map(() => 0) : from.list(backends.length, () => from.varint());
+            return { type: "layout", id, dataShards, parityShards, backends, moves };
         },
     },
     stripe: {

@@ -93,37 +93,41 @@ export async function repairStripe(engine: Engine, id: StripeId, deadAfterMs: nu
 
     const shards = await readShards(engine, record, layout, placed);
     const backends = [...layout.backends];
+    const moves = [...layout.moves];
     let written = 0;
     for (const index of placed) {
         const target = placement.backends[index];
         const shard = shards.get(index);
         if (target === undefined || shard === undefined) continue;
+        const own = layout.moves[index] ?? 0;
+        const move = rewriting.includes(index) ? own : engine.moveNumbers.after(own);
         try {
-            await engine.pool.member(target.id)?.backend.set(engine.keys.shardKey(id, index), shard);
+            await engine.pool.member(target.id)?.backend.set(engine.keys.shardKey(id, index, move), shard);
         } catch (error) {
             if (!(error instanceof BackendError)) throw error;
             continue;
         }
         backends[index] = target.id;
+        moves[index] = move;
         bad.delete(index);
         written++;
     }
     if (bad.size === 0) engine.badShards.delete(id);
-    if (backends.some((backend, index) => backend !== layout.backends[index])) {
-        const next = engine.layouts.of(session, layout.dataShards, backends);
+    if (moves.some((move, index) => move !== layout.moves[index])) {
+        const next = engine.layouts.of(session, layout.dataShards, backends, moves);
         await engine.journal.commit([...next.records, { type: "relayout", stripe: id, layout: next.id }], session);
-        await dropMoved(engine, id, layout.backends, backends);
+        await dropMoved(engine, id, layout, moves);
     }
     return written;
 }
 
 /** The old copies, where the backend still answers; best effort, the sweep finds the rest. */
-async function dropMoved(engine: Engine, id: StripeId, before: readonly number[], after: readonly number[]): Promise<void> {
-    for (const [index, backend] of before.entries()) {
-        if (backend === after[index] || !engine.pool.isUp(backend)) continue;
+async function dropMoved(engine: Engine, id: StripeId, before: LayoutRecord, movesNow: readonly number[]): Promise<void> {
+    for (const [index, backend] of before.backends.entries()) {
+        if (before.moves[index] === movesNow[index] || !engine.pool.isUp(backend)) continue;
         await engine.pool
             .member(backend)
-            ?.backend.delete(engine.keys.shardKey(id, index))
+            ?.backend.delete(engine.keys.shardKey(id, index, before.moves[index] ?? 0))
             .catch(() => undefined);
     }
 }

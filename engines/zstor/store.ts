@@ -12,6 +12,7 @@ import { StoreKeys } from "./keys.ts";
 import { Layouts } from "./layouts.ts";
 import { DEAD_AFTER_MS, MAX_NAME_BYTES, SCRUB_MS, STRIPES_IN_FLIGHT, SWEEP_DELAY_MS } from "./limits.ts";
 import { keyOf } from "./metadata-key.ts";
+import { MoveNumbers } from "./move-numbers.ts";
 import { type ObjectInfo, type ObjectStore, type PutOptions, type Range, StoreError } from "./object-api.ts";
 import { Packer } from "./packer.ts";
 import { type Connect, Pool } from "./pool.ts";
@@ -96,6 +97,7 @@ export class Store implements ObjectStore, Engine {
     readonly view: View;
     readonly journal: Journal;
     readonly layouts: Layouts;
+    readonly moveNumbers: MoveNumbers;
     readonly replicas: Replicas;
     readonly caretaker: Caretaker;
     readonly figures: Figures;
@@ -138,6 +140,7 @@ export class Store implements ObjectStore, Engine {
         this.pool = new Pool(connect, surroundings);
         this.view = new View(viewPath, config.storeId);
         this.layouts = new Layouts(this.view);
+        this.moveNumbers = new MoveNumbers(surroundings);
         this.replicas = new Replicas(
             config.metadata.map((url) => new BoundedBackend(connect(url), surroundings.clock)),
             config.writeQuorum,

@@ -95,7 +95,7 @@ export function readShards(
         const fetchShard = async (index: number): Promise<Buffer> => {
             const member = pool.member(backends[index] ?? MISSING);
             if (member === undefined) throw new BackendError("unreachable", "has no place");
-            const value = await member.backend.get(keys.shardKey(stripe.id, index));
+            const value = await member.backend.get(keys.shardKey(stripe.id, index, layout.moves[index] ?? 0));
             const fault = faultOf(keys, stripe, index, value);
             if (value !== undefined && fault === undefined) return value;
             reading.onBadShard(stripe.id, index);

@@ -89,7 +89,7 @@ function storeShards(
             try {
                 const member = pool.member(candidate.id);
                 if (member === undefined) throw new BackendError("unreachable", "it is not configured any more");
-                await member.backend.set(keys.shardKey(id, index), shard);
+                await member.backend.set(keys.shardKey(id, index, 0), shard);
                 stored.add(index);
             } catch (error) {
                 places[index] = undefined;

@@ -1,7 +1,6 @@
 import { type Backend, BackendError, keysOf } from "./backend.ts";
 import type { Engine } from "./engine.ts";
 import { MARKS_AT_ONCE } from "./limits.ts";
-import { EMPTY } from "./record.ts";
 
 const EPOCH_AT = 8;
 const KEY_BYTES = 28;
@@ -17,7 +16,7 @@ export interface SweepResult {
 /**
  * Finds shards that nothing in the metadata names: of writes that failed, of moves whose old place did not answer. An orphan is marked when it is
  * first seen and deleted when it is seen again after the delay, if the server too says that it is that old. Keys of other stores, and of
- * epochs that are not known here, are not touched. Must not run beside a repair, which may bring an orphan back to life.
+ * epochs that are not known here, are not touched. Must not run beside a repair, which may be about to name what it has written.
  */
 export class Sweeper {
     private readonly engine: Engine;
@@ -31,7 +30,7 @@ export class Sweeper {
     }
 
     async sweep(): Promise<SweepResult> {
-        const { journal, pool } = this.engine;
+        const { journal, pool, moveNumbers } = this.engine;
         // A view that is not the truth any more would call living shards orphans.
         await journal.verify();
         const unseen: number[] = [];
@@ -43,6 +42,7 @@ export class Sweeper {
                 orphans += found.all;
                 if (found.due.length === 0) continue;
                 await journal.verify();
+                moveNumbers.renew();
                 for (const key of found.due) {
                     await backend.delete(key);
                     this.marks.delete(markOf(config.id, key));
@@ -79,8 +79,9 @@ export class Sweeper {
         const { view, keys } = this.engine;
         const alive = new Set<string>();
         for (const { id: stripe, layout } of view.everyStripe()) {
-            for (const [index, backend] of view.layout(layout)?.backends.entries() ?? [])
-                if (backend === id && backend !== EMPTY) alive.add(keys.shardKey(stripe, index).toString("latin1"));
+            const { backends = [], moves = [] } = view.layout(layout) ?? {};
+            for (const [index, backend] of backends.entries())
+                if (backend === id) alive.add(keys.shardKey(stripe, index, moves[index] ?? 0).toString("latin1"));
         }
         return alive;
     }

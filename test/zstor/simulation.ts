@@ -278,10 +278,11 @@ class History {
         const named = new Set<string>();
         for (const { id, layout, refs } of store.view.everyStripe()) {
             if (refs === 0) throw new Error(`stripe ${id} was not freed`);
-            for (const [index, backend] of store.view.layout(layout)?.backends.entries() ?? []) {
+            const { backends = [], moves = [] } = store.view.layout(layout) ?? {};
+            for (const [index, backend] of backends.entries()) {
                 if (backend === MISSING)
                     throw new Error(`shard ${index} of stripe ${id} has no place: ${memory.lines.slice(-3).join(" | ")}`);
-                if (backend !== EMPTY) named.add(`${backend} ${store.keys.shardKey(id, index).toString("hex")}`);
+                if (backend !== EMPTY) named.add(`${backend} ${store.keys.shardKey(id, index, moves[index] ?? 0).toString("hex")}`);
             }
         }
         for (let index = 0; index < BACKENDS; index++) {
