@@ -14,12 +14,17 @@ export const eventsOf = async (
     { signal }: Pick<ServerCall, "signal">,
 ): Promise<Result<"events">> => {
     const { events } = core.store;
-    if (after === undefined) return events.latest(Math.min(latest, MOST), about).toReversed();
+    // A number that is answered is never given again.
+    const told = async (found: Result<"events">) => {
+        await core.store.durable();
+        return found;
+    };
+    if (after === undefined) return told(events.latest(Math.min(latest, MOST), about).toReversed());
     const until = core.clock.uptime() + Math.min(waitMs, LONGEST_WAIT_MS);
     for (;;) {
         const found = events.after(after, MOST, about);
         const left = until - core.clock.uptime();
-        if (found.length > 0 || left <= 0 || signal.aborted) return found;
+        if (found.length > 0 || left <= 0 || signal.aborted) return told(found);
         await added(core, left, signal);
     }
 };

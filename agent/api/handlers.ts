@@ -117,7 +117,10 @@ export const handlersFor = (agent: Agent, peer: Peer): Handlers => {
 const status = async (agent: Agent, { session, protocol }: Peer, { events }: Params<"status">): Promise<Result<"status">> => {
     const { custody, os, awaitingRestart } = agent.parts;
     const welcome = agent.welcome(session, protocol);
-    if (custody.held.state === "ok") return statusOf(agent.core, welcome, await awaitingRestart(), events);
+    if (custody.held.state === "ok") {
+        const { core } = agent;
+        return core.store.durably(async () => statusOf(core, welcome, await awaitingRestart(), events));
+    }
     return {
         welcome,
         facts: await os.machine.facts(),

@@ -14,15 +14,12 @@ const ABOUT = "(? is null or life = ? or name = ?)";
 /** What happened on this machine, for people. */
 export class Events {
     readonly #db: Database;
-
     readonly #listeners = new Set<() => void>();
+    /** Some were added since the listeners were called. It may be said in vain after a rollback: whoever hears it looks. */
     #hasNews = false;
 
     constructor(db: Database) {
         this.#db = db;
-        db.onRollback(() => {
-            this.#hasNews = false;
-        });
         db.onCommit(() => {
             if (!this.#hasNews) return;
             this.#hasNews = false;

@@ -54,6 +54,22 @@ describe("the store", () => {
         again.close();
     });
 
+    it("tells whoever listens of an event also when another write fails before it is on the disk", async () => {
+        const store = open();
+        let heard = 0;
+        store.events.listen(() => heard++);
+        store.soon(() => store.events.add({ at: 1, what: "made", detail: "" }));
+        expect(() =>
+            store.transaction(() => {
+                throw new Error("no");
+            }),
+        ).toThrow("no");
+        expect(heard).toBe(0);
+        await store.durable();
+        expect(heard).toBe(1);
+        store.close();
+    });
+
     it("gives back what it was given, after it was closed too", () => {
         const store = open();
         const rows = [row(), row({ removal: { place: "/p", trashMs: 1, keep: false }, namedAt: 7, made: true })];
