@@ -15,7 +15,19 @@ it("says nothing of a call that is over at once", () => {
     say("making it");
     end();
     vi.advanceTimersByTime(1_000);
+    say("still at it");
+    vi.advanceTimersByTime(1_000);
     expect(sent).toEqual([]);
+});
+
+it("says nothing after the end, also of a call that has said something", () => {
+    const { sent, say, end } = pace();
+    say("making it");
+    vi.advanceTimersByTime(100);
+    end();
+    say("still at it");
+    vi.advanceTimersByTime(1_000);
+    expect(sent).toEqual([{ doing: "making it" }]);
 });
 
 it("says the latest after a while and then in intervals, and nothing twice", () => {

@@ -17,8 +17,11 @@ export interface PacedProgress {
 export const pacedProgress = (send: (progress: Progress) => void, everyMs = EVERY_MS): PacedProgress => {
     let latest: Progress | undefined;
     let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
     return {
         say(doing, moved) {
+            // What works on for others may still tell whoever has stopped waiting.
+            if (isOver) return;
             latest = { doing, ...((moved ?? latest?.moved) && { moved: true }) };
             timer ??= setTimeout(() => {
                 timer = undefined;
@@ -28,6 +31,7 @@ export const pacedProgress = (send: (progress: Progress) => void, everyMs = EVER
             }, everyMs);
         },
         end() {
+            isOver = true;
             clearTimeout(timer);
         },
     };
