@@ -70,6 +70,13 @@ const begin = async (resource: DeviceMount, device: Device, places: DevicePlaces
 const goOn = async (resource: DeviceMount, record: DeviceRecord, device: Device, { os }: Context): Promise<DeviceRecord> => {
     const claim = await os.devices.claim(device);
     if (claim === undefined) return record;
+    if (claim.by === "user")
+        throw new ZeroformError({
+            code: "IN_USE",
+            message: `the making of its file system on ${resource.spec.device} was cut off, and now ${claim.words}`,
+            hint: "It goes on by itself once nobody has the device.",
+            retryable: true,
+        });
     if (!isOurs(claim, record, device))
         throw broken(
             `the power went while a file system was made on ${resource.spec.device}, and now ${claim.words}, which may be somebody else's`,
