@@ -6,7 +6,7 @@ import { type Range, StoreError } from "./object-api.ts";
 import type { ExtentRecord, StripeId } from "./record.ts";
 import { leaveGarbage } from "./seam-garbage.ts";
 import { readShards } from "./stripe-reader.ts";
-import type { Generation } from "./view.ts";
+import type { Generation } from "./view-rows.ts";
 
 /** The bytes of a range, in order. A reader that stops early lets go of everything. */
 export async function* readObject(engine: Engine, generation: Generation, range: Range): AsyncGenerator<Buffer> {

@@ -54,6 +54,8 @@ export class Journal {
     private snapshotSize = 0;
     /** Why nothing is written any more. */
     private ended: StoreError | undefined;
+    /** Why the last batch could not be made true, or the journal not be taken over; undefined once one was made true since. */
+    trouble: StoreError | undefined;
     /** Comes when nothing is written any more. */
     readonly ending: Promise<StoreError>;
     private tellOfEnd: (error: StoreError) => void = () => undefined;
@@ -134,7 +136,8 @@ export class Journal {
                 if (this.writer === undefined) await this.takeOver();
                 await this.next();
             } catch (error) {
-                this.refuseWaiting(asStoreError(error));
+                this.trouble = asStoreError(error);
+                this.refuseWaiting(this.trouble);
             }
         }
         this.running = false;
@@ -149,9 +152,11 @@ export class Journal {
                 Buffer.concat(batch.map(({ bytes }) => bytes)),
             );
         } catch (error) {
-            for (const { reject } of batch) reject(asStoreError(error));
+            this.trouble = asStoreError(error);
+            for (const { reject } of batch) reject(this.trouble);
             return;
         }
+        this.trouble = undefined;
         for (const { resolve } of batch) resolve();
         if (this.writer && this.bytes > Math.max(this.parts.snapshotBytes ?? SNAPSHOT_LEAST_BYTES, this.snapshotSize))
             await this.tryToMakeSnapshot();

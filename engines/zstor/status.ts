@@ -66,8 +66,9 @@ export function statusOf(store: Store): StoreStatus {
     }));
     const behind = [...replicas.behind].map((index) => nameOf(store.config.metadata[index] ?? ""));
     const stopped = journal.failure?.message;
+    const trouble = journal.trouble?.message;
     const metadata = { replicas: replicas.backends.length, quorum: replicas.quorum, behind, sequence: view.head?.sequence ?? 0 };
-    const warnings = warningsOf(spare, owed, outOfPolicy, backends, behind, stopped);
+    const warnings = warningsOf(spare, owed, outOfPolicy, backends, behind, stopped, trouble);
     return {
         ...view.totals(),
         spare,
@@ -88,9 +89,11 @@ function warningsOf(
     backends: readonly BackendStatus[],
     behind: readonly string[],
     stopped: string | undefined,
+    trouble: string | undefined,
 ): string[] {
     const warnings: string[] = [];
     if (stopped !== undefined) warnings.push(`nothing is written any more: ${stopped}`);
+    else if (trouble !== undefined) warnings.push(`nothing can be written now: ${trouble}`);
     const worst = Math.min(...Object.keys(spare).map(Number));
     if (worst < 0) warnings.push(`${spare[worst]} stripes cannot be read now: ${-worst} shards too few are on backends that answer`);
     else if (worst === 0) warnings.push(`${spare[0]} stripes can be read, but no more backend may be lost`);

@@ -23,7 +23,8 @@ import { NONCE_BYTES } from "./sealing.ts";
 import { Slots } from "./slots.ts";
 import { type BackendConfig, type StoreConfig, type StoreSettings, sealingKey, sealStoreRecord } from "./store-record.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { type Generation, View } from "./view.ts";
+import { View } from "./view.ts";
+import type { Generation } from "./view-rows.ts";
 import { writerId } from "./writer.ts";
 
 const SALT_BYTES = 32;

@@ -1,0 +1,100 @@
+import { ByteWriter } from "./bytes.ts";
+import { type ExtentRecord, encodeRecord, type MetadataRecord, type ObjectId, writeChunks } from "./record.ts";
+import type { ViewDatabase } from "./view-database.ts";
+
+/** What a record of the journal does to the tables of the view; FORMAT.md has the meanings. */
+export function applyRecord(database: ViewDatabase, record: MetadataRecord): void {
+    switch (record.type) {
+        case "begin":
+        case "snapshot":
+            return;
+        case "config":
+            database.setFact("config", encodeRecord(record).toString("hex"));
+            return;
+        case "layout":
+            database.run("INSERT OR REPLACE INTO layouts VALUES (?, ?)", record.id, encodeRecord(record));
+            return;
+        case "stripe":
+            database.run("INSERT OR IGNORE INTO stripes VALUES (?, ?, 0, ?)", record.id, record.layout, encodeRecord(record));
+            return;
+        case "extent":
+            takeExtent(database, record);
+            return;
+        case "put":
+            database.run(
+                "INSERT OR REPLACE INTO generations VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+                record.object,
+                record.generation,
+                record.name,
+                record.sizeBytes,
+                record.createdMs,
+                record.wrapping,
+                record.wrappedKey,
+            );
+            database.run("DELETE FROM drafts WHERE object = ? AND generation = ?", record.object, record.generation);
+            point(database, record.name, record.object);
+            return;
+        case "remove":
+            database.run(
+                "INSERT OR REPLACE INTO generations VALUES (?, ?, ?, 0, ?, 1, 0, x'')",
+                record.object,
+                record.generation,
+                record.name,
+                record.createdMs,
+            );
+            point(database, record.name, record.object);
+            return;
+        case "forget":
+            forget(database, record.object, record.generation);
+            return;
+        case "relayout":
+            database.run("UPDATE stripes SET layout = ? WHERE id = ?", record.layout, record.stripe);
+            return;
+        case "free":
+            database.run("DELETE FROM stripes WHERE id = ? AND refs = 0", record.stripe);
+            return;
+        case "rewrap":
+            database.run(
+                "UPDATE generations SET wrapping = ?, wrapped = ? WHERE object = ? AND generation = ?",
+                record.wrapping,
+                record.wrappedKey,
+                record.object,
+                record.generation,
+            );
+            return;
+    }
+}
+
+function takeExtent(database: ViewDatabase, { object, generation, firstChunk, stripe, chunks }: ExtentRecord): void {
+    const where = [object, generation, firstChunk];
+    const replaced = database.one("SELECT stripe FROM extents WHERE object = ? AND generation = ? AND first_chunk = ?", ...where);
+    if (replaced) database.run("UPDATE stripes SET refs = refs - 1 WHERE id = ?", String(replaced.stripe));
+    const bytes = writeChunks(chunks, new ByteWriter()).bytes();
+    database.run("INSERT OR REPLACE INTO extents VALUES (?, ?, ?, ?, ?)", object, generation, firstChunk, stripe, bytes);
+    database.run("UPDATE stripes SET refs = refs + 1 WHERE id = ?", stripe);
+    if (nameOf(database, object, generation) === undefined) database.run("INSERT OR IGNORE INTO drafts VALUES (?, ?)", object, generation);
+}
+
+function forget(database: ViewDatabase, object: ObjectId, generation: number): void {
+    const name = nameOf(database, object, generation);
+    for (const row of database.all("SELECT stripe FROM extents WHERE object = ? AND generation = ?", object, generation))
+        database.run("UPDATE stripes SET refs = refs - 1 WHERE id = ?", String(row.stripe));
+    for (const table of ["extents", "generations", "drafts"])
+        database.run(`DELETE FROM ${table} WHERE object = ? AND generation = ?`, object, generation);
+    if (name !== undefined) point(database, name, object);
+}
+
+/** Lets the name mean the newest generation that there is. */
+function point(database: ViewDatabase, name: string, object: ObjectId): void {
+    database.run("DELETE FROM names WHERE name = ?", name);
+    database.run(
+        `INSERT INTO names SELECT name, object, generation, removed FROM generations WHERE object = ?
+         ORDER BY generation DESC LIMIT 1`,
+        object,
+    );
+}
+
+function nameOf(database: ViewDatabase, object: ObjectId, generation: number): string | undefined {
+    const row = database.one("SELECT name FROM generations WHERE object = ? AND generation = ?", object, generation);
+    return row && String(row.name);
+}
