@@ -78,6 +78,8 @@ export class Upkeep {
     }
 
     private async run(): Promise<void> {
+        // Often a log asks in the middle of a write, which must be through before anything builds on it.
+        await Promise.resolve();
         for (;;) {
             const [namespace] = this.waiting;
             if (!namespace) break;

@@ -26,6 +26,8 @@ const LONGEST_SYNC_MS = INTERVAL_MS / 4;
 const NAMES = ["default", "one", "two"] as const;
 const ALL = { entries: 10_000, ms: 60_000 };
 const MOST_TURNS = 5000;
+/** Long enough for what failed to be tried again. */
+const LONG_PASS_MS = 2000;
 
 interface Pending {
     readonly gate: Gate;
@@ -44,6 +46,8 @@ export class PowerStory {
     private readonly segmentBytes: number;
     /** Those that were opened in this life. */
     private readonly judged = new Set<NamespaceModel>();
+    /** Those that could not be opened when this life began, and were not looked at since. */
+    private readonly unopened = new Set<string>();
     private readonly models = new Map<string, NamespaceModel>();
     private device: FragileDevice;
     private disk: FragileDisk;
@@ -98,6 +102,7 @@ export class PowerStory {
         this.diedMs = undefined;
         this.wasInOrder = false;
         this.wasOpen = false;
+        this.unopened.clear();
         this.disk = new FragileDisk(this.device, {
             random: this.random,
             operations,
@@ -195,7 +200,7 @@ export class PowerStory {
         if (dice < 0.5) this.set(namespace, name);
         else if (dice < 0.65) this.delete(namespace, name);
         else if (dice < 0.85) namespace?.log.write();
-        else if (dice < 0.93) await this.pass(random.whole(0, INTERVAL_MS));
+        else if (dice < 0.93) await this.pass(random.whole(0, random.pick([INTERVAL_MS, INTERVAL_MS, LONG_PASS_MS])));
         else if (dice < 0.95) await this.change(store, name);
         else if (dice < 0.97) await this.empty(store, name);
         else if (dice < 0.985) await this.setText(namespace, name);
@@ -374,7 +379,20 @@ export class PowerStory {
 
     /** Namespaces that were not available for a while. */
     private lookAgain(store: Store): void {
-        for (const name of NAMES) if (this.models.get(name)?.isVague) this.reread(store, name);
+        for (const name of NAMES) {
+            if (this.models.get(name)?.isVague) this.reread(store, name);
+            if (!this.unopened.has(name)) continue;
+            const namespace = this.namespace(store, name);
+            if (namespace) this.untroubled(() => this.judge(namespace));
+        }
+    }
+
+    /** Looks at what is there with a disk that does not fail meanwhile. */
+    private untroubled(look: () => void): void {
+        const { trouble } = this.disk;
+        this.disk.trouble = NO_TROUBLE;
+        look();
+        this.disk.trouble = trouble;
     }
 
     /** Reading anew after trouble: what could not be written may be there or not, and what is there is what counts. */
@@ -384,11 +402,7 @@ export class PowerStory {
         model.isVague = true;
         const namespace = this.disk.isDead ? undefined : this.namespace(store, name);
         if (!namespace) return;
-        model.isVague = false;
-        const { trouble } = this.disk;
-        this.disk.trouble = NO_TROUBLE;
-        this.judge(namespace, "is running");
-        this.disk.trouble = trouble;
+        this.untroubled(() => this.judge(namespace, "is running"));
     }
 
     private async setText(namespace: Namespace | undefined, name: string): Promise<void> {
@@ -416,6 +430,8 @@ export class PowerStory {
         const namespace = this.namespace(store, name);
         const model = this.models.get(name);
         if (!namespace || !model || namespace.log.failure !== undefined) return;
+        // It came back since the step began, and is judged before the next one.
+        if (model.isVague || this.unopened.has(name)) return;
         const keys = [...model.now.keys(), "absent"];
         const key = keys[this.random.whole(0, keys.length - 1)] ?? "";
         try {
@@ -438,7 +454,7 @@ export class PowerStory {
             const model = this.model(name);
             const namespace = this.namespace(store, name);
             if (namespace) this.judge(namespace);
-            else if (unavailable.has(name)) continue;
+            else if (unavailable.has(name)) this.unopened.add(name);
             else if (model.mayBeAbsent) this.models.delete(name);
             else throw new Error(`namespace ${name} is gone`);
             names.delete(name);
@@ -464,6 +480,8 @@ export class PowerStory {
         if (!model.texts.includes(password)) throw new Error(`${name}: property ${password} instead of ${model.texts.join(" or ")}`);
         model.texts = [password];
         this.judged.add(model);
+        this.unopened.delete(name);
+        model.isVague = false;
         model.isNow(found);
     }
 
