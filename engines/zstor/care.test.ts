@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { backendsOf, METADATA, MemoryStore, SECRET, SETTINGS } from "../../test/zstor/memory-store.ts";
 import { type Backend, BackendError } from "./backend.ts";
+import { openStore } from "./opening.ts";
 import { statusOf } from "./status.ts";
-import { openStore, type StoreParts } from "./store.ts";
+import type { StoreParts } from "./store.ts";
 
 const PROBED_MS = 10_000;
 const HOUR_MS = 3_600_000;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { parseBackendUrl } from "./backend-url.ts";
 import { DEAD_AFTER_MS, MAX_SHARDS, SCRUB_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
-import type { NewStore } from "./store.ts";
+import type { NewStore } from "./opening.ts";
 import type { BackendConfig, StoreSettings } from "./store-record.ts";
 
 const backend = z.strictObject({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { backendsOf, METADATA, MemoryStore, SETTINGS } from "../../test/zstor/memory-store.ts";
-import type { NewStore } from "./store.ts";
+import type { NewStore } from "./opening.ts";
 
 const PROBED_MS = 10_000;
 const DEAD_MS = 15 * 60_000;

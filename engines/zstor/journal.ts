@@ -1,24 +1,17 @@
 import { BackendError } from "./backend.ts";
 import { type Batch, hashOf, NO_BATCH, sealBatch } from "./batch.ts";
-import { openEpoch, sealEpoch } from "./epoch-record.ts";
-import type { StoreKeys } from "./keys.ts";
 import { BATCH_BYTES, SNAPSHOT_LEAST_BYTES, TAKEOVER_ATTEMPTS, TAKEOVER_LONGEST_PAUSE_MS, TAKEOVER_PAUSE_MS } from "./limits.ts";
-import { EPOCH_KEY, keyOf } from "./metadata-key.ts";
+import { keyOf } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
+import { Office, type OfficeParts } from "./office.ts";
 import { encodeRecord, type MetadataRecord, type WriterId } from "./record.ts";
-import type { Replicas } from "./replicas.ts";
 import { writePages } from "./snapshot.ts";
-import { jittered, pause, type Surroundings } from "./surroundings.ts";
+import { jittered, pause } from "./surroundings.ts";
 import { type Chain, readChain, readSnapshot, type SnapshotRecord, secure } from "./takeover.ts";
 import type { View } from "./view.ts";
-import { epochOf, writerId } from "./writer.ts";
 
-export interface JournalParts {
-    readonly replicas: Replicas;
-    readonly keys: StoreKeys;
-    readonly storeId: Buffer;
+export interface JournalParts extends OfficeParts {
     readonly view: View;
-    readonly surroundings: Surroundings;
     /** Bytes of batches after which a snapshot is made, at least; smaller in tests. */
     readonly snapshotBytes?: number;
 }
@@ -43,11 +36,11 @@ export interface Live {
  */
 export class Journal {
     private readonly parts: JournalParts;
+    private readonly office: Office;
     private readonly queue: Waiting[] = [];
     private running = false;
     /** Undefined while it has to take over first. */
     private writer: WriterId | undefined;
-    private readonly own = new Set<WriterId>();
     private batches: Live["batches"] = [];
     private snapshot: SnapshotRecord | undefined;
     private bytes = 0;
@@ -59,13 +52,12 @@ export class Journal {
     /** Comes when nothing is written any more. */
     readonly ending: Promise<StoreError>;
     private tellOfEnd: (error: StoreError) => void = () => undefined;
-    /** Of the last writer that this journal was. */
-    epoch = 0;
     /** Counts the times that another writer was in between: what was begun before such a time cannot be finished. */
     session = 0;
 
     constructor(parts: JournalParts) {
         this.parts = parts;
+        this.office = new Office(parts);
         this.ending = new Promise((resolve) => {
             this.tellOfEnd = resolve;
         });
@@ -97,6 +89,11 @@ export class Journal {
         if (this.writer) return this.verifyEpoch(this.writer);
         // After a batch of which nothing is known the view may lack what is true: only taking over anew tells. An empty batch does that.
         await this.commit([]);
+    }
+
+    /** Of the last writer that this journal was. */
+    get epoch(): number {
+        return this.office.epoch;
     }
 
     get live(): Live | undefined {
@@ -192,22 +189,23 @@ export class Journal {
     }
 
     /** W replicas say that this writer is the one; a later one ends this journal. */
-    private async verifyEpoch(writer: WriterId): Promise<void> {
-        const { replicas, keys, storeId } = this.parts;
-        let later: WriterId | undefined;
+    private verifyEpoch(writer: WriterId): Promise<void> {
+        return this.untilSuperseded(this.office.verify(writer));
+    }
+
+    private async claimed(): Promise<WriterId> {
+        const writer = await this.untilSuperseded(this.office.claim());
+        // It may have been closed meanwhile.
+        if (this.ended) throw this.ended;
+        return writer;
+    }
+
+    private async untilSuperseded<T>(work: Promise<T>): Promise<T> {
         try {
-            await replicas.read(async (backend) => {
-                const value = await backend.get(EPOCH_KEY);
-                const current = value && openEpoch(keys, storeId, value);
-                if (current === writer) return;
-                if (current !== undefined && epochOf(current) >= epochOf(writer) && !this.own.has(current)) later = current;
-                throw new BackendError("refused", current === undefined ? "has no epoch record" : `has epoch ${epochOf(current)}`);
-            });
+            return await work;
         } catch (error) {
-            if (later === undefined) throw error;
-            const failure = superseded(later, epochOf(writer));
-            this.end(failure);
-            throw failure;
+            if (error instanceof StoreError && error.failure === "superseded") this.end(error);
+            throw error;
         }
     }
 
@@ -227,23 +225,8 @@ export class Journal {
     }
 
     private async tryToTakeOver(): Promise<void> {
-        const { replicas, keys, storeId, surroundings } = this.parts;
-        const writers = await replicas.read(async (backend) => {
-            const value = await backend.get(EPOCH_KEY);
-            return value && openEpoch(keys, storeId, value);
-        });
-        const last = [...writers.values()].reduce(
-            (latest, other) => (other !== undefined && (latest ?? "") < other ? other : latest),
-            undefined,
-        );
-        // Who has been the writer and is not any more does not take back what another one has taken.
-        if (last !== undefined && this.own.size > 0 && !this.own.has(last) && epochOf(last) >= this.epoch)
-            this.end(superseded(last, this.epoch));
-        if (this.ended) throw this.ended;
-        const writer = writerId((last === undefined ? 0 : epochOf(last)) + 1, surroundings.random(4));
-        this.own.add(writer);
-        this.epoch = epochOf(writer);
-        await replicas.write(EPOCH_KEY, sealEpoch(keys, storeId, writer));
+        const { replicas, keys, surroundings } = this.parts;
+        const writer = await this.claimed();
         const chain = await readChain(replicas, keys);
         await this.adopt(chain);
         const { config } = this.parts.view;
@@ -275,7 +258,7 @@ export class Journal {
         this.batches = batches.map(({ writer, sequence, hash }) => ({ writer, sequence, hash }));
         this.snapshot = snapshot;
         this.bytes = bytes;
-        if (news.some((batch) => !this.own.has(batch.writer))) {
+        if (news.some((batch) => !this.office.isOwn(batch.writer))) {
             this.session++;
             this.refuseWaiting(interrupted());
         }
@@ -305,13 +288,6 @@ export class Journal {
         this.snapshotSize = bytes;
         this.bytes = 0;
     }
-}
-
-function superseded(by: WriterId, epoch: number): StoreError {
-    return new StoreError(
-        "superseded",
-        `another front end has taken over with epoch ${epochOf(by)}, this one had ${epoch}; whether what was written last is there is not known`,
-    );
 }
 
 function interrupted(): StoreError {

@@ -3,7 +3,8 @@ import { ApiServer } from "./api-server.ts";
 import { bestCodec } from "./codecs.ts";
 import { type FrontEndConfig, mergedBackends, newStoreOf } from "./config.ts";
 import { StoreError } from "./object-api.ts";
-import { createStore, openStore, type Store, type StoreParts } from "./store.ts";
+import { createStore, openStore } from "./opening.ts";
+import type { Store, StoreParts } from "./store.ts";
 import { systemClock, systemSurroundings } from "./surroundings.ts";
 import { zdbBackend } from "./zdb-backend.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import { backendsOf, MemoryStore, SETTINGS } from "../../test/zstor/memory-store.ts";
 import { StoreError } from "./object-api.ts";
-import { openStore } from "./store.ts";
+import { openStore } from "./opening.ts";
 
 /** By then every backend has been asked how it is. */
 const PROBED_MS = 10_000;

@@ -1,6 +1,5 @@
-import type { Backend } from "./backend.ts";
 import { hashOf } from "./batch.ts";
-import { createStoreRecord, findStoreRecord, type OpenedRecord, recordInForce } from "./bootstrap.ts";
+import { type OpenedRecord, recordInForce } from "./bootstrap.ts";
 import { BoundedBackend } from "./bounded-backend.ts";
 import { Caretaker } from "./caretaker.ts";
 import type { Engine } from "./engine.ts";
@@ -18,10 +17,10 @@ import { Packer } from "./packer.ts";
 import { type Connect, Pool } from "./pool.ts";
 import { nextGeneration, putObject } from "./put.ts";
 import type { StripeId } from "./record.ts";
-import { checkQuorum, Replicas } from "./replicas.ts";
+import { Replicas } from "./replicas.ts";
 import { NONCE_BYTES } from "./sealing.ts";
 import { Slots } from "./slots.ts";
-import { type BackendConfig, type StoreConfig, type StoreSettings, sealingKey, sealStoreRecord } from "./store-record.ts";
+import { type StoreConfig, sealingKey, sealStoreRecord } from "./store-record.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { View } from "./view.ts";
 import type { Generation } from "./view-rows.ts";
@@ -43,51 +42,6 @@ export interface StoreParts {
     /** For tests: smaller than `limits.ts`. */
     readonly snapshotBytes?: number;
     readonly secretCost?: number;
-}
-
-export interface NewStore {
-    readonly metadata: readonly string[];
-    readonly writeQuorum: number;
-    readonly backends: readonly BackendConfig[];
-    readonly settings: StoreSettings;
-}
-
-/** Makes a store in empty metadata namespaces. */
-export async function createStore({ surroundings, connect, secretCost }: StoreParts, secret: string, store: NewStore): Promise<void> {
-    const config: StoreConfig = {
-        storeId: surroundings.random(16).toString("hex"),
-        storeKey: surroundings.random(32).toString("base64"),
-        generation: 1,
-        wrapping: 1,
-        ...store,
-        metadata: [...store.metadata],
-        backends: [...store.backends],
-    };
-    checkQuorum(store.writeQuorum, store.metadata.length);
-    await withBackends(store.metadata, connect, surroundings, (backends) =>
-        createStoreRecord(backends, secret, config, surroundings, secretCost),
-    );
-}
-
-/** Opens a store from its secret and some of its metadata namespaces: takes over from any other front end. */
-export async function openStore(parts: StoreParts, secret: string, metadata: readonly string[]): Promise<Store> {
-    const { connect, surroundings } = parts;
-    const found = await withBackends(metadata, connect, surroundings, (backends) => findStoreRecord(backends, secret));
-    return Store.open(parts, secret, found);
-}
-
-async function withBackends<T>(
-    urls: readonly string[],
-    connect: Connect,
-    { clock }: Surroundings,
-    work: (backends: readonly Backend[]) => Promise<T>,
-): Promise<T> {
-    const backends = urls.map((url) => new BoundedBackend(connect(url), clock));
-    try {
-        return await work(backends);
-    } finally {
-        for (const backend of backends) backend.close();
-    }
 }
 
 export class Store implements ObjectStore, Engine {

@@ -1,5 +1,6 @@
 import { galoisCodec } from "../../engines/zstor/galois-codec.ts";
-import { createStore, type NewStore, openStore, type Store, type StoreParts } from "../../engines/zstor/store.ts";
+import { createStore, type NewStore, openStore } from "../../engines/zstor/opening.ts";
+import type { Store, StoreParts } from "../../engines/zstor/store.ts";
 import type { BackendConfig, StoreSettings } from "../../engines/zstor/store-record.ts";
 import { MemoryNetwork } from "./memory-network.ts";
 import { SeededRandom } from "./random.ts";
