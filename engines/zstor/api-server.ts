@@ -102,6 +102,8 @@ export class ApiServer {
                 return sendJson(socket, { result: await store.caretaker.scrub() });
             case "sweep":
                 return sendJson(socket, { result: await store.caretaker.sweep() });
+            case "rebalance":
+                return sendJson(socket, { result: await store.caretaker.rebalance() });
             case "rotate-wrapping":
                 return sendJson(socket, { result: (await store.rotateWrapping()) ?? null });
             case "repair":

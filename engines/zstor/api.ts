@@ -29,6 +29,7 @@ export const request = z.discriminatedUnion("op", [
     z.strictObject({ op: z.literal("repair") }),
     z.strictObject({ op: z.literal("scrub") }),
     z.strictObject({ op: z.literal("sweep") }),
+    z.strictObject({ op: z.literal("rebalance") }),
     z.strictObject({ op: z.literal("rotate-wrapping") }),
 ]);
 

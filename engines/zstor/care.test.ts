@@ -178,3 +178,25 @@ test("rotating the wrapping key wraps all data keys anew and reads no data", asy
     expect((await memory.get(store, "object")).toString()).toBe("content");
     expect((await memory.get(store, "new")).toString()).toBe("wrapped with the new one");
 });
+
+test("a rebalance brings an added backend its share, holds the policy, and changes no byte", async () => {
+    const memory = new MemoryStore();
+    await memory.create({ backends: backendsOf(7, 7), settings: { ...SETTINGS, redundantGroups: 2 } });
+    const store = await memory.open();
+    const contents = Array.from({ length: 60 }, () => memory.random.bytes(2000));
+    for (const [index, content] of contents.entries()) await memory.put(store, `object ${index}`, content);
+    const held = () => [0, 1, 2, 3, 4, 5, 6, 7].map((index) => memory.backend(index).usedBytes);
+    await memory.clock.run(store.reconfigure({ backends: backendsOf(8, 8) }));
+    expect(held()[7]).toBe(0);
+    const { isRunning, movedShards } = await memory.clock.run(store.caretaker.rebalance());
+    expect([isRunning, movedShards]).toEqual([true, 16]);
+    await memory.clock.run(store.caretaker.round());
+    expect(statusOf(store)).toMatchObject({ outOfPolicy: 0, owed: 0, rebalance: { isRunning: false, checkedStripes: 60 } });
+    // No two differ by more than a stripe's shard, which is the least that can be moved.
+    expect(Math.max(...held()) - Math.min(...held())).toBeLessThanOrEqual(2 * 2100);
+    expect(await memory.clock.run(store.caretaker.scrub())).toMatchObject({ badShards: 0 });
+    for (const [index, content] of contents.entries()) expect((await memory.get(store, `object ${index}`)).equals(content)).toBe(true);
+    const movedSoFar = statusOf(store).rebalance?.movedShards;
+    expect(await memory.clock.run(store.caretaker.rebalance())).toMatchObject({ movedShards: 0 });
+    expect(movedSoFar).toBeGreaterThanOrEqual(16);
+});

@@ -3,6 +3,7 @@ import type { Engine } from "./engine.ts";
 import { forgetDrafts, forgetOld, freeGarbage } from "./freeing.ts";
 import { CARE_MS, REPAIR_AT_ONCE, REPAIR_LONGEST_PAUSE_MS, REPAIR_PAUSE_MS, VERIFY_EVERY_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
+import { type RebalanceProgress, Rebalancer } from "./rebalance.ts";
 import type { StripeId } from "./record.ts";
 import { deficientLayouts, repairStripe } from "./repair.ts";
 import type { Replicas } from "./replicas.ts";
@@ -31,6 +32,7 @@ export class Caretaker {
     readonly deadAfterMs: number;
     readonly scrubber: Scrubber;
     private readonly sweeper: Sweeper;
+    readonly rebalancer: Rebalancer;
     private readonly pauses = new Map<StripeId, { readonly untilMs: number; readonly ms: number }>();
     private cancel: (() => void) | undefined;
     private work: Promise<void> = Promise.resolve();
@@ -51,6 +53,7 @@ export class Caretaker {
         this.deadAfterMs = deadAfterMs;
         this.scrubber = new Scrubber(engine, scrubMs);
         this.sweeper = new Sweeper(engine, sweepDelayMs);
+        this.rebalancer = new Rebalancer(engine);
         this.sweepEveryMs = sweepDelayMs / 4;
     }
 
@@ -83,6 +86,15 @@ export class Caretaker {
     sweep(): Promise<SweepResult> {
         this.confirmSweep();
         return this.alone(() => this.sweeper.sweep());
+    }
+
+    /** Begins to even out what backends hold, a share with every round. */
+    rebalance(): Promise<RebalanceProgress> {
+        return this.alone(async () => {
+            this.rebalancer.begin();
+            await this.rebalancer.round();
+            return this.rebalancer.progress;
+        });
     }
 
     /** For a store whose metadata are known to be the newest: it was just made, or a person says so. */
@@ -119,6 +131,7 @@ export class Caretaker {
         await this.attempt("bring metadata replicas up to date", () => this.tidy());
         await this.attempt("wrap keys anew", () => rewrapSome(this.engine));
         await this.attempt("scrub", () => this.scrubber.round());
+        await this.attempt("rebalance", () => this.rebalancer.round());
         await this.attempt("sweep", () => this.sweepNowAndThen());
     }
 

@@ -80,3 +80,6 @@ export const SCRUB_AT_ONCE = 16;
 export const VERIFY_EVERY_MS = 10_000;
 /** Data keys that are wrapped anew in a batch of the journal. */
 export const REWRAPS_AT_ONCE = 1000;
+/** Stripes that a rebalance looks at, and of which it moves a shard at most, in a round of the caretaker: at 1 MiB a shard some 8 MB/s. */
+export const REBALANCE_LOOKS = 2000;
+export const REBALANCE_AT_ONCE = 16;

@@ -16,6 +16,7 @@ zeroform-agent zstor status|explain               as JSON: what could still be l
 zeroform-agent zstor metrics                      as Prometheus reads them
 zeroform-agent zstor repair|scrub                 do what is owed now; compare every shard with what was written
 zeroform-agent zstor sweep                        delete shards that nothing has named for a day; says that the metadata are the newest
+zeroform-agent zstor rebalance                    even out what backends hold, such as one that was added; a share every 2 s
 zeroform-agent zstor rotate-wrapping              wrap all data keys with another key
 All but serve take --socket <path> of the front end.
 `;
@@ -100,6 +101,7 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
         case "repair":
         case "scrub":
         case "sweep":
+        case "rebalance":
         case "rotate-wrapping":
             return print(await client.call({ op: command }));
         default:

@@ -53,11 +53,11 @@ function inFullestGroup(present: readonly (Candidate | undefined)[]): number {
     return present.reduce((fullest, candidate, index) => (sizeOf(candidate) > sizeOf(present[fullest]) ? index : fullest), 0);
 }
 
-function policyFor(engine: Engine, { dataShards, parityShards }: LayoutRecord): Policy {
+export function policyFor(engine: Engine, { dataShards, parityShards }: LayoutRecord): Policy {
     return { ...policyOf(engine.config), dataShards, parityShards };
 }
 
-function emptyOnes(layout: LayoutRecord): Set<number> {
+export function emptyOnes(layout: LayoutRecord): Set<number> {
     return new Set(layout.backends.flatMap((backend, index) => (backend === EMPTY ? [index] : [])));
 }
 
@@ -78,7 +78,7 @@ export function deficientLayouts(engine: Engine, deadAfterMs: number): LayoutRec
 export async function repairStripe(engine: Engine, id: StripeId, deadAfterMs: number): Promise<number> {
     const session = engine.journal.session;
     const { record, layout } = stripeOf(engine, id);
-    const bad = engine.badShards.get(id) ?? new Set<number>();
+    const bad = engine.badShards.get(id) ?? [];
     const moving = shardsToMove(engine, layout, deadAfterMs);
     const rewriting = [...bad].filter((index) => !moving.includes(index));
     const wanted = [...moving, ...rewriting];
@@ -91,28 +91,49 @@ export async function repairStripe(engine: Engine, id: StripeId, deadAfterMs: nu
     const placed = wanted.filter((index) => placement.backends[index] !== undefined);
     if (placed.length === 0) throw new StoreError("no-room", placement.why ?? "no backend can take the shards");
 
-    const shards = await readShards(engine, record, layout, placed);
+    const targets = new Map(placed.flatMap((index) => targetOf(placement.backends[index], index)));
+    return putShards(engine, session, id, targets, new Set(rewriting));
+}
+
+function targetOf(target: Candidate | undefined, index: number): [number, number][] {
+    return target === undefined ? [] : [[index, target.id]];
+}
+
+/**
+ * Writes shards of a stripe to the backends that are given for their indexes and makes that true; those of `inPlace` are where they belong
+ * and only lack the right bytes. Answers how many were written.
+ */
+export async function putShards(
+    engine: Engine,
+    session: number,
+    id: StripeId,
+    targets: ReadonlyMap<number, number>,
+    inPlace: ReadonlySet<number> = new Set(),
+): Promise<number> {
+    const { record, layout } = stripeOf(engine, id);
+    const bad = engine.badShards.get(id);
+    const shards = await readShards(engine, record, layout, [...targets.keys()]);
     const backends = [...layout.backends];
     const moves = [...layout.moves];
     let written = 0;
-    for (const index of placed) {
-        const target = placement.backends[index];
+    for (const [index, target] of targets) {
         const shard = shards.get(index);
-        if (target === undefined || shard === undefined) continue;
+        const member = engine.pool.member(target);
+        if (shard === undefined || member === undefined) continue;
         const own = layout.moves[index] ?? 0;
-        const move = rewriting.includes(index) ? own : engine.moveNumbers.after(own);
+        const move = inPlace.has(index) ? own : engine.moveNumbers.after(own);
         try {
-            await engine.pool.member(target.id)?.backend.set(engine.keys.shardKey(id, index, move), shard);
+            await member.backend.set(engine.keys.shardKey(id, index, move), shard);
         } catch (error) {
             if (!(error instanceof BackendError)) throw error;
             continue;
         }
-        backends[index] = target.id;
+        backends[index] = target;
         moves[index] = move;
-        bad.delete(index);
+        bad?.delete(index);
         written++;
     }
-    if (bad.size === 0) engine.badShards.delete(id);
+    if (bad?.size === 0) engine.badShards.delete(id);
     if (moves.some((move, index) => move !== layout.moves[index])) {
         const next = engine.layouts.of(session, layout.dataShards, backends, moves);
         await engine.journal.commit([...next.records, { type: "relayout", stripe: id, layout: next.id }], session);

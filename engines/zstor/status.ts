@@ -1,6 +1,7 @@
 import { nameOfBackend } from "./backend-url.ts";
 import { policyOf } from "./engine.ts";
 import { type Placement, place } from "./placement.ts";
+import type { RebalanceProgress } from "./rebalance.ts";
 import { EMPTY } from "./record.ts";
 import { holdsPolicy, shardsToMove } from "./repair.ts";
 import type { Store } from "./store.ts";
@@ -17,6 +18,8 @@ export interface StoreStatus {
     /** Stripes that the loss which the policy means would make unreadable. */
     readonly outOfPolicy: number;
     readonly repairedShards: number;
+    /** How far the rebalance is that was asked for last; undefined when none was. */
+    readonly rebalance?: RebalanceProgress;
     /** Why this front end writes no more. */
     readonly stopped?: string;
     readonly metadata: {
@@ -78,6 +81,7 @@ export function statusOf(store: Store): StoreStatus {
         metadata,
         backends,
         warnings,
+        ...(store.caretaker.rebalancer.progress.checkedStripes === 0 ? {} : { rebalance: store.caretaker.rebalancer.progress }),
         ...(stopped === undefined ? {} : { stopped }),
     };
 }
