@@ -2,7 +2,7 @@ import * as path from "node:path";
 import { errorCode, isNoSpace } from "./disk.ts";
 import type { Namespace } from "./namespace.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
-import { propertyChanges } from "./properties.ts";
+import { type PropertyName, propertyChanges } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
 import { ENCODINGS, payloadChecksum, RECORD_HEAD_BYTES, writeHead } from "./record.ts";
 import { Refusal } from "./refusal.ts";
@@ -47,9 +47,10 @@ function emptiedSegment({ seal }: NamespaceParts, namespace: Namespace): Buffer 
     const epoch = Math.max(Date.now(), log.epoch + 1);
     const header = newSegmentHeader(epoch, FIRST_SEGMENT, 1, 0, namespace.segmentBytes());
     const propertyLog = new PropertyLog(seal);
-    const records = propertyChanges(properties).map((change, place) => {
+    const known = propertyChanges(properties).map((change, place) => propertyLog.record(change, place + 1));
+    const records = [...known, ...lostSecrets(namespace).map((name) => propertyLog.lost(name))];
+    const encoded = records.map(({ kind, key, payload, encoding = ENCODINGS.clear, timestamp }, place) => {
         const lsn = place + 1;
-        const { kind, key, payload, encoding = ENCODINGS.clear, timestamp } = propertyLog.record(change, lsn);
         const head = {
             kind,
             encoding,
@@ -66,5 +67,13 @@ function emptiedSegment({ seal }: NamespaceParts, namespace: Namespace): Buffer 
         record.set(payload, writeHead(record, 0, head, key, header.salt));
         return record;
     });
-    return Buffer.concat([encodeSegmentHeader(header), ...records]);
+    return Buffer.concat([encodeSegmentHeader(header), ...encoded]);
+}
+
+/** Whoever was kept out because of them is kept out of the emptied namespace too. */
+function lostSecrets({ closedReason, properties }: Namespace): PropertyName[] {
+    return [
+        ...(closedReason === undefined ? [] : (["password"] as const)),
+        ...(properties.tls?.kind === "unreadable" ? (["tls"] as const) : []),
+    ];
 }

@@ -1,10 +1,14 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { makeCertificate } from "../../test/zdb/certificates.ts";
 import { inProcessServer } from "../../test/zdb/in-process-server.ts";
 import { ManualTimers } from "../../test/zdb/manual-timers.ts";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { encodeRequest } from "../../test/zdb/resp-client.ts";
 import { bytes, openStore, put, readValue } from "../../test/zdb/store.ts";
+import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import { emptyLog } from "./namespace-emptying.ts";
+import { applyProperty, newProperties } from "./properties.ts";
+import { Seal } from "./seal.ts";
 
 const SEGMENTS = { segmentBytes: 1024 };
 
@@ -116,4 +120,53 @@ test("what was written is on disk before its namespace is opened anew, and no ti
     const renewed = namespaces.get("default");
     expect(renewed && readValue(renewed, "k")).toBe("v");
     expect(timers.pending).toBe(0);
+});
+
+describe("a namespace whose secrets cannot be read", () => {
+    const sealedWith = (letter: string): Seal => new Seal(Buffer.alloc(32, letter));
+    const openOne = async (disk: MemoryDisk, seal: Seal) => {
+        const store = await openStore("/data", { disk, seal });
+        const one = store.namespaces.get("one");
+        if (!one) throw new Error("it is gone");
+        return { ...store, one };
+    };
+
+    /** A namespace with a password and certificate that were sealed with a key that its server has no more. */
+    async function foreign(): Promise<MemoryDisk> {
+        const disk = new MemoryDisk("/data");
+        const { namespaces } = await openStore("/data", { disk, seal: sealedWith("a") });
+        const { cert, key } = makeCertificate(temporaryDirectory(), "server");
+        await namespaces.create("one", [
+            { name: "password", text: "pw" },
+            { name: "tls", text: JSON.stringify({ cert, key }) },
+        ]);
+        await namespaces.close();
+        return disk;
+    }
+
+    test("that is emptied lets nobody in either, can be written to, and is open again once they are set anew", async () => {
+        const disk = await foreign();
+        const { namespaces, one } = await openOne(disk, sealedWith("b"));
+        expect([one.closedReason, one.properties.tls?.kind]).toEqual([expect.stringContaining("another key"), "unreadable"]);
+        await namespaces.renew("one", emptyLog);
+        await namespaces.close();
+
+        const { namespaces: later, one: emptied, lines } = await openOne(disk, sealedWith("b"));
+        expect([emptied.closedReason, emptied.properties.tls?.kind]).toEqual([expect.stringContaining("password is lost"), "unreadable"]);
+        expect([emptied.log.failure, lines]).toEqual([undefined, []]);
+        await emptied.setProperties([
+            { name: "password", text: "new" },
+            { name: "tls", text: "" },
+        ]);
+        await later.close();
+        const { one: open } = await openOne(disk, sealedWith("b"));
+        expect([open.disturbance, open.properties.password, open.properties.tls]).toEqual([undefined, "new", undefined]);
+    });
+
+    test("that a release before emptied has a text that says so, which is no reason to refuse writes", () => {
+        const properties = newProperties("user");
+        expect(applyProperty(properties, { name: "tls", text: "unreadable" })).toBe(true);
+        expect(properties.tls?.kind).toBe("unreadable");
+        expect(applyProperty(properties, { name: "tls", text: "of a later version" })).toBe(false);
+    });
 });

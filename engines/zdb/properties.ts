@@ -161,12 +161,12 @@ export function applyProperty(properties: Properties, { name, text }: PropertyCh
         case "tls": {
             const tls = text === "" ? undefined : (parseTls(text) ?? UNREADABLE_TLS);
             properties.tls = tls;
-            return tls?.kind !== "unreadable";
+            return tls?.kind !== "unreadable" || text === tls.text;
         }
     }
 }
 
-/** The changes that make these properties of those of a new namespace. */
+/** The changes that make these properties of those of a new namespace; of a `tls` that cannot be read there is no text. */
 export function propertyChanges(properties: Properties): PropertyChange[] {
     const { mode, password, public: isPublic, worm, access, maxsize, durability, listen, history, tls, hook } = properties;
     const changes: readonly (PropertyChange | undefined)[] = [
@@ -180,7 +180,7 @@ export function propertyChanges(properties: Properties): PropertyChange[] {
         hook === "" ? undefined : { name: "hook", text: hook },
         history && { name: "history", text: formatRetention(history) },
         listen.length === 0 ? undefined : { name: "listen", text: formatListen(listen) },
-        tls && { name: "tls", text: tls.text },
+        tls?.kind === "certificate" ? { name: "tls", text: tls.text } : undefined,
     ];
     return changes.filter((change) => change !== undefined);
 }

@@ -5,8 +5,7 @@ import { ENCODINGS, RECORD_KINDS, unixSeconds } from "./record.ts";
 import type { Seal } from "./seal.ts";
 
 const FOREIGN_PASSWORD = "its password was sealed with another key; an admin must set it anew";
-/** `zdb repair` says so with a sealed text that is empty. */
-const LOST_PASSWORD = "its password was lost by damage; an admin must set it anew";
+const LOST_PASSWORD = "its password is lost; an admin must set it anew";
 
 /** What a property record that was read means for the namespace. */
 export interface Replayed {
@@ -37,6 +36,11 @@ export class PropertyLog {
             previousLsn: this.lsns.get(name) ?? 0,
             timestamp: unixSeconds(),
         };
+    }
+
+    /** The record of a secret that cannot be had back, which keeps clients out until it is set anew: a sealed text that is empty. */
+    lost(name: PropertyName): NewRecord {
+        return { ...this.record({ name, text: "" }, 0), encoding: ENCODINGS.sealed };
     }
 
     /** The log has the record of a change. */

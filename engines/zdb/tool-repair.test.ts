@@ -114,7 +114,7 @@ describe("zdb repair", () => {
         const first = disk.contents(`${LOG}/d0`).indexOf("aaaa") - 40;
         const { one: shut, out: words } = await repaired(flip(disk, `${LOG}/d0`, (first + 9) * 8), "/data");
         expect(words).toContain("keep clients out until an administrator sets a password");
-        expect(shut.disturbance).toBe("closed (its password was lost by damage; an admin must set it anew)");
+        expect(shut.disturbance).toBe("closed (its password is lost; an admin must set it anew)");
         expect(shut.properties.public).toBe(false);
         await shut.setProperty({ name: "password", text: "another" });
         expect(shut.disturbance).toBeUndefined();
