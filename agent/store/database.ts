@@ -2,7 +2,7 @@ import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { CHECKSUM, checksumOf, isSound } from "./checksum.ts";
 import { asOpening, CorruptStore, readable, untrusted } from "./failures.ts";
-import { CHECKSUMS_SINCE, migrations, SCHEMA_VERSION } from "./migrations.ts";
+import { CHECKSUMS_SINCE, migrations, SCHEMA_VERSION, schemaOf } from "./migrations.ts";
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
@@ -22,6 +22,8 @@ export class Database {
     /** How often waiting writes were lost, and why the last time. */
     #losses = 0;
     #loss: Error | undefined;
+    /** What is remembered beside the file could not be read anew after a rollback. */
+    #isStale = false;
 
     private constructor(db: DatabaseSync, path: string) {
         this.#db = db;
@@ -94,6 +96,7 @@ export class Database {
      */
     soon<T>(act: () => T): T {
         if (this.#depth > 0) return act();
+        this.#requireFresh();
         this.#depth++;
         try {
             this.#begin();
@@ -110,17 +113,20 @@ export class Database {
     }
 
     /** Resolves once everything that has been written is on the disk; rejects when it could not be, and is lost. */
-    durable(): Promise<void> {
-        return this.#waiting?.promise ?? Promise.resolve();
+    async durable(): Promise<void> {
+        this.#requireFresh();
+        await this.#waiting?.promise;
     }
 
     /** Runs something that writes, and answers when that is on the disk. Rejects when anything was lost meanwhile: nobody knows whose it was. */
     async durably<T>(act: () => Promise<T>): Promise<T> {
+        this.#requireFresh();
         const before = this.#losses;
         const [outcome] = await Promise.allSettled([act()]);
-        await this.durable().catch(() => undefined);
+        const [kept] = await Promise.allSettled([this.durable()]);
         // What was lost matters more than what became of the work.
         if (this.#losses !== before && this.#loss) throw this.#loss;
+        if (kept.status === "rejected") throw kept.reason;
         if (outcome.status === "rejected") throw outcome.reason;
         return outcome.value;
     }
@@ -186,10 +192,31 @@ export class Database {
     #takeBack(): void {
         try {
             this.#db.exec("rollback to one; release one");
-            for (const forget of this.#afterRollback) forget();
+            this.#forget();
         } catch (failure) {
             this.#lose(failure);
         }
+    }
+
+    /** What is remembered is read anew, now or before anything else is done. */
+    #forget(): void {
+        this.#isStale = true;
+        try {
+            this.#requireFresh();
+        } catch {
+            // Whoever comes next tries it again, and hears of it.
+        }
+    }
+
+    /** Throws when what is remembered may be what was lost. */
+    #requireFresh(): void {
+        if (!this.#isStale) return;
+        try {
+            for (const forget of this.#afterRollback) forget();
+        } catch (failure) {
+            throw readable(failure);
+        }
+        this.#isStale = false;
     }
 
     #lose(failure: unknown): Error {
@@ -202,7 +229,7 @@ export class Database {
         } catch {
             // SQLite has rolled back itself after some failures.
         }
-        for (const forget of this.#afterRollback) forget();
+        this.#forget();
         if (waiting) {
             this.#losses++;
             this.#loss = error;
@@ -255,12 +282,6 @@ export class Database {
 }
 
 const unsound = (table: string): string => `a row of its table ${table} is not as it was written`;
-
-/** What makes its tables and indexes. Spaces are nobody's matter. */
-const schemaOf = (db: DatabaseSync): string => {
-    const found = db.prepare("select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by name").all();
-    return found.map(({ sql }) => String(sql).replace(/\s+/g, " ")).join("\n");
-};
 
 const checked = (db: DatabaseSync): DatabaseSync => {
     db.exec("pragma journal_mode = wal");

@@ -1,3 +1,5 @@
+import type { DatabaseSync } from "node:sqlite";
+
 /** What brings a store from each schema version to the next. A released one is never changed: what comes later is added at the end. */
 export const migrations: readonly string[] = [
     `
@@ -87,3 +89,9 @@ export const migrations: readonly string[] = [
 /** The first version whose rows have checksums. */
 export const CHECKSUMS_SINCE = 3;
 export const SCHEMA_VERSION = migrations.length;
+
+/** What makes its tables and indexes. Spaces are nobody's matter. */
+export const schemaOf = (db: DatabaseSync): string => {
+    const found = db.prepare("select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by name").all();
+    return found.map(({ sql }) => String(sql).replace(/\s+/g, " ")).join("\n");
+};

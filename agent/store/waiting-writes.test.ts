@@ -94,6 +94,31 @@ describe("writes that wait for the next flush", () => {
         expect(onDisk()).toEqual(["k2"]);
     });
 
+    it("that are lost are told also when what is remembered cannot be read anew, and nothing is done before it is", async () => {
+        db.run("create table parents (id integer primary key)");
+        db.run("create table children (parent references parents (id) deferrable initially deferred)");
+        let isReadable = false;
+        let reloads = 0;
+        db.onRollback(() => {
+            if (!isReadable) throw new Error("disk I/O error");
+            reloads++;
+        });
+        const { promise: going, resolve: goOn } = Promise.withResolvers<void>();
+        const early = db.durably(() => going);
+        const own = db.durably(async () => db.soon(() => db.run("insert into children values (7)")));
+        await expect(own).rejects.toThrow("FOREIGN KEY");
+        goOn();
+        await expect(early).rejects.toThrow("FOREIGN KEY");
+        expect(() => db.soon(() => put("k1"))).toThrow("disk I/O error");
+        await expect(db.durable()).rejects.toThrow("disk I/O error");
+        await expect(db.durably(async () => "done")).rejects.toThrow("disk I/O error");
+        isReadable = true;
+        expect(await db.durably(async () => "done")).toBe("done");
+        db.transaction(() => put("k2"));
+        expect(reloads).toBe(1);
+        expect(onDisk()).toEqual(["k2"]);
+    });
+
     it("are on the disk also before a failure is answered", async () => {
         const work = db.durably(async () => {
             db.soon(() => put("k1"));
