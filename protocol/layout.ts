@@ -22,6 +22,8 @@ export const POOL = `${ROOT}/pool`;
 export const MOUNTS = `${ROOT}/mounts`;
 /** Data of Zdb servers that are not on a ZMount. */
 export const ZDBS = `${ROOT}/zdb`;
+/** What front ends of dispersed stores keep, which the stores can do without. */
+export const ZSTORS = `${ROOT}/zstor`;
 /** Parameter files and keys of services, each readable by its service only. */
 export const SERVICES = `${ROOT}/services`;
 
@@ -33,6 +35,8 @@ export const AGENT_UNIT = "zeroform-agent.service";
 export const RUN = "/run/zeroform";
 /** What Zdb servers have at run time, a directory each. */
 export const ZDB_RUN = "/run/zeroform-zdb";
+/** What front ends of dispersed stores have at run time, a directory each. */
+export const ZSTOR_RUN = "/run/zeroform-zstor";
 /** Links to the block devices of ZMounts, by life; made anew whenever one is mounted. */
 export const DEVICE_RUN = "/run/zeroform-devices";
 /** Held by whoever installs or removes the agent. Not in RUN, which is removed with it. */

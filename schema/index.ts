@@ -2,9 +2,10 @@ import { node } from "./node.ts";
 import type { AnyPrimitive } from "./primitive.ts";
 import { zdb } from "./zdb.ts";
 import { zmount } from "./zmount.ts";
+import { zstor } from "./zstor.ts";
 
 /** Every primitive there is, by kind. */
-export const primitives = { Node: node, ZMount: zmount, Zdb: zdb } as const;
+export const primitives = { Node: node, ZMount: zmount, Zdb: zdb, ZStor: zstor } as const;
 
 export type Kind = keyof typeof primitives;
 

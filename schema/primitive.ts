@@ -21,6 +21,8 @@ export interface Input<S extends z.ZodType = z.ZodType, R extends Rule = Rule, V
     readonly holdsSecrets: boolean;
     /** The node makes a value when the program gives none, and keeps it. */
     readonly generated: boolean;
+    /** What was generated goes over to the life that replaces this one: it opens what outlives both. */
+    readonly keptOver: boolean;
     /** `program`: written by the program as it is. `reference`: another resource, which travels as its id. `hidden`: filled in by the SDK. */
     readonly visibility: V;
 }
@@ -33,6 +35,7 @@ const input = <S extends z.ZodType, R extends Rule>(schema: S, change: Changes[R
     secret: false,
     holdsSecrets: false,
     generated: false,
+    keptOver: false,
     visibility: "program",
 });
 
@@ -54,6 +57,7 @@ type AnyInput = Input;
 export const secret = <I extends AnyInput>(of: I): I => ({ ...of, secret: true });
 export const holdingSecrets = <I extends AnyInput>(of: I): I => ({ ...of, holdsSecrets: true });
 export const generated = <I extends AnyInput>(of: I): I & { readonly generated: true } => ({ ...of, generated: true });
+export const keptOver = <I extends Input & { readonly generated: true }>(of: I): I => ({ ...of, keptOver: true });
 export const hidden = <S extends z.ZodType, R extends Rule>(of: Input<S, R>): Input<S, R, "hidden"> => ({ ...of, visibility: "hidden" });
 export const reference = <S extends z.ZodType, R extends Rule>(of: Input<S, R>): Input<S, R, "reference"> => ({
     ...of,

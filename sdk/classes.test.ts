@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe, expect, it } from "vitest";
-import { Node, Zdb, ZMount } from "./index.ts";
+import { Node, Zdb, ZMount, ZStor } from "./index.ts";
 
 interface Registered {
     readonly type: string;
@@ -76,6 +76,34 @@ describe("a program's resources", () => {
         const onNode = await inputsOf(new Zdb("other", { node: alpha, size: "5GiB" }));
         expect(onNode.inputs).toMatchObject({ node: "id-of-alpha" });
         expect(onNode.inputs).not.toHaveProperty("mount");
+    });
+
+    it("lower the parts of a store to their urls, and to the machines that they are lost with", async () => {
+        const [alpha, beta] = [new Node("alpha", { host: "10.0.0.11" }), new Node("beta", { host: "10.0.0.12" })];
+        const zdb = (name: string, node: Node) => new Zdb(name, { node, size: "5GiB" });
+        const store = new ZStor("store", {
+            node: alpha,
+            backends: [
+                { zdb: zdb("a", alpha) },
+                { zdb: zdb("b", alpha), group: "rack", weight: 2 },
+                { zdb: zdb("c", beta) },
+                { url: "redis://x:y@10.0.0.13", disk: "sda" },
+            ],
+            metadata: [zdb("m", beta), "redis://x:y@10.0.0.13"],
+        });
+        const { inputs } = await inputsOf(store);
+        expect(inputs.backends).toMatchObject({
+            value: [
+                { url: "redis://x", group: "id-of-alph" },
+                { url: "redis://x", group: "rack", weight: 2 },
+                { url: "redis://x", group: "id-of-bet" },
+                { url: "redis://x:y@10.0.0.13", disk: "sda" },
+            ],
+        });
+        expect(inputs.metadata).toMatchObject({ value: ["redis://x", "redis://x:y@10.0.0.13"] });
+        for (const list of [inputs.backends, inputs.metadata]) expect(list).toHaveProperty(SECRET);
+        expect(inputs).toMatchObject({ node: "id-of-alpha", spread: { backends: 4, groups: 4 } });
+        expect(inputs.spread).not.toHaveProperty(SECRET);
     });
 
     it("keep secrets secret, also on the way to the node", async () => {
@@ -174,6 +202,21 @@ describe("wrong references fail with a sentence", () => {
             "both",
             () => new Zdb("a", wrong({ node: node(), mount: disk() })),
             'Zdb "a": give node or mount, not both; a mount has its node.',
+        ],
+        [
+            "a Zdb without its words",
+            () => new ZStor("a", wrong({ node: node(), backends: [disk()], metadata: [] })),
+            'ZStor "a": backends[0]: give { zdb } or { url }.',
+        ],
+        [
+            "one thing for a list",
+            () => new ZStor("a", wrong({ node: node(), backends: "redis://x", metadata: [] })),
+            'ZStor "a": backends must be a list, not a string.',
+        ],
+        [
+            "a node as backend",
+            () => new ZStor("a", wrong({ node: node(), backends: [{ zdb: node() }], metadata: [] })),
+            'ZStor "a": backends[0]: zdb must be a Zdb of this program, not a Node.',
         ],
         [
             "no inputs",

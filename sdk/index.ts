@@ -1,3 +1,4 @@
 export { Node, type NodeArgs } from "./node.ts";
 export { Zdb, type ZdbArgs } from "./zdb.ts";
 export { ZMount, type ZMountArgs } from "./zmount.ts";
+export { ZStor, type ZStorArgs, type ZStorBackend } from "./zstor.ts";

@@ -26,9 +26,10 @@ export const argsOf = <A extends object>(resource: string, args: A): A => {
     throw new pulumi.RunError(`${resource}: its second argument must be an object with its inputs, not ${whatIs(args)}.`);
 };
 
-const isPlace = (value: unknown): value is Place => typeof value === "object" && value !== null && "placement" in value;
+export const isPlace = (value: unknown): value is Place => typeof value === "object" && value !== null && "placement" in value;
 
-const whatIs = (value: unknown): string => {
+/** What a program gave instead of what it should have, in words. */
+export const whatIs = (value: unknown): string => {
     if (value === undefined) return "left out";
     if (value === null) return "null";
     if (pulumi.Output.isInstance(value)) return "an output";

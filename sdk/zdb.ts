@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { zdb } from "../schema/zdb.ts";
 import type { Args } from "./args.ts";
 import type { Node } from "./node.ts";
-import { argsOf, placementOn } from "./placement.ts";
+import { argsOf, type Place, type Placement, placementOn } from "./placement.ts";
 import { isOfKind, type ResourceClass, resourceClass } from "./resource.ts";
 import type { ZMount } from "./zmount.ts";
 
@@ -30,10 +30,15 @@ const Base: ResourceClass<typeof zdb> = resourceClass(zdb);
  * const db = new Zdb("events", { mount: disk, size: "5GiB", listen: "10.0.0.11" });
  * export const url = db.url;
  */
-export class Zdb extends Base {
+export class Zdb extends Base implements Place {
+    /** @internal */
+    readonly placement: Placement;
+
     constructor(name: string, args: ZdbArgs, options?: pulumi.CustomResourceOptions) {
         const { node, mount, ...written } = argsOf(`Zdb "${name}"`, args);
-        super(name, { ...written, ...placeOf(`Zdb "${name}"`, node, mount) }, options);
+        const { placement, ...place } = placeOf(`Zdb "${name}"`, node, mount);
+        super(name, { ...written, ...placement, ...place }, options);
+        this.placement = placement;
     }
 
     static isInstance(value: unknown): value is Zdb {
@@ -41,10 +46,9 @@ export class Zdb extends Base {
     }
 }
 
-const placeOf = (resource: string, node: Node | undefined, mount: ZMount | undefined): pulumi.Inputs => {
+const placeOf = (resource: string, node: Node | undefined, mount: ZMount | undefined) => {
     if (node !== undefined && mount !== undefined)
         throw new pulumi.RunError(`${resource}: give node or mount, not both; a mount has its node.`);
-    if (mount === undefined) return { ...placementOn(resource, "node (or mount)", "Node", node) };
-    const placement = placementOn(resource, "mount", "ZMount", mount);
-    return { ...placement, mount: mount.id };
+    if (mount === undefined) return { placement: placementOn(resource, "node (or mount)", "Node", node) };
+    return { placement: placementOn(resource, "mount", "ZMount", mount), mount: mount.id };
 };

@@ -1,6 +1,7 @@
 import type { MachineFacts } from "../../protocol/api.ts";
 import type { Devices } from "./devices.ts";
 import type { Files } from "./files.ts";
+import type { FrontEnds } from "./front-ends.ts";
 import type { Images } from "./images.ts";
 import type { Loops } from "./loops.ts";
 import type { Mounts } from "./mounts.ts";
@@ -13,6 +14,7 @@ import type { Systemd } from "./systemd.ts";
 export interface Os {
     readonly devices: Devices;
     readonly files: Files;
+    readonly frontEnds: FrontEnds;
     readonly images: Images;
     readonly loops: Loops;
     readonly mounts: Mounts;

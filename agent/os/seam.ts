@@ -1,5 +1,6 @@
 import { devices } from "./devices.ts";
 import { files } from "./files.ts";
+import { frontEnds } from "./front-ends.ts";
 import { images } from "./images.ts";
 import { loops } from "./loops.ts";
 import { mounts } from "./mounts.ts";
@@ -10,4 +11,15 @@ import { redis } from "./redis.ts";
 import { systemd } from "./systemd.ts";
 
 /** The part of the seam that drivers use. */
-export const seam: Omit<Os, "packages" | "machine"> = { devices, files, images, loops, mounts, ports, processes, redis, systemd };
+export const seam: Omit<Os, "packages" | "machine"> = {
+    devices,
+    files,
+    frontEnds,
+    images,
+    loops,
+    mounts,
+    ports,
+    processes,
+    redis,
+    systemd,
+};

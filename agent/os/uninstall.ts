@@ -18,6 +18,8 @@ import {
     UNITS,
     ZDB_RUN,
     ZDBS,
+    ZSTOR_RUN,
+    ZSTORS,
 } from "../../protocol/layout.ts";
 import { absentAs, files } from "./files.ts";
 import { run } from "./program.ts";
@@ -55,11 +57,11 @@ export const startAgent = (): Promise<void> => systemd.start(AGENT_UNIT);
 export const removeInstallation = async (): Promise<readonly string[]> => {
     await systemd.stop(TARGET);
     await removeUnits();
-    for (const directory of [AGENTS, RUNTIMES, SERVICES, RUN, ZDB_RUN, DEVICE_RUN]) await files.remove(directory);
+    for (const directory of [AGENTS, RUNTIMES, SERVICES, RUN, ZDB_RUN, ZSTOR_RUN, DEVICE_RUN]) await files.remove(directory);
     for (const path of [CURRENT, `${CURRENT}.new`]) await files.remove(path);
     await removeState({ machineFile: MACHINE_FILE, storeFile: STORE_FILE, keyFile: NODE_KEY_FILE }, files);
     const left: string[] = [];
-    for (const directory of [POOL, MOUNTS, ZDBS]) left.push(...(await removeEmpty(directory)));
+    for (const directory of [POOL, MOUNTS, ZDBS, ZSTORS]) left.push(...(await removeEmpty(directory)));
     const others = (await files.list(ROOT)).filter((name) => name !== LOST_AND_FOUND).map((name) => `${ROOT}/${name}`);
     left.push(...others.filter((path) => !left.some((each) => each.startsWith(path))));
     // It may be a mount point, which nobody else made.

@@ -12,11 +12,14 @@ import type { Store } from "./store.ts";
 /** Serves a store on a unix socket that only its owner may open. */
 export class ApiServer {
     private readonly store: Store;
+    private readonly revision: string | undefined;
     private readonly server: Server;
     private readonly sockets = new Set<Socket>();
 
-    constructor(store: Store) {
+    /** `revision`: of the configuration that the store follows. */
+    constructor(store: Store, revision?: string) {
         this.store = store;
+        this.revision = revision;
         this.server = createServer((socket) => {
             this.sockets.add(socket);
             socket.on("close", () => this.sockets.delete(socket));
@@ -91,7 +94,7 @@ export class ApiServer {
             case "remove":
                 return sendJson(socket, { result: await store.remove(asked.name) });
             case "status":
-                return sendJson(socket, { result: statusOf(store) });
+                return sendJson(socket, { result: { revision: this.revision, ...statusOf(store) } });
             case "metrics":
                 return sendJson(socket, { result: printMetrics(store) });
             case "explain":

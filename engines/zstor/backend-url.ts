@@ -33,3 +33,10 @@ export function nameOfBackend(url: string): string {
     const { host, port, namespace } = parseBackendUrl(url);
     return `${namespace}@${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
+
+/** What stays when credentials change. Urls of tests are no addresses. */
+export function identityOf(url: string): string {
+    if (!url.startsWith("redis")) return url;
+    const { host, port, namespace } = parseBackendUrl(url);
+    return `${host} ${port} ${namespace}`;
+}

@@ -39,6 +39,8 @@ export class Caretaker {
     private stopped = false;
     /** Base of the snapshot for which the replicas were last tidied. */
     private tidiedFor = -1;
+    /** Metadata replicas that have missed writes and could not be brought up to date when it was tried last. */
+    readonly lagging = new Set<number>();
     repairedShards = 0;
     /** Since when something has been owed at every round. */
     owedSinceMs: number | undefined;
@@ -202,9 +204,11 @@ export class Caretaker {
         for (const index of due) {
             try {
                 await tidyReplica(this.replicas, index, live, this.engine.view.config);
+                this.lagging.delete(index);
             } catch (error) {
                 if (!(error instanceof BackendError)) throw error;
                 this.replicas.behind.add(index);
+                this.lagging.add(index);
                 isDone = false;
             }
         }

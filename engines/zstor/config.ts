@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { z } from "zod";
-import { parseBackendUrl } from "./backend-url.ts";
+import { identityOf, parseBackendUrl } from "./backend-url.ts";
 import { DEAD_AFTER_MS, MAX_SHARDS, SCRUB_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { NewStore } from "./opening.ts";
@@ -19,8 +19,10 @@ const backend = z.strictObject({
 const file = z.strictObject({
     /** Seals the store record; whoever has it and one metadata url has everything. */
     secret: z.string().min(16),
-    /** What the store was sealed with before: when it still is, it is sealed with `secret` instead. */
-    previousSecret: z.string().optional(),
+    /** What the store may have been sealed with before: when it still is, it is sealed with `secret` instead. */
+    previousSecrets: z.array(z.string()).default([]),
+    /** Told by `status`, so that whoever wrote the file knows what runs. */
+    revision: z.string().optional(),
     socket: z.string(),
     /** SQLite file that can be thrown away. */
     view: z.string(),
@@ -43,7 +45,8 @@ const file = z.strictObject({
 
 export interface FrontEndConfig {
     readonly secret: string;
-    readonly previousSecret: string | undefined;
+    readonly previousSecrets: readonly string[];
+    readonly revision: string | undefined;
     readonly socket: string;
     readonly view: string;
     readonly metadata: readonly string[];
@@ -75,14 +78,16 @@ export function parseConfig(text: string, path: string): FrontEndConfig {
         const words = parsed.error.issues.map(({ path: field, code, message }) => `${field.join(".") || code}: ${message}`);
         throw new StoreError("invalid", `${path}: ${words.join("; ")}`);
     }
-    const { secret, previousSecret, scrubMs, socket, view, metadata, writeQuorum, backends, deadAfterMs, ...settings } = parsed.data;
+    const { secret, previousSecrets, revision, scrubMs, socket, view, metadata, writeQuorum, backends, deadAfterMs, ...settings } =
+        parsed.data;
     if (settings.dataShards + settings.parityShards > MAX_SHARDS)
         throw new StoreError("invalid", `${path}: dataShards and parityShards are ${MAX_SHARDS} together at most`);
     if (settings.minParity > settings.parityShards) throw new StoreError("invalid", `${path}: minParity is at most parityShards`);
     for (const url of metadata) parseBackendUrl(url);
     return {
         secret,
-        previousSecret,
+        previousSecrets,
+        revision,
         scrubMs,
         socket,
         view,
@@ -121,9 +126,4 @@ export function mergedBackends(known: readonly BackendConfig[], wantedNow: reado
     });
     const left = known.filter(({ id }) => merged.every((backend) => backend.id !== id));
     return [...merged, ...left.map((backend): BackendConfig => ({ ...backend, state: "draining" }))].sort((a, b) => a.id - b.id);
-}
-
-function identityOf(url: string): string {
-    const { host, port, namespace } = parseBackendUrl(url);
-    return `${host} ${port} ${namespace}`;
 }

@@ -35,7 +35,7 @@ export async function createStore({ surroundings, connect, secretCost }: StorePa
 export async function openStore(parts: StoreParts, secret: string, metadata: readonly string[]): Promise<Store> {
     const { connect, surroundings } = parts;
     const found = await withBackends(metadata, connect, surroundings, (backends) => findStoreRecord(backends, secret));
-    return Store.open(parts, secret, found);
+    return Store.open(parts, secret, found, metadata);
 }
 
 async function withBackends<T>(

@@ -1,10 +1,11 @@
 import { existsSync, statSync } from "node:fs";
 import { ApiServer } from "./api-server.ts";
+import { identityOf, nameOfBackend } from "./backend-url.ts";
 import { bestCodec } from "./codecs.ts";
 import { type FrontEndConfig, mergedBackends, newStoreOf } from "./config.ts";
 import { StoreError } from "./object-api.ts";
 import { createStore, openStore } from "./opening.ts";
-import type { Store, StoreParts } from "./store.ts";
+import { type Store, type StoreParts, withCredentials } from "./store.ts";
 import { systemClock, systemSurroundings } from "./surroundings.ts";
 import { zdbBackend } from "./zdb-backend.ts";
 
@@ -21,7 +22,7 @@ export async function serve(config: FrontEndConfig, log: (line: string) => void,
         scrubMs: config.scrubMs,
     };
     const store = await opened(parts, config);
-    const server = new ApiServer(store);
+    const server = new ApiServer(store, config.revision);
     try {
         await followConfig(store, config);
         store.caretaker.start();
@@ -38,16 +39,12 @@ export async function serve(config: FrontEndConfig, log: (line: string) => void,
 }
 
 async function opened(parts: StoreParts, config: FrontEndConfig): Promise<Store> {
-    const { secret, previousSecret, metadata, view } = config;
+    const { secret, previousSecrets, metadata, view } = config;
     const hasSeenStore = existsSync(view) && statSync(view).size > 0;
     try {
         return await openStore(parts, secret, metadata);
     } catch (error) {
-        if (previousSecret !== undefined && error instanceof StoreError && error.failure === "invalid") {
-            const store = await openStore(parts, previousSecret, metadata);
-            await store.rotateSecret(secret);
-            return store;
-        }
+        if (previousSecrets.length > 0 && isWrongSecret(error)) return rotated(parts, config, error);
         if (!(error instanceof StoreError) || error.failure !== "not-found") throw error;
         if (hasSeenStore)
             throw new StoreError(
@@ -62,10 +59,36 @@ async function opened(parts: StoreParts, config: FrontEndConfig): Promise<Store>
     }
 }
 
+const isWrongSecret = (error: unknown): boolean => error instanceof StoreError && error.failure === "invalid";
+
+/** Opened by one of the secrets that may have been before, and sealed with the one of today. */
+async function rotated(parts: StoreParts, { secret, previousSecrets, metadata }: FrontEndConfig, wrong: unknown): Promise<Store> {
+    for (const previous of previousSecrets) {
+        try {
+            const store = await openStore(parts, previous, metadata);
+            await store.rotateSecret(secret);
+            return store;
+        } catch (error) {
+            if (!isWrongSecret(error)) throw error;
+        }
+    }
+    throw wrong;
+}
+
 /** Brings the store record to the backends and settings that are configured. */
-async function followConfig(store: Store, { backends, settings }: FrontEndConfig): Promise<void> {
+async function followConfig(store: Store, { metadata: given, backends, settings }: FrontEndConfig): Promise<void> {
     if (backends === undefined) return;
+    const known = store.config.metadata.map(identityOf);
+    const foreign = given.find((url) => !known.includes(identityOf(url)));
+    if (foreign !== undefined)
+        throw new StoreError(
+            "invalid",
+            `${nameOfBackend(foreign)} is none of the store's metadata namespaces, which are for its life: ${store.config.metadata.map(nameOfBackend).join(", ")}`,
+        );
     const merged = mergedBackends(store.config.backends, backends);
-    const isSame = JSON.stringify([merged, settings]) === JSON.stringify([store.config.backends, store.config.settings]);
-    if (!isSame) await store.reconfigure({ backends: merged, settings });
+    const metadata = withCredentials(store.config.metadata, given);
+    const wanted = JSON.stringify([metadata, merged, settings]);
+    const { config } = store;
+    if (wanted !== JSON.stringify([config.metadata, config.backends, config.settings]))
+        await store.reconfigure({ metadata, backends: merged, settings });
 }

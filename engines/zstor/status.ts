@@ -39,6 +39,8 @@ export interface BackendStatus {
     readonly group: string;
     /** `ok`, or why nothing new goes there. */
     readonly state: string;
+    /** Taken out of the configuration, and emptied. */
+    readonly draining?: true;
     readonly downSinceMs?: number;
     readonly usedBytes?: number;
     readonly durability: string;
@@ -64,6 +66,7 @@ export function statusOf(store: Store): StoreStatus {
         group: config.group,
         state: refusal ?? "ok",
         durability: info?.durability ?? "not known",
+        ...(config.state === "draining" ? { draining: true as const } : {}),
         ...(downSinceMs === undefined ? {} : { downSinceMs }),
         ...(info === undefined ? {} : { usedBytes: info.usedBytes }),
     }));
@@ -71,7 +74,8 @@ export function statusOf(store: Store): StoreStatus {
     const stopped = journal.failure?.message;
     const trouble = journal.trouble?.message;
     const metadata = { replicas: replicas.backends.length, quorum: replicas.quorum, behind, sequence: view.head?.sequence ?? 0 };
-    const warnings = warningsOf(spare, owed, outOfPolicy, backends, behind, stopped, trouble);
+    const lagging = [...store.caretaker.lagging].map((index) => nameOf(store.config.metadata[index] ?? ""));
+    const warnings = warningsOf(spare, owed, outOfPolicy, backends, lagging, stopped, trouble);
     return {
         ...view.totals(),
         spare,
@@ -91,7 +95,7 @@ function warningsOf(
     owed: number,
     outOfPolicy: number,
     backends: readonly BackendStatus[],
-    behind: readonly string[],
+    lagging: readonly string[],
     stopped: string | undefined,
     trouble: string | undefined,
 ): string[] {
@@ -106,7 +110,7 @@ function warningsOf(
     for (const { name, state } of backends) if (state !== "ok") warnings.push(`nothing is placed on backend ${name}: ${state}`);
     for (const { name, durability } of backends)
         if (durability !== "commit") warnings.push(`backend ${name} may lose acknowledged writes: its durability is ${durability}`);
-    for (const name of behind) warnings.push(`metadata replica ${name} has missed writes and is brought up to date when it answers`);
+    for (const name of lagging) warnings.push(`metadata replica ${name} has missed writes and is brought up to date when it answers`);
     return warnings;
 }
 

@@ -1,3 +1,4 @@
+import { identityOf } from "./backend-url.ts";
 import { hashOf } from "./batch.ts";
 import { type OpenedRecord, recordInForce } from "./bootstrap.ts";
 import { BoundedBackend } from "./bounded-backend.ts";
@@ -65,8 +66,8 @@ export class Store implements ObjectStore, Engine {
     private readonly stripePrefix: string;
     private stripeSerial = 0;
 
-    static async open(parts: StoreParts, secret: string, found: OpenedRecord): Promise<Store> {
-        const store = new Store(parts, found);
+    static async open(parts: StoreParts, secret: string, found: OpenedRecord, given: readonly string[]): Promise<Store> {
+        const store = new Store(parts, found, given);
         try {
             await store.takeOver(secret);
             return store;
@@ -76,7 +77,7 @@ export class Store implements ObjectStore, Engine {
         }
     }
 
-    private constructor(parts: StoreParts, found: OpenedRecord) {
+    private constructor(parts: StoreParts, found: OpenedRecord, given: readonly string[]) {
         const {
             surroundings,
             connect,
@@ -97,7 +98,7 @@ export class Store implements ObjectStore, Engine {
         this.layouts = new Layouts(this.view);
         this.moveNumbers = new MoveNumbers(surroundings);
         this.replicas = new Replicas(
-            config.metadata.map((url) => new BoundedBackend(connect(url), surroundings.clock)),
+            withCredentials(config.metadata, given).map((url) => new BoundedBackend(connect(url), surroundings.clock)),
             config.writeQuorum,
         );
         const { replicas, keys, view } = this;
@@ -205,9 +206,9 @@ export class Store implements ObjectStore, Engine {
         return true;
     }
 
-    /** Changes backends or settings; true when it settles. K and M of what is stored stay what they are. */
+    /** Changes backends, settings or the credentials of metadata namespaces; true when it settles. K and M of what is stored stay what they are. */
     async reconfigure(
-        change: Partial<Pick<StoreConfig, "backends" | "settings" | "wrapping">>,
+        change: Partial<Pick<StoreConfig, "metadata" | "backends" | "settings" | "wrapping">>,
         sealing = this.opened.sealing,
     ): Promise<void> {
         const { config } = this.opened;
@@ -263,6 +264,11 @@ export class Store implements ObjectStore, Engine {
     private get epochHex(): string {
         return this.epoch.toString(16).padStart(8, "0");
     }
+}
+
+/** The same namespaces, by the urls that were given for them: their passwords may be newer than those in the record. */
+export function withCredentials(known: readonly string[], given: readonly string[]): string[] {
+    return known.map((url) => given.find((each) => identityOf(each) === identityOf(url)) ?? url);
 }
 
 function infoOf({ name, generation, sizeBytes, createdMs, removed }: Generation): ObjectInfo {

@@ -63,6 +63,25 @@ const other: Record<Kind, Properties> = {
         onRemove: "keep",
         replaceData: true,
     },
+    ZStor: {
+        node: `${machine}/${tenant}x`,
+        nodeMachine: "instance-2",
+        connection: { host: "10.0.0.12" },
+        nodeUrn: "urn:pulumi:other",
+        timeouts: { delete: "1m" },
+        backends: [1, 2, 3, 4, 5, 7].map((index) => ({ url: `redis://data:given-password@10.0.0.${index}:9900` })),
+        metadata: ["redis://meta:another-password@10.0.0.1:9900"],
+        dataShards: 3,
+        parityShards: 3,
+        redundantGroups: 1,
+        redundantNodes: 1,
+        minParity: 2,
+        compression: false,
+        secret: "another secret of somebody",
+        scrub: "7d",
+        deadAfter: "1h",
+        spread: { backends: 7, groups: 7 },
+    },
 };
 
 const outputs = (kind: Kind, more: Properties = {}): Properties => {

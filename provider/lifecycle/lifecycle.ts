@@ -1,5 +1,5 @@
 import { parseNodeId } from "../../protocol/ids.ts";
-import type { Kind } from "../../schema/index.ts";
+import { type Kind, primitiveOf } from "../../schema/index.ts";
 import { type Checked, check } from "./check.ts";
 import { reachFrom } from "./contact.ts";
 import { type Difference, diff } from "./diff.ts";
@@ -22,10 +22,18 @@ export const lifecycle = (kind: Kind, surroundings: Surroundings): Lifecycle => 
     diff: (id, olds, news) => {
         surroundings.session.noticed(id);
         const difference = diff(kind, olds, news);
+        if (difference.replaces.length > 0) keepOver(surroundings.session, kind, olds, news);
         if (kind === "Node" && difference.replaces.length === 0) noteWayTo(surroundings.session, id, olds, news);
         return difference;
     },
 });
+
+/** The create that follows sees the new inputs only: what was generated, and has to stay, is handed over here. */
+const keepOver = (session: Session, kind: Kind, olds: Properties, news: Properties) => {
+    const kept = Object.entries(primitiveOf(kind).inputs).filter(([field, input]) => input.keptOver && news[field] === undefined);
+    const values = kept.flatMap(([field]) => (olds[field] === undefined ? [] : [[field, olds[field]] as const]));
+    if (values.length > 0) session.keepOver(text(news[URN]) ?? "", Object.fromEntries(values));
+};
 
 /** A Node that does not change is asked nothing else, and still knows the way better than what children carry. */
 const noteWayTo = (session: Session, id: string, olds: Properties, news: Properties) => {

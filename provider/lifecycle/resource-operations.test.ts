@@ -127,6 +127,33 @@ describe("create", () => {
     });
 });
 
+describe("what was generated and opens what outlives its life", () => {
+    const reported = () => report({ outputs: { socket: "/run/api.sock" } });
+    const { secret: _, ...ungiven } = checked("ZStor");
+    const elsewhere = (more: Properties = {}) => ({ ...ungiven, nodeMachine: "instance-2", ...more });
+
+    it("goes over to the life that replaces it, where the engine asked what changes, and is still no input of the program", async () => {
+        const { surroundings, calls } = setUp({ "resource.create": reported });
+        const zstor = lifecycle("ZStor", surroundings);
+        const olds = { ...ungiven, secret: "made on the node", socket: "/run/old.sock", __given: [] };
+        expect(zstor.diff(resourceId, olds, elsewhere()).replaces).toEqual(["nodeMachine"]);
+        const { outputs } = await zstor.create(elsewhere());
+        expect(calls[0]?.params.spec).toMatchObject({ secret: "made on the node" });
+        expect(outputs).toMatchObject({ secret: "made on the node", socket: "/run/api.sock", __given: [] });
+    });
+
+    it("gives way to what the program gives, and goes to no other resource", async () => {
+        const { surroundings, calls } = setUp({ "resource.create": reported });
+        const zstor = lifecycle("ZStor", surroundings);
+        const olds = { ...ungiven, secret: "made on the node", __given: [] };
+        zstor.diff(resourceId, olds, elsewhere({ secret: "given by the program" }));
+        await zstor.create(elsewhere({ secret: "given by the program" }));
+        zstor.diff(resourceId, olds, elsewhere());
+        await zstor.create(elsewhere({ __urn: urnOf("ZStor", "other") }));
+        expect(calls.map(({ params }) => (params.spec as Properties).secret)).toEqual(["given by the program", undefined]);
+    });
+});
+
 describe("update", () => {
     const olds = { ...checked("ZMount"), path: "/m", __given: Object.keys(checked("ZMount")), __provider: "text" };
 

@@ -44,7 +44,8 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
             if (!node) throw notAnId("Node", text(inputs.node) ?? "");
             const reach = wayTo(node, inputs);
             const urn = text(inputs[URN]) ?? "";
-            const fixed = { kind, urn, name: nameOf(urn), operation: randomUUID(), spec: specOf(primitive, inputs) };
+            const kept = session.keptOver(urn);
+            const fixed = { kind, urn, name: nameOf(urn), operation: randomUUID(), spec: specOf(primitive, inputs, kept) };
             const settings = { trashMs: trashMsOf(reach), settings: settingsOf(reach) };
             return persist(patienceFor(surroundings, kind, "create", inputs, reach.host), async (attempt) => {
                 const link = await contact(surroundings, reach, node, attempt);
@@ -53,7 +54,7 @@ export const resourceOperations = (kind: Exclude<Kind, "Node">, surroundings: Su
                 );
                 session.made(node.machine, report.life);
                 tellNotes(urn, report);
-                const outputs = outputsOf(inputs, {}, givenIn(kind, inputs), link.target.address, report);
+                const outputs = outputsOf(inputs, kept, givenIn(kind, inputs), link.target.address, report);
                 return { id: formatResourceId(node.machine, node.tenant, report.life), outputs, reasons: reasonsOf(report) };
             });
         },

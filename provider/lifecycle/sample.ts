@@ -22,6 +22,14 @@ export const written: Record<Kind, Properties> = {
     Node: { host: "10.0.0.11", machine: "instance-1", __urn: urnOf("Node", "alpha") },
     ZMount: { ...onNode, size: "20GiB", pool: "/srv/pool", __urn: urnOf("ZMount", "disk") },
     Zdb: { ...onNode, mount: resourceId, size: "5GiB", password: "given-password", port: 9901, __urn: urnOf("Zdb", "events") },
+    ZStor: {
+        ...onNode,
+        backends: [1, 2, 3, 4, 5, 6].map((index) => ({ url: `redis://data:given-password@10.0.0.${index}:9900` })),
+        metadata: [1, 2, 3, 4].map((index) => `redis://meta:given-password@10.0.0.${index}:9900`),
+        secret: "a secret of somebody",
+        spread: { backends: 6, groups: 6 },
+        __urn: urnOf("ZStor", "store"),
+    },
 };
 
 /** Inputs as `check` makes them of what is written. */

@@ -10,6 +10,7 @@ import {
 } from "../../protocol/ids.ts";
 import type { Reach } from "../../schema/on-node.ts";
 import type { NodeLink } from "./surroundings.ts";
+import type { Properties } from "./values.ts";
 
 /** A Node as this process saw it last. */
 export interface KnownNode {
@@ -27,6 +28,7 @@ export class Session {
     readonly #nodes = new Map<string, KnownNode>();
     readonly #nodesByUrn = new Map<string, KnownNode>();
     readonly #links = new Map<MachineId, NodeLink>();
+    readonly #keptOver = new Map<string, Properties>();
     /** Machines that something was abandoned on, since they could not be reached. */
     readonly abandoned = new Set<MachineId>();
 
@@ -65,6 +67,15 @@ export class Session {
 
     nodeOf(urn: string): KnownNode | undefined {
         return this.#nodesByUrn.get(urn);
+    }
+
+    /** What the life that replaces one of this URN is given of it. */
+    keepOver(urn: string, values: Properties): void {
+        this.#keptOver.set(urn, values);
+    }
+
+    keptOver(urn: string): Properties {
+        return this.#keptOver.get(urn) ?? {};
     }
 
     linked(link: NodeLink): void {

@@ -4,46 +4,56 @@ import { zeroform } from "./cli.ts";
 import { host, hosts, type Machine, machineOf } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
-/** Arguments of the three resources, beside what every case has. */
+/** Arguments of the four resources, beside what every case has. */
 interface Values {
     readonly machine: Machine;
     readonly other?: Machine;
     readonly node?: Record<string, unknown>;
     readonly disk?: Record<string, unknown>;
     readonly db?: Record<string, unknown>;
+    readonly store?: Record<string, unknown>;
+    readonly storeOn?: "node" | "other";
     /** Where the Zdb lies. */
     readonly on?: "mount" | "node";
     /** What the mount lies on. */
     readonly diskOn?: "node" | "other";
 }
 
-const program: Program<Values> = ({ zeroform }, { machine, other, node = {}, disk = {}, db = {}, on = "mount", diskOn = "node" }) => {
+const program: Program<Values> = ({ zeroform }, { machine, other, node = {}, disk = {}, db = {}, store = {}, ...where }) => {
+    const { on = "mount", diskOn = "node", storeOn = "node" } = where;
     const first = new zeroform.Node("node", { ...machine, trash: "0s", ...node });
     const second = other && new zeroform.Node("other", { ...other, trash: "0s" });
     const mount = new zeroform.ZMount("disk", { node: diskOn === "other" && second ? second : first, size: "64MiB", ...disk });
     const place = on === "mount" ? { mount } : { node: first };
-    const store = new zeroform.Zdb("db", { ...place, size: "8MiB", oversubscribe: true, ...db });
-    return { url: store.url };
+    const { url } = new zeroform.Zdb("db", { ...place, size: "8MiB", oversubscribe: true, ...db });
+    if (!second || !other) return { url };
+    const part = (name: string) =>
+        new zeroform.Zdb(name, { node: second, size: "64MiB", oversubscribe: true, durability: "commit", listen: other.host });
+    const backends = ["part-a", "part-b"].map((name) => ({ zdb: part(name), disk: name }));
+    const layout = { backends, metadata: [part("meta")], dataShards: 1, parityShards: 1 };
+    new zeroform.ZStor("store", { node: storeOn === "other" ? second : first, ...layout, ...store });
+    return { url };
 };
 
 type Op = "same" | "update" | "replace";
 interface Case {
-    readonly input: `${"Node" | "ZMount" | "Zdb"}.${string}`;
+    readonly input: `${"Node" | "ZMount" | "Zdb" | "ZStor"}.${string}`;
     readonly change: Partial<Values>;
-    /** What the preview shows for node, mount and store; or what it is refused with. */
-    readonly expected: readonly [node: Op, disk: Op, db: Op] | RegExp;
+    /** What the preview shows for node, mount, Zdb and store; or what it is refused with. */
+    readonly expected: readonly [node: Op, disk: Op, db: Op, store: Op] | RegExp;
     /** Run it for real, expect an empty preview afterwards, and go on from there. */
     readonly real?: boolean;
     /** What `up` says then, and `zeroform status` after it. */
     readonly says?: string;
 }
 
-const UNCHANGED = ["same", "same", "same"] as const;
-const NODE_ALONE = ["update", "same", "same"] as const;
+const UNCHANGED = ["same", "same", "same", "same"] as const;
+const NODE_ALONE = ["update", "same", "same", "same"] as const;
 /** A change of how the node is reached goes into the state of everything on it, without contact. */
-const EVERYWHERE = ["update", "update", "update"] as const;
-const DISK = ["same", "update", "same"] as const;
-const DB = ["same", "same", "update"] as const;
+const EVERYWHERE = ["update", "update", "update", "update"] as const;
+const DISK = ["same", "update", "same", "same"] as const;
+const DB = ["same", "same", "update", "same"] as const;
+const STORE = ["same", "same", "same", "update"] as const;
 const node = (input: string, value: unknown): Pick<Case, "input" | "change"> => ({
     input: `Node.${input}`,
     change: { node: { [input]: value } },
@@ -56,6 +66,11 @@ const db = (input: string, value: unknown): Pick<Case, "input" | "change"> => ({
     input: `Zdb.${input}`,
     change: { db: { [input]: value } },
 });
+const store = (input: string, value: unknown): Pick<Case, "input" | "change"> => ({
+    input: `ZStor.${input}`,
+    change: { store: { [input]: value } },
+});
+const namespace = (host: string) => `redis://another:password@${host}:9900`;
 
 const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly Case[] => [
     { input: "Node.host", change: { machine: { ...machine, host: "10.199.255.254" } }, expected: EVERYWHERE },
@@ -72,7 +87,7 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { ...node("trash", "48h"), expected: EVERYWHERE },
     { ...node("timeouts", { create: "1m" }), expected: NODE_ALONE },
     // All of it becomes another life; allowed because the program says that the machine is another one.
-    { ...node("machine", "i-2"), expected: ["replace", "replace", "replace"] },
+    { ...node("machine", "i-2"), expected: ["replace", "replace", "replace", "replace"] },
     { ...node("agentVersion", "9.9.9"), expected: NODE_ALONE },
     { ...node("installPackages", false), expected: EVERYWHERE, real: true },
     // Another node is not the same node on another machine: its data have to be given up in so many words.
@@ -105,8 +120,28 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { ...db("onRemove", "keep"), expected: DB },
     { ...db("timeouts", { create: "2m" }), expected: DB },
     { ...db("replaceData", true), expected: DB, real: true },
-    { input: "Zdb.mount", change: { on: "node" }, expected: ["same", "same", "replace"], real: true },
+    { input: "Zdb.mount", change: { on: "node" }, expected: ["same", "same", "replace", "same"], real: true },
     { input: "Zdb.size", change: { db: { size: "12MiB" } }, expected: UNCHANGED },
+    // Its data lie elsewhere: on another node it is found again.
+    { input: "ZStor.node", change: { storeOn: "other" }, expected: ["same", "same", "same", "replace"], real: true },
+    {
+        ...store(
+            "backends",
+            ["a", "b"].map((host) => ({ url: namespace(host) })),
+        ),
+        expected: STORE,
+    },
+    { ...store("metadata", [namespace("a")]), expected: STORE },
+    { ...store("dataShards", 2), expected: /dataShards 2 and parityShards 1 need 3 backends/ },
+    { ...store("parityShards", 2), expected: /dataShards 1 and parityShards 2 need 3 backends/ },
+    { ...store("redundantGroups", 1), expected: /the backends are in 1 groups; spread them over more/ },
+    { ...store("redundantNodes", 1), expected: STORE },
+    { ...store("minParity", 2), expected: /minParity is at most parityShards/ },
+    { ...store("compression", false), expected: STORE, real: true },
+    { ...store("secret", "a secret of the program"), expected: STORE },
+    { ...store("scrub", "7d"), expected: STORE },
+    { ...store("deadAfter", "1h"), expected: STORE },
+    { ...store("timeouts", { create: "2m" }), expected: STORE },
 ];
 
 describe("the change rule of every input", () => {
@@ -154,11 +189,12 @@ const merged = (base: Values, change: Partial<Values>): Values => ({
     node: { ...base.node, ...change.node },
     disk: { ...base.disk, ...change.disk },
     db: { ...base.db, ...change.db },
+    store: { ...base.store, ...change.store },
 });
 
 const planOf = (json: string): readonly (string | undefined)[] => {
     const { steps } = JSON.parse(json) as { steps: { op: string; urn: string }[] };
-    return ["node", "disk", "db"].map((name) => {
+    return ["node", "disk", "db", "store"].map((name) => {
         const own = steps.filter(({ urn }) => urn.endsWith(`::${name}`)).map(({ op }) => op);
         return own.includes("replace") ? "replace" : own[0];
     });

@@ -3,7 +3,7 @@ import type { ErrorFacts } from "../../../protocol/errors.ts";
 
 /** A verb of a driver, to be run on a test host. */
 export interface Request {
-    readonly kind: "ZMount" | "Zdb";
+    readonly kind: "ZMount" | "Zdb" | "ZStor";
     readonly verb: "admit" | "apply" | "observe" | "remove" | "trashed" | "purge" | "restore" | "watch";
     readonly resource: Resource;
     readonly old?: Resource;

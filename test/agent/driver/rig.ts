@@ -1,16 +1,20 @@
+import { dirname } from "node:path";
 import type { Resource, Trashed } from "../../../agent/primitives/driver.ts";
 import { trashedImage } from "../../../agent/primitives/zmount-places.ts";
 import { down, exec, type HostInfo, up } from "../../../dev/hosts/index.ts";
 import { ZeroformError } from "../../../protocol/errors.ts";
 import { mintLife, mintTenantId, type TenantId } from "../../../protocol/ids.ts";
+import type { AnyPrimitive } from "../../../schema/primitive.ts";
 import { zdb } from "../../../schema/zdb.ts";
+import { zstor } from "../../../schema/zstor.ts";
 import { placeBun, placeProgram } from "../in-host.ts";
 import type { Answer, Request } from "./protocol.ts";
 
-/** What `zeroform-agent zdb` is on a node. */
-const launcher = (bun: string, engine: string) => `#!/bin/sh
+/** What `zeroform-agent <engine>` is on a node. */
+const launcher = (bun: string, directory: string) => `#!/bin/sh
+engine=$1
 shift
-exec ${bun} ${engine} "$@"
+exec ${bun} ${directory}/$engine.js "$@"
 `;
 
 type Verb = Request["verb"];
@@ -38,7 +42,7 @@ export class Rig {
         const rig = new Rig(host, [bun, await placeProgram(host, "test/agent/driver/in-host.ts", "driver.js")]);
         await rig.sh(
             `mkdir -p /var/lib/zeroform/current && cat > /var/lib/zeroform/current/zeroform-agent && chmod 755 /var/lib/zeroform/current/zeroform-agent && (umask 077; head -c 32 /dev/urandom > /var/lib/zeroform/node.key)`,
-            launcher(bun, engine),
+            launcher(bun, dirname(engine)),
         );
         return rig;
     }
@@ -61,7 +65,7 @@ export class Rig {
     }
 
     async runAloud(verb: Verb, resource: Resource, options: Options = {}): Promise<Extract<Answer, { readonly ok: unknown }>> {
-        const kind = resource.kind === "Zdb" ? "Zdb" : "ZMount";
+        const kind = kindOf(resource);
         const request: Request = { kind, verb, resource, resources: [], trash: [], ...options };
         const { code, stdout, stderr } = await exec(this.host, this.#program, { input: JSON.stringify(request), timeoutMs: 150_000 });
         if (code !== 0) throw new Error(`the driver ended with ${code}: ${stderr}`);
@@ -72,7 +76,7 @@ export class Rig {
 
     /** Starts a verb and kills it after a while, as a power cut would. */
     async cutOff(verb: Verb, resource: Resource, afterMs: number, options: Options = {}): Promise<void> {
-        const kind = resource.kind === "Zdb" ? "Zdb" : "ZMount";
+        const kind = kindOf(resource);
         const request: Request = { kind, verb, resource, resources: [], trash: [], ...options };
         const argv = ["timeout", "-s", "KILL", String(afterMs / 1_000), ...this.#program];
         await exec(this.host, argv, { input: JSON.stringify(request), timeoutMs: 150_000 });
@@ -83,22 +87,30 @@ export class Rig {
     }
 
     zdb(name: string, spec: Readonly<Record<string, unknown>>, mount?: Resource): Resource {
-        const complete = { ...DEFAULTS, size: "8MiB", node: "", ...spec };
+        const complete = { ...defaultsOf(zdb as unknown as AnyPrimitive), size: "8MiB", node: "", ...spec };
         return this.#resource("Zdb", name, complete, mount === undefined ? {} : { mount });
     }
 
-    #resource(kind: "ZMount" | "Zdb", name: string, spec: Readonly<Record<string, unknown>>, uses: Resource["uses"]): Resource {
+    /** The engine has to be on the host: `placeProgram(host, "engines/zstor/standalone.ts", "zstor.js")`. */
+    zstor(name: string, spec: Readonly<Record<string, unknown>>): Resource {
+        return this.#resource("ZStor", name, { ...defaultsOf(zstor as unknown as AnyPrimitive), node: "", ...spec }, {});
+    }
+
+    #resource(kind: Request["kind"], name: string, spec: Readonly<Record<string, unknown>>, uses: Resource["uses"]): Resource {
         return { life: mintLife(), tenant: this.tenant, kind, name, spec: spec as Resource["spec"], uses };
     }
 }
 
-/** Of a Zdb, as its schema has them. */
-const DEFAULTS = Object.fromEntries(
-    Object.entries(zdb.inputs).flatMap(([name, { schema, change }]) => {
-        const { success, data } = schema.safeParse(undefined);
-        return success && change.rule !== "client" ? [[name, data]] : [];
-    }),
-);
+const kindOf = ({ kind }: Resource): Request["kind"] => (kind === "Zdb" || kind === "ZStor" ? kind : "ZMount");
+
+/** As a schema has them. */
+const defaultsOf = ({ inputs }: AnyPrimitive) =>
+    Object.fromEntries(
+        Object.entries(inputs).flatMap(([name, { schema, change }]) => {
+            const { success, data } = schema.safeParse(undefined);
+            return success && change.rule !== "client" ? [[name, data]] : [];
+        }),
+    );
 
 /** The same life with another spec. */
 export const changed = (resource: Resource, spec: Readonly<Record<string, unknown>>): Resource => ({

@@ -45,7 +45,7 @@ export class FakeNode {
     measuring: Promise<void> | undefined;
     facts = { arch: "x86_64", kernel: "6.1", cores: 2, memory: 1, disks: [] };
 
-    readonly drivers: Drivers = { ZMount: this.#driver("ZMount"), Zdb: this.#driver("Zdb") };
+    readonly drivers: Drivers = { ZMount: this.#driver("ZMount"), Zdb: this.#driver("Zdb"), ZStor: this.#driver("ZStor") };
 
     /** The parts of the seam that the core itself uses. */
     readonly os = {

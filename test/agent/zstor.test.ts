@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Resource } from "../../agent/primitives/driver.ts";
+import { namespaceOf, type Zdb } from "../../agent/primitives/zdb-places.ts";
+import { SUPERSEDED } from "../../agent/primitives/zstor-front-end.ts";
+import { frontEndOf } from "../../agent/primitives/zstor-places.ts";
+import { prefixOf } from "../prefix.ts";
+import { changed, Rig } from "./driver/rig.ts";
+import { placeProgram } from "./in-host.ts";
+
+const AGENT = "/var/lib/zeroform/current/zeroform-agent";
+const PASSWORD = "of-all-namespaces";
+
+describe("a ZStor on a real host", () => {
+    let rig: Rig;
+    let urls: readonly string[];
+    const zdbs: Resource[] = [];
+    beforeAll(async () => {
+        rig = await Rig.start(prefixOf("v"), 2 * 2 ** 30);
+        await placeProgram(rig.host, "engines/zstor/standalone.ts", "zstor.js");
+        for (const index of [0, 1, 2, 3, 4, 5, 6]) {
+            const spec = { size: "64MiB", durability: "commit", password: PASSWORD, port: 9900, listen: rig.host.address };
+            zdbs.push(rig.zdb(`part-${index}`, { ...spec, oversubscribe: true }));
+        }
+        for (const zdb of zdbs) await rig.run("apply", zdb, { resources: zdbs });
+        urls = zdbs.map((zdb) => `redis://${namespaceOf(zdb as unknown as Zdb)}:${PASSWORD}@${rig.host.address}:9900`);
+    });
+    afterAll(() => rig?.stop());
+
+    const backends = (...indexes: readonly number[]) =>
+        indexes.map((index) => ({ url: urls[index], group: `g${index}`, disk: `d${index}` }));
+    const wanted = (name: string, more: Readonly<Record<string, unknown>> = {}) =>
+        rig.zstor(name, { backends: backends(0, 1, 2), metadata: urls.slice(4), dataShards: 2, parityShards: 1, ...more });
+    const admitted = async (resource: Resource, old?: Resource): Promise<Resource> => {
+        const spec = await rig.run("admit", resource, old === undefined ? {} : { old });
+        return { ...resource, spec: spec as Resource["spec"] };
+    };
+    const secretOf = (resource: Resource) => String((resource.spec as Readonly<Record<string, unknown>>).secret);
+    const on = (resource: Resource, words: string, input = "") =>
+        rig.sh(`${AGENT} zstor --socket ${frontEndOf(resource).socket} ${words}`, input);
+    const seen = async (resource: Resource) => (await rig.run("observe", resource)) as { readonly state: string; readonly why?: string };
+    /** A front end that is being started again needs a moment. */
+    const untilReady = (resource: Resource) =>
+        rig.run("apply", resource).then(() => expect(seen(resource)).resolves.toMatchObject({ state: "ready" }));
+
+    it("is made with a secret of its own, heals, changes in place, and is found again by another front end", async () => {
+        const first = await admitted(wanted("store", { redundantGroups: 1 }));
+        expect(secretOf(first)).toMatch(/^[\w-]{43}$/);
+        await rig.run("apply", first);
+        expect(await rig.run("observe", first)).toEqual({ state: "ready", outputs: { socket: frontEndOf(first).socket } });
+        await on(first, "put letters/one", "kept by many");
+        expect(await on(first, "get letters/one")).toBe("kept by many");
+
+        // It runs as its own user, and nobody else learns what it knows.
+        const { unit, config, superseded } = frontEndOf(first);
+        expect(await rig.sh(`ps -o user:20= -p $(systemctl show -P MainPID ${unit})`)).toBe("zeroform-zstor");
+        expect(await rig.sh(`stat -c '%U %a' ${config}`)).toBe("zeroform-zstor 600");
+        const open = await rig.sh("ps axww -o args; journalctl -o cat --no-pager; cat /etc/systemd/system/zeroform-zstor*");
+        for (const secret of [secretOf(first), PASSWORD]) expect(open).not.toContain(secret);
+
+        await rig.sh(`systemctl kill --signal=KILL ${unit}`);
+        await untilReady(first);
+        expect(await on(first, "get letters/one")).toBe("kept by many");
+
+        // Another secret, and another backend in the place of one, in one change; what cannot be is said by the engine.
+        const changing = changed(first, { secret: "given by the program", backends: backends(0, 1, 3) });
+        const second = await admitted(changing, first);
+        await rig.run("apply", second);
+        expect(await seen(second)).toMatchObject({ state: "ready" });
+        expect(await on(second, "get letters/one")).toBe("kept by many");
+        const text = await rig.sh(`cat ${config}`);
+        expect([text.includes(secretOf(second)), text.includes(secretOf(first))]).toEqual([true, false]);
+        const narrow = changed(second, { redundantGroups: 2 });
+        await rig.run("apply", narrow);
+        expect((await seen(narrow)).why).toMatch(
+            /^the backends cannot hold what is asked for: after a loss of 2 groups .* there are 3 groups/,
+        );
+        await rig.run("apply", second);
+
+        // Without its secret nobody makes another store in its place, or opens it.
+        const stranger = await admitted(wanted("stranger"));
+        await expect(rig.run("apply", stranger)).rejects.toMatchObject({
+            code: "NOT_READY",
+            message: expect.stringContaining("the secret opens none of the store records"),
+            hint: expect.stringContaining("give its secret"),
+        });
+        await rig.run("remove", stranger);
+
+        // With it another front end takes over; the first one stays away until somebody asks for it.
+        const recovered = await admitted(
+            wanted("elsewhere", { secret: secretOf(second), backends: backends(0, 1, 3), redundantGroups: 1 }),
+        );
+        await rig.run("apply", recovered);
+        expect(await on(recovered, "get letters/one")).toBe("kept by many");
+        await expect(on(second, "put letters/two", "too late")).rejects.toThrow();
+        await rig.sh(`until [ -e ${superseded} ]; do sleep 0.1; done; ! systemctl is-active ${unit}; systemctl start ${unit}`);
+        expect(await seen(second)).toMatchObject({ state: "drifted", why: SUPERSEDED });
+        await expect(rig.run("apply", second)).rejects.toMatchObject({ code: "CONFLICT", message: SUPERSEDED });
+        await admitted(second, second);
+        await rig.run("apply", second);
+        expect(await on(second, "get letters/one")).toBe("kept by many");
+
+        for (const each of [recovered, second]) await rig.run("remove", each);
+        expect(await rig.sh("ls /var/lib/zeroform/zstor /var/lib/zeroform/services | grep -c zstor- || true")).toBe("0");
+        expect(await rig.sh("systemctl list-units --all 'zeroform-zstor@*' --no-legend")).toBe("");
+    });
+});
