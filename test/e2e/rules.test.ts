@@ -180,7 +180,7 @@ describe("the change rule of every input", () => {
             Object.entries(inputs).flatMap(([name, { visibility }]) => (visibility === "hidden" ? [] : [`${kind}.${name}`])),
         );
         expect([...new Set(table.map(({ input }) => input))].sort()).toEqual(declared.sort());
-    }, 900_000);
+    }, 1_200_000);
 });
 
 const merged = (base: Values, change: Partial<Values>): Values => ({
