@@ -31,6 +31,7 @@ RequiresMountsFor=${ROOT}
 After=network.target
 ConditionPathExists=!${HOME}/superseded
 StartLimitIntervalSec=0
+CollectMode=inactive-or-failed
 
 [Service]
 Type=exec
