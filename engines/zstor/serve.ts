@@ -1,6 +1,5 @@
 import { existsSync, statSync } from "node:fs";
 import { ApiServer } from "./api-server.ts";
-import { identityOf, nameOfBackend } from "./backend-url.ts";
 import { bestCodec } from "./codecs.ts";
 import { type FrontEndConfig, mergedBackends, newStoreOf } from "./config.ts";
 import { StoreError } from "./object-api.ts";
@@ -78,13 +77,6 @@ async function rotated(parts: StoreParts, { secret, previousSecrets, metadata }:
 /** Brings the store record to the backends and settings that are configured. */
 async function followConfig(store: Store, { metadata: given, backends, settings }: FrontEndConfig): Promise<void> {
     if (backends === undefined) return;
-    const known = store.config.metadata.map(identityOf);
-    const foreign = given.find((url) => !known.includes(identityOf(url)));
-    if (foreign !== undefined)
-        throw new StoreError(
-            "invalid",
-            `${nameOfBackend(foreign)} is none of the store's metadata namespaces, which are for its life: ${store.config.metadata.map(nameOfBackend).join(", ")}`,
-        );
     const merged = mergedBackends(store.config.backends, backends);
     const metadata = withCredentials(store.config.metadata, given);
     const wanted = JSON.stringify([metadata, merged, settings]);

@@ -76,6 +76,8 @@ export function statusOf(store: Store): StoreStatus {
     const metadata = { replicas: replicas.backends.length, quorum: replicas.quorum, behind, sequence: view.head?.sequence ?? 0 };
     const lagging = [...store.caretaker.lagging].map((index) => nameOf(store.config.metadata[index] ?? ""));
     const warnings = warningsOf(spare, owed, outOfPolicy, backends, lagging, stopped, trouble);
+    for (const url of store.unusedMetadata)
+        warnings.push(`${nameOf(url)} is not used: the metadata namespaces of a store are for its life, and this is none of them`);
     return {
         ...view.totals(),
         spare,

@@ -62,6 +62,8 @@ export class Store implements ObjectStore, Engine {
     readonly readers = new Map<string, number>();
     readonly badShards = new Map<StripeId, Set<number>>();
     private opened: OpenedRecord;
+    /** Urls of metadata namespaces that whoever opened the store knows. */
+    private readonly given: readonly string[];
     private readonly packer: Packer;
     private readonly stripePrefix: string;
     private stripeSerial = 0;
@@ -89,6 +91,7 @@ export class Store implements ObjectStore, Engine {
         } = parts;
         const { config } = found;
         this.opened = found;
+        this.given = given;
         this.surroundings = surroundings;
         this.codec = codec;
         this.figures = new Figures(surroundings.clock);
@@ -124,6 +127,12 @@ export class Store implements ObjectStore, Engine {
         if (named === undefined) await this.nameRecord(this.opened);
         else if (!named.sha256.equals(this.opened.sha256)) this.opened = await recordInForce(this.replicas, secret, named);
         await this.pool.configure(this.config.backends);
+    }
+
+    /** Those of them that are none of the store's: its metadata namespaces are for its life. */
+    get unusedMetadata(): string[] {
+        const known = this.config.metadata.map(identityOf);
+        return this.given.filter((url) => !known.includes(identityOf(url)));
     }
 
     get config(): StoreConfig {

@@ -62,11 +62,21 @@ describe("a ZStor on a real host", () => {
         expect(await on(first, "get letters/one")).toBe("kept by many");
 
         // Another secret, and another backend in the place of one, in one change; what cannot be is said by the engine.
-        const changing = changed(first, { secret: "given by the program", backends: backends(0, 1, 3) });
+        const [one = "", two = "", three = ""] = urls.slice(4);
+        await rig.run("apply", changed(zdbs[6] as Resource, { password: "of-one-namespace" }), { resources: zdbs });
+        const metadata = [one, two, three.replace(PASSWORD, "of-one-namespace"), urls[2]];
+        const changing = changed(first, { secret: "given by the program", backends: backends(0, 1, 3), metadata });
         const second = await admitted(changing, first);
         await rig.run("apply", second);
-        expect(await seen(second)).toMatchObject({ state: "ready" });
+        expect(await seen(second)).toMatchObject({
+            state: "ready",
+            notes: expect.arrayContaining([
+                expect.stringMatching(/^part-2-.* is not used: the metadata namespaces of a store are for its life/),
+            ]),
+        });
         expect(await on(second, "get letters/one")).toBe("kept by many");
+        // Every replica of the metadata is written to, also the one with another password.
+        await rig.sh(`until ${AGENT} zstor --socket ${frontEndOf(second).socket} status | grep -F '"behind": []'; do sleep 0.2; done`);
         const text = await rig.sh(`cat ${config}`);
         expect([text.includes(secretOf(second)), text.includes(secretOf(first))]).toEqual([true, false]);
         const narrow = changed(second, { redundantGroups: 2 });
@@ -87,7 +97,7 @@ describe("a ZStor on a real host", () => {
 
         // With it another front end takes over; the first one stays away until somebody asks for it.
         const recovered = await admitted(
-            wanted("elsewhere", { secret: secretOf(second), backends: backends(0, 1, 3), redundantGroups: 1 }),
+            wanted("elsewhere", { secret: secretOf(second), backends: backends(0, 1, 3), metadata, redundantGroups: 1 }),
         );
         await rig.run("apply", recovered);
         expect(await on(recovered, "get letters/one")).toBe("kept by many");
