@@ -23,7 +23,8 @@ const program: Program<Values> = ({ zeroform }, { machine, other, node = {}, dis
     const { on = "mount", diskOn = "node", storeOn = "node" } = where;
     const first = new zeroform.Node("node", { ...machine, trash: "0s", ...node });
     const second = other && new zeroform.Node("other", { ...other, trash: "0s" });
-    const mount = new zeroform.ZMount("disk", { node: diskOn === "other" && second ? second : first, size: "64MiB", ...disk });
+    const size = disk.device === undefined ? { size: "64MiB" } : {};
+    const mount = new zeroform.ZMount("disk", { node: diskOn === "other" && second ? second : first, ...size, ...disk });
     const place = on === "mount" ? { mount } : { node: first };
     const { url } = new zeroform.Zdb("db", { ...place, size: "8MiB", oversubscribe: true, ...db });
     if (!second || !other) return { url };
@@ -94,8 +95,8 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { input: "ZMount.node", change: { diskOn: "other" }, expected: /node .*replaceData: true/s },
     { ...disk("filesystem", "xfs"), expected: /at least 300MiB/ },
     { ...disk("pool", "/srv"), expected: DISK },
-    { ...disk("device", "/dev/sdb"), expected: /leave size out with device/ },
-    { input: "ZMount.device", change: { disk: { device: "/dev/sdb", size: undefined } }, expected: /device .*replaceData: true/s },
+    { input: "ZMount.device", change: { disk: { device: "/dev/sdb", size: "64MiB" } }, expected: /leave size out with device/ },
+    { ...disk("device", "/dev/sdb"), expected: /device .*replaceData: true/s },
     { ...disk("size", "96MiB"), expected: DISK, real: true },
     { ...disk("onRemove", "keep"), expected: DISK },
     { ...disk("replaceData", true), expected: DISK },
