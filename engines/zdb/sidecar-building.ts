@@ -1,6 +1,7 @@
 import type { Disk } from "./disk.ts";
 import { RecordCursor, SegmentBlocks } from "./record-blocks.ts";
 import type { Segment, Segments } from "./segments.ts";
+import type { SidecarWriter } from "./sidecar-writer.ts";
 import type { Sidecars } from "./sidecars.ts";
 import type { Slices } from "./slices.ts";
 import { WholeSegment } from "./whole-segment.ts";
@@ -8,9 +9,10 @@ import { WholeSegment } from "./whole-segment.ts";
 /** Writes the sidecar of a closed segment that has none, and forgets its marks. Throws what the disk throws. */
 export async function buildSidecar(disk: Disk, segments: Segments, sidecars: Sidecars, segment: Segment, slices: Slices): Promise<void> {
     const { salt, number } = segment.header;
-    const writer = sidecars.begin(number);
     const { fd, giveBack } = segments.borrow(segment.id);
+    let writer: SidecarWriter | undefined;
     try {
+        writer = sidecars.begin(number);
         const blocks = new SegmentBlocks(disk, fd, segment);
         const whole = new WholeSegment(segment);
         for (let place = 0; place < blocks.count; place++) {
@@ -23,7 +25,7 @@ export async function buildSidecar(disk: Disk, segments: Segments, sidecars: Sid
         }
         whole.ended();
     } catch (error) {
-        writer.abandon();
+        writer?.abandon();
         throw error;
     } finally {
         giveBack();

@@ -47,9 +47,14 @@ export class SidecarWriter {
         this.disk.rename(this.unfinished, this.file);
     }
 
+    /** Throws nothing: what is left of the file is removed by whoever begins the sidecar anew. */
     abandon(): void {
         this.disk.close(this.fd);
-        this.disk.remove(this.unfinished);
+        try {
+            this.disk.remove(this.unfinished);
+        } catch {
+            // It is in nobody's way.
+        }
     }
 
     private endBlock(): void {

@@ -182,9 +182,7 @@ export class PowerStory {
             await this.settled(store.namespaces.close());
             this.poll();
             this.wasInOrder = !this.disk.isDead;
-
-            if (this.disk.openFiles > 0 && this.wasInOrder && !this.kind.isTroubled)
-                throw new Error(`${this.disk.openFiles} files are open after the end`);
+            if (this.disk.openFiles > 0 && this.wasInOrder) throw new Error(`${this.disk.openFiles} files are open after the end`);
         } catch (error) {
             if (!(error instanceof Refusal) && !hasCode(error)) throw error;
             this.tellOf(`could not close: ${String(error)}`);
