@@ -2,24 +2,12 @@ import { createReadStream } from "node:fs";
 import { parseArgs } from "node:util";
 import { ApiClient } from "./api-client.ts";
 import { readConfig } from "./config.ts";
+import { COMMANDS, helpFor } from "./help.ts";
 import { StoreError } from "./object-api.ts";
+import { recover } from "./recover.ts";
 import { serve } from "./serve.ts";
-
-const USAGE = `zeroform-agent zstor serve --config <file>        run a front end; the file is JSON, see the engine's README
-zeroform-agent zstor put <name> [<file>]          store a file, or standard input
-zeroform-agent zstor get <name> [--generation n]  to standard output
-zeroform-agent zstor range <name> <offset> <length>
-zeroform-agent zstor stat|history|check <name>    as JSON
-zeroform-agent zstor ls [<prefix>] [--after <name>] [--limit n]
-zeroform-agent zstor rm <name>
-zeroform-agent zstor status|explain               as JSON: what could still be lost; where a stripe would go now, and why
-zeroform-agent zstor metrics                      as Prometheus reads them
-zeroform-agent zstor repair|scrub                 do what is owed now; compare every shard with what was written
-zeroform-agent zstor sweep                        delete shards that nothing has named for a day; says that the metadata are the newest
-zeroform-agent zstor rebalance                    even out what backends hold, such as one that was added; a share every 2 s
-zeroform-agent zstor rotate-wrapping              wrap all data keys with another key
-All but serve take --socket <path> of the front end.
-`;
+import type { StoreStatus } from "./status.ts";
+import { wordsOf } from "./status-words.ts";
 
 /** A front end's exit code when another one has taken over: starting it again would take it back. */
 const SUPERSEDED = 3;
@@ -30,16 +18,22 @@ export async function runZstor(argv: readonly string[]): Promise<number> {
     try {
         parsed = parse(argv);
     } catch (error) {
-        process.stderr.write(`zstor: ${(error as Error).message}\n${USAGE}`);
+        process.stderr.write(`zstor: ${(error as Error).message}\n${helpFor("")}`);
         return 2;
     }
     const { values, positionals } = parsed;
     const [command = "", ...words] = positionals;
     try {
+        if (values.help) {
+            await write(helpFor(command));
+            return 0;
+        }
         if (command === "serve" && values.config !== undefined) return await runServer(values.config);
-        if (values.help || values.socket === undefined) {
-            process.stderr.write(USAGE);
-            return values.help ? 0 : 2;
+        if (command === "recover" && values.config !== undefined && values.write !== undefined)
+            return await print(await recover(readConfig(values.config), values.write, (line) => process.stderr.write(`${line}\n`)));
+        if (values.socket === undefined || !COMMANDS.includes(command)) {
+            process.stderr.write(helpFor(command));
+            return 2;
         }
         const client = await ApiClient.open(values.socket);
         try {
@@ -61,6 +55,8 @@ function parse(argv: readonly string[]) {
         allowPositionals: true,
         options: {
             config: { type: "string" },
+            write: { type: "string" },
+            words: { type: "boolean" },
             socket: { type: "string" },
             generation: { type: "string" },
             after: { type: "string" },
@@ -96,7 +92,12 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
         case "metrics":
             await write(String(await client.call({ op: "metrics" })));
             return 0;
-        case "status":
+        case "status": {
+            const status = await client.call({ op: "status" });
+            if (!values.words) return print(status);
+            await write(wordsOf(status as StoreStatus));
+            return 0;
+        }
         case "explain":
         case "repair":
         case "scrub":
@@ -105,7 +106,7 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
         case "rotate-wrapping":
             return print(await client.call({ op: command }));
         default:
-            process.stderr.write(USAGE);
+            process.stderr.write(helpFor(command));
             return 2;
     }
 }

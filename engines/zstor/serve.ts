@@ -10,16 +10,8 @@ import { zdbBackend } from "./zdb-backend.ts";
 
 /** Opens the store, makes it when there is none, and serves it until the signal comes. */
 export async function serve(config: FrontEndConfig, log: (line: string) => void, stopped: Promise<string>): Promise<void> {
-    const codec = bestCodec();
-    log(`erasure code: ${codec.name}`);
-    const parts: StoreParts = {
-        surroundings: systemSurroundings(log),
-        connect: (url) => zdbBackend(url, systemClock),
-        codec,
-        viewPath: config.view,
-        deadAfterMs: config.deadAfterMs,
-        scrubMs: config.scrubMs,
-    };
+    const parts = partsOf(config, log);
+    log(`erasure code: ${parts.codec.name}`);
     const store = await opened(parts, config);
     const server = new ApiServer(store, config.revision);
     try {
@@ -35,6 +27,18 @@ export async function serve(config: FrontEndConfig, log: (line: string) => void,
         await store.close();
     }
     log("stopped");
+}
+
+/** The real world for a store. */
+export function partsOf({ view, deadAfterMs, scrubMs }: FrontEndConfig, log: (line: string) => void): StoreParts {
+    return {
+        surroundings: systemSurroundings(log),
+        connect: (url) => zdbBackend(url, systemClock),
+        codec: bestCodec(),
+        viewPath: view,
+        deadAfterMs,
+        scrubMs,
+    };
 }
 
 async function opened(parts: StoreParts, config: FrontEndConfig): Promise<Store> {

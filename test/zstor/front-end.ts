@@ -48,7 +48,7 @@ export async function startFrontEnd(directory: string, config: Record<string, un
         pid: child.pid ?? 0,
         lines,
         ended,
-        run: (words, input) => run(["--socket", socket, ...words], input),
+        run: (words, input) => runCommand(["--socket", socket, ...words], input),
         kill(signal) {
             child.kill(signal);
             return ended;
@@ -56,7 +56,8 @@ export async function startFrontEnd(directory: string, config: Record<string, un
     };
 }
 
-async function run(words: readonly string[], input: Buffer = Buffer.alloc(0)) {
+/** Runs a command of the engine. */
+export async function runCommand(words: readonly string[], input: Buffer = Buffer.alloc(0)) {
     const child = spawn(RUNTIME, [PROGRAM, ...words], { stdio: ["pipe", "pipe", "pipe"], cwd: ROOT });
     const out: Buffer[] = [];
     const errors: Buffer[] = [];

@@ -1,0 +1,26 @@
+import type { StoreStatus } from "./status.ts";
+
+/** The status for a person: what is wrong first, then what is there. */
+export function wordsOf({ objects, bytes, stripes, spare, owed, metadata, backends, warnings, rebalance }: StoreStatus): string {
+    const lines = warnings.map((warning) => `! ${warning}`);
+    if (lines.length === 0) lines.push("All is well.");
+    lines.push(`${objects} objects of ${bytes} bytes in ${stripes} stripes.`);
+    for (const [more, count] of Object.entries(spare).sort(([a], [b]) => Number(a) - Number(b)))
+        lines.push(`${count} stripes ${bearing(Number(more))}.`);
+    lines.push(owed === 0 ? "Nothing is owed." : `${owed} stripes are owed shards.`);
+    if (rebalance)
+        lines.push(
+            `Rebalance: ${rebalance.checkedStripes} stripes looked at, ${rebalance.movedShards} shards moved${rebalance.isRunning ? "" : ", done"}.`,
+        );
+    lines.push(
+        `Metadata: ${metadata.replicas} replicas, ${metadata.quorum} have to answer, ${metadata.behind.length} behind, at batch ${metadata.sequence}.`,
+    );
+    for (const { name, group, state, usedBytes } of backends)
+        lines.push(`Backend ${name} in group ${group}: ${state}${usedBytes === undefined ? "" : `, ${usedBytes} bytes used`}.`);
+    return `${lines.join("\n")}\n`;
+}
+
+function bearing(more: number): string {
+    if (more < 0) return `cannot be read now: ${-more} shards too few answer`;
+    return more === 0 ? "can be read, and bear no further loss" : `bear the loss of ${more} more backends`;
+}
