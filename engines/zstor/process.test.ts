@@ -10,7 +10,7 @@ import { StoreError } from "./object-api.ts";
 
 const SECRET = "a secret that nobody else knows";
 /** Several programs start one after the other, on a machine that may have much else to do. */
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 300_000;
 const NAMESPACES = ["data0", "data1", "data2", "meta"];
 
 test("over real servers: commands, the loss of a server, and recovery on an empty front end", { timeout: PATIENCE_MS }, async () => {

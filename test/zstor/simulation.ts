@@ -80,6 +80,8 @@ class History {
         if (kind < 16) return this.disturb();
         if (kind < 17) return this.restart();
         if (kind < 18) return this.secondFrontEnd();
+        if (this.store && this.random.chance(0.5))
+            await this.memory.clock.run(this.succeeded(this.store.caretaker.rebalance(), this.store));
         await this.memory.clock.pass(this.random.pick([100, 5_000, 2 * DEAD_AFTER_MS]));
     }
 
