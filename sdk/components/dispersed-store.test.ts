@@ -1,0 +1,90 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, describe, expect, it } from "vitest";
+import { bytesOf } from "../../schema/quantity.ts";
+import { zstor } from "../../schema/zstor.ts";
+import { DispersedStore, Node, ZMount } from "../index.ts";
+
+interface Registered {
+    readonly kind: string;
+    readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+const registered = new Map<string, Registered>();
+
+const settled = <T>(output: pulumi.Output<T>) => new Promise<T>((resolve) => output.apply((value) => resolve(value as T)));
+const secretsOpened = (value: unknown): unknown =>
+    typeof value === "object" && value !== null && "value" in value && "4dabf18193072939515e22adb298388d" in value ? value.value : value;
+
+describe("a DispersedStore", () => {
+    // Once: a component tells its outputs after a test that made it may have ended.
+    beforeAll(async () => {
+        await pulumi.runtime.setMocks(
+            {
+                newResource: ({ type, name, inputs }) => {
+                    registered.set(name, { kind: type.split(":").at(-1) ?? "", inputs });
+                    return { id: `machine-of-${name}/tenant`, state: { ...inputs, url: `redis://${name}`, secret: "s", command: "c" } };
+                },
+                call: () => ({}),
+            },
+            "project",
+            "stack",
+        );
+    });
+    const nodes = (...names: readonly string[]) => names.map((name) => new Node(name, { host: name }));
+    const placesOn = (names: readonly string[]) =>
+        Object.fromEntries(nodes(...names).map((node, index) => [names[index], { node, listen: "10.0.0.1" }]));
+
+    it("makes parts with room for what it holds when a place is lost, metadata on four places, and a front end over them", async () => {
+        const places = placesOn(["a", "b", "c", "d", "e"]);
+        const store = new DispersedStore("photos", { node: places.a?.node as Node, places, size: "8GiB", secret: "sixteen characters" });
+        await settled(store.store.urn);
+        const zdbs = [...registered].filter(([name, { kind }]) => kind === "Zdb" && name.startsWith("photos-"));
+        expect(zdbs.filter(([name]) => name.endsWith("-metadata")).map(([name]) => name)).toEqual(
+            ["a", "b", "c", "d"].map((place) => `photos-${place}-metadata`),
+        );
+        const parts = zdbs.filter(([name]) => !name.endsWith("-metadata"));
+        expect(parts.map(([name]) => name).sort()).toEqual(
+            ["a", "b", "c", "d", "e"].flatMap((place) => [`photos-${place}-1`, `photos-${place}-2`]),
+        );
+        for (const [, { inputs }] of zdbs) expect(inputs).toMatchObject({ durability: "commit", listen: "10.0.0.1" });
+        // Four places of five hold the store with its parity.
+        const [, part] = parts[0] ?? [];
+        expect(8 * bytesOf(Number(part?.inputs.size))).toBeGreaterThan(bytesOf("12GiB"));
+        expect(8 * bytesOf(Number(part?.inputs.size))).toBeLessThan(bytesOf("13GiB"));
+
+        const inputs = Object.fromEntries(
+            Object.entries(registered.get("photos")?.inputs ?? {}).map(([key, value]) => [key, secretsOpened(value)]),
+        );
+        const settings = { dataShards: 4, parityShards: 2, redundantGroups: 1, secret: "sixteen characters" };
+        expect(inputs).toMatchObject({ ...settings, node: "machine-of-a/tenant", spread: { backends: 10, groups: 5 } });
+        expect(inputs.backends).toContainEqual({ url: "redis://photos-b-2", group: "machine-of-b", disk: "b-2" });
+        expect(inputs.metadata).toEqual(["a", "b", "c", "d"].map((place) => `redis://photos-${place}-metadata`));
+        // What it asks for can be, by the rules of the ZStor itself.
+        const known = { minParity: 1, redundantNodes: 0, ...settings, spread: inputs.spread };
+        expect(zstor.refine?.(known, (field) => field in known)).toEqual([]);
+        expect(String(inputs.__urn)).toContain("zeroform:index:DispersedStore$");
+    });
+
+    it("lies on mounts where it is told to", async () => {
+        const [alpha] = nodes("alpha");
+        if (!alpha) throw new Error("there is no node");
+        const mount = new ZMount("disk", { node: alpha, size: "20GiB" });
+        const layout = { dataShards: 1, parityShards: 1, redundantGroups: 0, metadataSize: "64MiB" };
+        const store = new DispersedStore("one", { node: alpha, places: { alpha: { mount, listen: "10.0.0.1" } }, size: "1GiB", ...layout });
+        await settled(store.store.urn);
+        expect(registered.get("one-alpha-2")?.inputs).toMatchObject({ mount: "machine-of-disk/tenant" });
+        expect(registered.get("one-alpha-metadata")?.inputs).toMatchObject({ size: "64MiB" });
+    });
+
+    it.each<[string, unknown, string]>([
+        ["a list of places", [], 'DispersedStore "a": places must be an object of { node (or mount), listen } by name, not an array.'],
+        ["no place", undefined, 'DispersedStore "a": places must be an object of { node (or mount), listen } by name, not left out.'],
+    ])("says what is wrong with %s", (_, places, sentence) => {
+        const [node] = nodes("alpha");
+        expect(() => new DispersedStore("a", { node, places, size: "1GiB" } as never)).toThrow(sentence);
+        const place = { node, listen: "10.0.0.1" };
+        expect(() => new DispersedStore("b", { node, places: { place }, size: "much" } as never)).toThrow(
+            'DispersedStore "b": size: write a size',
+        );
+    });
+});
