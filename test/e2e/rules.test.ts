@@ -23,8 +23,8 @@ const program: Program<Values> = ({ zeroform }, { machine, other, node = {}, dis
     const { on = "mount", diskOn = "node", storeOn = "node" } = where;
     const first = new zeroform.Node("node", { ...machine, trash: "0s", ...node });
     const second = other && new zeroform.Node("other", { ...other, trash: "0s" });
-    const size = disk.device === undefined ? { size: "64MiB" } : {};
-    const mount = new zeroform.ZMount("disk", { node: diskOn === "other" && second ? second : first, ...size, ...disk });
+    const space = disk.device === undefined ? { size: "64MiB", ...disk } : { device: "", ...disk };
+    const mount = new zeroform.ZMount("disk", { node: diskOn === "other" && second ? second : first, ...space });
     const place = on === "mount" ? { mount } : { node: first };
     const { url } = new zeroform.Zdb("db", { ...place, size: "8MiB", oversubscribe: true, ...db });
     if (!second || !other) return { url };
