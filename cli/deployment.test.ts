@@ -99,7 +99,7 @@ describe("a deployment without a program", () => {
             parent: ROOT,
             dependencies: [NODE],
             propertyDependencies: { node: [NODE], connection: [NODE], nodeUrn: [NODE] },
-            additionalSecretOutputs: ["password", "url"],
+            additionalSecretOutputs: ["password", "tls", "url"],
             inputs: { connection: { privateKey: { plaintext: '"the key"' } } },
             outputs: { password: { plaintext: '"generated"' }, url: { plaintext: '"redis://x"' }, namespace: "n" },
         });
