@@ -36,7 +36,7 @@ RestrictNamespaces=yes
  * What one service may take at most. A share of the machine and not a figure, as nobody knows beforehand what a server will index: one that
  * grows without end is slowed down, then started anew alone, and takes neither the machine nor its neighbours with it.
  */
-export const LIMITS = `TasksMax=256
+const LIMITS = `TasksMax=256
 MemoryHigh=60%
 MemoryMax=75%
 `;
@@ -94,6 +94,18 @@ const tryOwnView = async (): Promise<boolean> => {
         return false;
     }
 };
+
+/** What a server of an engine may take of the machine, say, and do. */
+export const OF_A_SERVER = `${LIMITS}LogRateLimitIntervalSec=30
+LogRateLimitBurst=200
+RemoveIPC=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+${WITHOUT_PRIVILEGES}`;
 
 /** What a user is told where services run with less. */
 export const NO_OWN_VIEW =

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { AGENTS, CURRENT, LAUNCHER, ROOT, RUN, RUNTIMES, SERVICES, ZDB_RUN } from "../../protocol/layout.ts";
-import { LIMITS, OWN_VIEW, WITHOUT_PRIVILEGES } from "../os/confinement.ts";
+import { OF_A_SERVER, OWN_VIEW } from "../os/confinement.ts";
 import type { Unit } from "../os/units.ts";
 import { STOPPED_MARK } from "../os/watch.ts";
 import type { ZdbServer } from "./zdb-places.ts";
@@ -48,16 +48,7 @@ RuntimeDirectory=zeroform-zdb/%i
 RuntimeDirectoryMode=0700
 UMask=0077
 LimitNOFILE=262144
-${LIMITS}LogRateLimitIntervalSec=30
-LogRateLimitBurst=200
-RemoveIPC=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged
-SystemCallErrorNumber=EPERM
-${WITHOUT_PRIVILEGES}`,
+${OF_A_SERVER}`,
     // Every server's user is the same, so their sockets are closed to each other by not being there.
     ownView: `${OWN_VIEW}TemporaryFileSystem=/var/lib:ro ${ZDB_RUN}:ro
 BindPaths=${ZDB_RUN}/%i

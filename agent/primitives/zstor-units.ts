@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { AGENTS, CURRENT, LAUNCHER, ROOT, RUNTIMES, SERVICES, ZSTOR_RUN, ZSTORS } from "../../protocol/layout.ts";
 import { millisecondsOf } from "../../schema/quantity.ts";
-import { LIMITS, OWN_VIEW, WITHOUT_PRIVILEGES } from "../os/confinement.ts";
+import { OF_A_SERVER, OWN_VIEW } from "../os/confinement.ts";
 import type { Unit } from "../os/units.ts";
 import { STOPPED_MARK } from "../os/watch.ts";
 import type { FrontEnd, ZStor } from "./zstor-places.ts";
@@ -49,16 +49,7 @@ RuntimeDirectory=zeroform-zstor/%i
 RuntimeDirectoryMode=0700
 UMask=0077
 LimitNOFILE=65536
-${LIMITS}LogRateLimitIntervalSec=30
-LogRateLimitBurst=200
-RemoveIPC=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged
-SystemCallErrorNumber=EPERM
-${WITHOUT_PRIVILEGES}`,
+${OF_A_SERVER}`,
     // Every front end's user is the same, so what one has is closed to the others by not being there.
     ownView: `${OWN_VIEW}TemporaryFileSystem=/var/lib:ro ${ZSTOR_RUN}:ro
 BindPaths=${ZSTOR_RUN}/%i ${HOME}
