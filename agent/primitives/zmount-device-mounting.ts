@@ -8,7 +8,7 @@ import { hasShrunk } from "./zmount-device-observe.ts";
 import { type DevicePlaces, type DeviceRecord, readDeviceRecord, writeDeviceRecord } from "./zmount-device-record.ts";
 import { deviceUnitsFor } from "./zmount-device-units.ts";
 import { growOnTheWay } from "./zmount-growth.ts";
-import { broken, explained, inUse, requireOnlyOurs, vanished } from "./zmount-mounting.ts";
+import { broken, explained, requireOnlyOurs, stopMount, vanished } from "./zmount-mounting.ts";
 import type { DeviceMount } from "./zmount-places.ts";
 
 /** Mounts the device in its place, with the units that do the same at boot. */
@@ -51,8 +51,7 @@ export const ensureDeviceGrown = async (resource: DeviceMount, places: DevicePla
 /** Stops our own servers on it, and refuses while anybody else uses it. Unmounted already is fine. */
 export const unmountDevice = async (places: DevicePlaces, os: Os): Promise<void> => {
     await requireOnlyOurs(places, os);
-    await os.systemd.stop(places.mountUnit);
-    if ((await os.mounts.list()).has(places.mountPoint)) throw inUse(places.mountPoint, "something");
+    await stopMount(places, os);
     await os.files.remove(places.link);
 };
 

@@ -54,11 +54,24 @@ export const loopOf = async (places: Places, os: Os): Promise<Loop | undefined> 
 /** Stops our own servers on it, and refuses while anybody else uses it. Unmounted already is fine. */
 export const unmount = async (places: Places, os: Os): Promise<void> => {
     await requireOnlyOurs(places, os);
-    await os.systemd.stop(places.mountUnit);
-    if ((await os.mounts.list()).has(places.mountPoint)) throw inUse(places.mountPoint, "something");
+    await stopMount(places, os);
     await loopEnds(places, os);
     const [held] = await os.loops.ofFile(places.image);
     if (held !== undefined) throw inUse(places.image, `${held.device}, which somebody has open or mounted elsewhere`);
+};
+
+/**
+ * Ends what is mounted there. Systemd reads the kernel's table of mounts with a delay: of what somebody mounted just now it knows nothing,
+ * and a stop of its unit ends nothing. It is asked again until it knows.
+ */
+export const stopMount = async ({ mountPoint, mountUnit }: Pick<Places, "mountPoint" | "mountUnit">, os: Os): Promise<void> => {
+    const deadline = performance.now() + LETTING_GO_MS;
+    for (;;) {
+        await os.systemd.stop(mountUnit);
+        if (!(await os.mounts.list()).has(mountPoint)) return;
+        if (performance.now() > deadline) throw inUse(mountPoint, "something");
+        await sleep(POLL_MS);
+    }
 };
 
 /** Refuses while anybody uses it who is not ours to stop. */

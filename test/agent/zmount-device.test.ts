@@ -56,8 +56,7 @@ describe("a ZMount on a block device of a real host", () => {
         await rig.run("purge", mount);
     };
 
-    // Seen on a quiet machine: its removal says "in use by something", nobody knows yet who; on a loaded one it passes.
-    it.skipIf(process.env.CI !== undefined)("takes all of it, under whatever name it comes back, and leaves it empty", async () => {
+    it("takes all of it, under whatever name it comes back, and leaves it empty", async () => {
         const first = await disk("stays");
         const device = await named("stays", first);
         const mount = await made(device);
@@ -225,8 +224,7 @@ describe("a ZMount on a block device of a real host", () => {
         expect(await rig.sh(`cmp -n ${MIB} ${again} /dev/zero; ls -A /var/lib/zeroform/services`)).not.toContain(second.life);
     });
 
-    // Seen on a quiet machine: its removal says "in use by something", nobody knows yet who; on a loaded one it passes.
-    it.skipIf(process.env.CI !== undefined)("is made by whoever comes after a cut, wherever that was", async () => {
+    it("is made by whoever comes after a cut, wherever that was", async () => {
         const loop = await disk("cut");
         for (const cutAfterMs of [110, 160, 230]) {
             const mount = on(loop);
