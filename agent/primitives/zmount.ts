@@ -8,6 +8,7 @@ import { onImage } from "./zmount-image.ts";
 import { measureZMounts } from "./zmount-measure.ts";
 import { type AllZMountFacts, gatherZMounts, observeZMount } from "./zmount-observe.ts";
 import { type ImageMount, isImage, isOnDevice, mountPointOf, placesOf, type ZMount } from "./zmount-places.ts";
+import type { Space } from "./zmount-space.ts";
 
 /** Programs that every ZMount needs; e2fsprogs also for the flag of its bare mount point. */
 const PACKAGES = { mount: "losetup", "util-linux": "fallocate", e2fsprogs: "chattr" };
@@ -33,36 +34,28 @@ export const zmountDriver: Driver<typeof zmount, Facts> = {
         isOnDevice(resource) ? observeDevice(resource, devices) : observeZMount(asImage(resource), images),
 
     async admit(wanted, old, context) {
-        if (isOnDevice(wanted)) await onDevice.admit(wanted, old, context);
-        else await onImage.admit(asImage(wanted), old, context);
+        await spaceOf(wanted).admit(wanted, old, context);
         return wanted.spec;
     },
-    apply: (resource, context) => (isOnDevice(resource) ? onDevice.apply(resource, context) : onImage.apply(asImage(resource), context)),
+    apply: (resource, context) => spaceOf(resource).apply(resource, context),
 
-    trashPlace: (resource) => (isOnDevice(resource) ? onDevice.trashPlace(resource) : onImage.trashPlace(asImage(resource))),
-    trashPlaceNow: (resource, context) =>
-        isOnDevice(resource) ? onDevice.trashPlaceNow(resource, context) : onImage.trashPlaceNow(asImage(resource), context),
+    trashPlace: (resource) => spaceOf(resource).trashPlace(resource),
+    trashPlaceNow: (resource, context) => spaceOf(resource).trashPlaceNow(resource, context),
     async trace(life, { files }) {
         // Its mount point is in one place, wherever its data are.
         for (const path of [placesOf({ life, spec: { pool: undefined } }).image, mountPointOf(life)])
             if ((await files.stat(path)) !== undefined) return path;
         return undefined;
     },
-    keptPlace: (resource) => (isOnDevice(resource) ? onDevice.keptPlace(resource) : onImage.keptPlace(asImage(resource))),
+    keptPlace: (resource) => spaceOf(resource).keptPlace(resource),
 
-    remove: (resource, place, context) =>
-        isOnDevice(resource) ? onDevice.remove(resource, place, context) : onImage.remove(asImage(resource), place, context),
-    trashedBytes: ({ resource, place }, context) =>
-        isOnDevice(resource)
-            ? onDevice.trashedBytes({ resource, place }, context)
-            : onImage.trashedBytes({ resource: asImage(resource), place }, context),
-    purge: ({ resource, place }, context) =>
-        isOnDevice(resource)
-            ? onDevice.purge({ resource, place }, context)
-            : onImage.purge({ resource: asImage(resource), place }, context),
-    async restore({ resource, place }, into, own, context) {
-        if (isOnDevice(resource) && isOnDevice(into)) return onDevice.restore({ resource, place }, into, own, context);
-        if (isImage(resource) && isImage(into)) return onImage.restore({ resource, place }, into, own, context);
+    remove: (resource, place, context) => spaceOf(resource).remove(resource, place, context),
+    trashedBytes: (trashed, context) => spaceOf(trashed.resource).trashedBytes(trashed, context),
+    purge: (trashed, context) => spaceOf(trashed.resource).purge(trashed, context),
+    async restore(trashed, into, own, context) {
+        const { resource } = trashed;
+        const space = spaceOf(resource);
+        if (space === spaceOf(into)) return space.restore(trashed, into, own, context);
         throw new ZeroformError({
             code: "INVALID",
             message: `the trashed data are ${whereOf(resource)}, and ZMount "${into.name}" is to be ${whereOf(into)}`,
@@ -72,11 +65,18 @@ export const zmountDriver: Driver<typeof zmount, Facts> = {
         });
     },
 
-    units: (resource) => (isOnDevice(resource) ? onDevice.units(resource) : onImage.units(asImage(resource))),
+    units: (resource) => spaceOf(resource).units(resource),
     measure: measureZMounts,
 };
 
 const whereOf = (resource: ZMount): string => (isOnDevice(resource) ? `on device ${resource.spec.device}` : "in an image");
+
+/** Where it has its space from; what is answered is given mounts of that sort only. */
+const spaceOf = (resource: ZMount): Space<ZMount> => {
+    if (isOnDevice(resource)) return onDevice;
+    asImage(resource);
+    return onImage;
+};
 
 /** The schema lets nothing else through. */
 const asImage = (resource: ZMount): ImageMount => {
