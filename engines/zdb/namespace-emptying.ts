@@ -4,7 +4,7 @@ import type { Namespace } from "./namespace.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import { type PropertyName, propertyChanges } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
-import { ENCODINGS, payloadChecksum, RECORD_HEAD_BYTES, writeHead } from "./record.ts";
+import { headOf, RECORD_HEAD_BYTES, writeHead } from "./record.ts";
 import { Refusal } from "./refusal.ts";
 import { newSegmentHeader } from "./segment-files.ts";
 import { encodeSegmentHeader, segmentName, unfinishedName } from "./segment-header.ts";
@@ -49,20 +49,8 @@ function emptiedSegment({ seal }: NamespaceParts, namespace: Namespace): Buffer 
     const propertyLog = new PropertyLog(seal);
     const known = propertyChanges(properties).map((change, place) => propertyLog.record(change, place + 1));
     const records = [...known, ...lostSecrets(namespace).map((name) => propertyLog.lost(name))];
-    const encoded = records.map(({ kind, key, payload, encoding = ENCODINGS.clear, timestamp }, place) => {
-        const lsn = place + 1;
-        const head = {
-            kind,
-            encoding,
-            keyLength: key.length,
-            payloadLength: payload.length,
-            payloadChecksum: payloadChecksum(payload),
-            lsn,
-            previousLsn: 0,
-            timestamp,
-            // All of it is on disk before the file gets its name.
-            unsynced: 0,
-        };
+    const encoded = records.map(({ kind, key, payload, encoding, timestamp }, place) => {
+        const head = headOf({ lsn: place + 1, kind, key, payload, previousLsn: 0, timestamp, ...(encoding !== undefined && { encoding }) });
         const record = Buffer.alloc(RECORD_HEAD_BYTES + key.length + payload.length);
         record.set(payload, writeHead(record, 0, head, key, header.salt));
         return record;

@@ -1,3 +1,5 @@
+import { placeOf } from "./rising-numbers.ts";
+
 /** Where the records of a rewritten segment were before, while the index still knows some of them there. */
 export class RecordMoves {
     private readonly ids: number[];
@@ -22,16 +24,10 @@ export class RecordMoves {
 
     /** Where the record at this new offset was; undefined when it was not moved. */
     origin(to: number): { readonly segment: number; readonly offset: number } | undefined {
-        let low = 0;
-        let high = this.used - 1;
-        while (low < high) {
-            const middle = (low + high) >>> 1;
-            if ((this.to[middle] ?? 0) < to) low = middle + 1;
-            else high = middle;
-        }
-        if (this.used === 0 || this.to[low] !== to) return undefined;
-        const segment = this.ids[this.segments[low] ?? 0];
-        return segment === undefined ? undefined : { segment, offset: this.from[low] ?? 0 };
+        const place = placeOf(to, this.to, this.used);
+        if (place === undefined) return undefined;
+        const segment = this.ids[this.segments[place] ?? 0];
+        return segment === undefined ? undefined : { segment, offset: this.from[place] ?? 0 };
     }
 
     private grow(): void {

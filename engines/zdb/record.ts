@@ -100,6 +100,31 @@ export function payloadChecksum(payload: Uint8Array): number {
     return crc32(payload as Buffer);
 }
 
+/** What the head of a record is made from in a file that is on disk before it gets its name. */
+export interface WrittenRecord {
+    readonly lsn: number;
+    readonly kind: RecordKind;
+    readonly key: Uint8Array;
+    readonly payload: Uint8Array;
+    readonly previousLsn: number;
+    readonly timestamp: number;
+    readonly encoding?: Encoding;
+}
+
+export function headOf({ lsn, kind, key, payload, previousLsn, timestamp, encoding = ENCODINGS.clear }: WrittenRecord): RecordHead {
+    return {
+        kind,
+        encoding,
+        keyLength: key.length,
+        payloadLength: payload.length,
+        payloadChecksum: payloadChecksum(payload),
+        lsn,
+        previousLsn,
+        timestamp,
+        unsynced: 0,
+    };
+}
+
 /** Now, as records keep it. */
 export function unixSeconds(): number {
     return Math.floor(Date.now() / 1000) >>> 0;

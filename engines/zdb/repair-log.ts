@@ -5,7 +5,7 @@ import type { Disk } from "./disk.ts";
 import { type FoundSegment, findSegments } from "./found-segments.ts";
 import { patientDisk } from "./patient-disk.ts";
 import { PayloadCheck } from "./payload-check.ts";
-import { ENCODINGS, type Encoding, payloadChecksum, RECORD_KINDS, type RecordHead, type RecordKind, unixSeconds } from "./record.ts";
+import { ENCODINGS, type Encoding, headOf, RECORD_KINDS, type RecordKind, unixSeconds } from "./record.ts";
 import { Salvage } from "./record-salvage.ts";
 import type { RepairPlan } from "./repair-plan.ts";
 import { newSegmentHeader } from "./segment-files.ts";
@@ -85,7 +85,7 @@ function writeNewEnd({ disk, stored, survey, plan, segmentBytes }: RepairParts):
     try {
         let lsn = header.firstLsn;
         const add = (kind: RecordKind, key: Buffer, payload: Buffer, previousLsn: number, encoding: Encoding = ENCODINGS.clear): void => {
-            writer.add(headOf(lsn, kind, key, payload, previousLsn, encoding), key, [payload]);
+            writer.add(headOf({ lsn, kind, key, payload, previousLsn, timestamp: unixSeconds(), encoding }), key, [payload]);
             lsn++;
         };
         for (const name of plan.forgotten) add(RECORD_KINDS.property, Buffer.from(name), EMPTY, 0, ENCODINGS.sealed);
@@ -146,7 +146,7 @@ function rewrite({ disk, stored, plan, segmentBytes }: RepairParts, { header, fi
 
 function writeMode(writer: SegmentWriter, lsn: number): void {
     const [key, payload] = [Buffer.from("mode"), Buffer.from("seq")];
-    writer.add(headOf(lsn, RECORD_KINDS.property, key, payload, 0, ENCODINGS.clear), key, [payload]);
+    writer.add(headOf({ lsn, kind: RECORD_KINDS.property, key, payload, previousLsn: 0, timestamp: unixSeconds() }), key, [payload]);
 }
 
 /** A second name for the damaged file, durable before it loses its first one. */
@@ -164,20 +164,6 @@ function* payloadOf(disk: Disk, { fd }: FoundSegment, { head, payloadOffset }: S
         yield buffer.subarray(0, count);
         done += count;
     }
-}
-
-function headOf(lsn: number, kind: RecordKind, key: Buffer, payload: Buffer, previousLsn: number, encoding: Encoding): RecordHead {
-    return {
-        kind,
-        encoding,
-        keyLength: key.length,
-        payloadLength: payload.length,
-        payloadChecksum: payloadChecksum(payload),
-        lsn,
-        previousLsn,
-        timestamp: unixSeconds(),
-        unsynced: 0,
-    };
 }
 
 /** What can be made anew from the log, and sidecars of segments that are not there any more. */

@@ -1,3 +1,4 @@
+import { placeOf } from "./rising-numbers.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
 import type { Segment } from "./segments.ts";
 
@@ -42,14 +43,8 @@ export class TombstoneLife {
     }
 
     private previousOf(lsn: number): number | undefined {
-        let low = 0;
-        let high = this.lsns.length - 1;
-        while (low < high) {
-            const middle = (low + high) >>> 1;
-            if ((this.lsns[middle] ?? 0) < lsn) low = middle + 1;
-            else high = middle;
-        }
-        return this.lsns[low] === lsn ? this.previous[low] : undefined;
+        const place = placeOf(lsn, this.lsns);
+        return place === undefined ? undefined : this.previous[place];
     }
 }
 

@@ -1,4 +1,5 @@
 import type { Retention } from "./retention.ts";
+import { placeOf } from "./rising-numbers.ts";
 
 /** One version of a key, and which one it superseded. */
 export interface VersionLink {
@@ -53,7 +54,7 @@ export class VersionLife {
         this.successors = new Int32Array(this.lsns.length).fill(-1);
         this.ranks = new Float64Array(this.lsns.length).fill(Number.POSITIVE_INFINITY);
         for (let place = 0; place < this.lsns.length; place++) {
-            const before = this.placeOf(this.previous[place] ?? 0);
+            const before = placeOf(this.previous[place] ?? 0, this.lsns);
             if (before !== undefined) this.successors[before] = place;
         }
     }
@@ -77,7 +78,7 @@ export class VersionLife {
 
     /** One that was live when it was seen and is not any more counts as history. */
     keeps(lsn: number): boolean {
-        const place = this.placeOf(lsn);
+        const place = placeOf(lsn, this.lsns);
         return place !== undefined && this.ranks[place] !== Number.POSITIVE_INFINITY;
     }
 
@@ -96,16 +97,5 @@ export class VersionLife {
     private covers(rank: number, supersededS: number): boolean {
         if (rank === Number.POSITIVE_INFINITY) return false;
         return this.retention.kind === "count" ? rank < this.retention.versions : this.nowS - supersededS < this.retention.seconds;
-    }
-
-    private placeOf(lsn: number): number | undefined {
-        let low = 0;
-        let high = this.lsns.length - 1;
-        while (low < high) {
-            const middle = (low + high) >>> 1;
-            if ((this.lsns[middle] ?? 0) < lsn) low = middle + 1;
-            else high = middle;
-        }
-        return this.lsns[low] === lsn ? low : undefined;
     }
 }
