@@ -14,6 +14,10 @@ export class BoundedBackend implements Backend {
         this.clock = clock;
     }
 
+    get load(): { readonly running: number; readonly waiting: number } {
+        return { running: this.running, waiting: this.waiting.length };
+    }
+
     get(key: Uint8Array): Promise<Buffer | undefined> {
         return this.bounded(() => this.inner.get(key));
     }
@@ -55,7 +59,8 @@ export class BoundedBackend implements Backend {
     }
 }
 
-function inTime<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
+/** Rejects with `late` when it takes longer. */
+export function inTime<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
         const cancel = clock.after(ms, () => reject(new BackendError("late", `no answer for ${ms / 1000} s`)));
         promise.then(resolve, reject).finally(cancel);

@@ -10,7 +10,7 @@ export interface Figure {
 
 const NONE: Figure = { done: 0, failed: 0, bytes: 0, seconds: 0 };
 
-/** Counts and times by name. Elapsed time is the clock's, which a simulation moves. */
+/** Counts and times by name. */
 export class Figures {
     private readonly clock: Clock;
     private readonly figures = new Map<string, Figure>();
@@ -21,7 +21,7 @@ export class Figures {
 
     /** Notes how long the work takes, and the bytes it says that it moved. */
     async time<T>(name: string, bytesOf: (result: T) => number, work: () => Promise<T>): Promise<T> {
-        const beganMs = this.clock.nowMs();
+        const beganMs = this.clock.steadyMs();
         try {
             const result = await work();
             this.add(name, { done: 1, failed: 0, bytes: bytesOf(result), seconds: this.since(beganMs) });
@@ -41,7 +41,7 @@ export class Figures {
     }
 
     private since(beganMs: number): number {
-        return Math.max(0, this.clock.nowMs() - beganMs) / 1000;
+        return (this.clock.steadyMs() - beganMs) / 1000;
     }
 
     private add(name: string, more: Figure): void {

@@ -38,16 +38,36 @@ export const TAKEOVER_LONGEST_PAUSE_MS = 15_000;
 /** Attempts before those who wait for the journal are told that there is no quorum. */
 export const TAKEOVER_ATTEMPTS = 4;
 
-/** How often backends say how they are; one that fails an operation is asked again then. */
+/** How often a backend that answers is asked how it is, and how long it may take for that. */
 export const PROBE_MS = 5_000;
-/** Failures in a row after which a backend is taken to be down until a probe succeeds. */
-export const FAILURES_TO_DOWN = 3;
+export const PROBE_ANSWER_MS = 5_000;
+/** Failures in a row that open a backend's circuit breaker; so do half of the last requests. */
+export const FAILURES_TO_OPEN = 3;
+export const OUTCOMES_LOOKED_AT = 16;
+/** First and longest pause before a backend whose breaker is open is probed. */
+export const BREAKER_PAUSE_MS = 1_000;
+export const BREAKER_LONGEST_PAUSE_MS = 15_000;
+/** A backend that falls again within this time begins with the pause that it had come to. */
+export const BREAKER_FLAP_MS = 60_000;
 /** Room that is left on a backend. */
 export const RESERVE_BYTES = 16 * MIB;
 /** Once a stripe is safe enough, shards that are late are waited for so long. */
 export const STRAGGLER_MS = 3_000;
-/** A read that has waited so long for a shard asks for another one. */
+/** A read that has waited for a shard as long as 95 of 100 take asks for another one: so long at least, and so long while too little is measured. */
+export const HEDGE_QUANTILE = 0.95;
+export const HEDGE_LEAST_MS = 10;
 export const HEDGE_MS = 250;
+/** For so long what was worked out from the measurements is used. */
+export const HEDGE_KEPT_MS = 200;
+/** Reads that are remembered of a backend, and those of them that say what the next one may take. */
+export const LATENCY_SAMPLES = 64;
+export const LATENCY_SAMPLES_RECENT = 8;
+/** A backend that takes so many times as long as the hedge delay is asked after the others ... */
+export const SLOW_FACTOR = 2;
+/** ... until it has not been asked for so long. */
+export const SLOW_FOR_MS = 10_000;
+/** What is more than a round trip. */
+export const LARGE_VALUE_BYTES = 64 * KIB;
 /** Stripes of small objects that are written at once; the next one gathers meanwhile. */
 export const PACKS_IN_FLIGHT = 4;
 /** Stripes of a put whose records wait to be committed together. */

@@ -1,4 +1,4 @@
-import type { StoreStatus } from "./status.ts";
+import type { BackendStatus, StoreStatus } from "./status.ts";
 
 /** The status for a person: what is wrong first, then what is there. */
 export function wordsOf({ objects, bytes, stripes, spare, owed, metadata, backends, warnings, rebalance }: StoreStatus): string {
@@ -15,12 +15,22 @@ export function wordsOf({ objects, bytes, stripes, spare, owed, metadata, backen
     lines.push(
         `Metadata: ${metadata.replicas} replicas, ${metadata.quorum} have to answer, ${metadata.behind.length} behind, at batch ${metadata.sequence}.`,
     );
-    for (const { name, group, state, usedBytes } of backends)
-        lines.push(`Backend ${name} in group ${group}: ${state}${usedBytes === undefined ? "" : `, ${usedBytes} bytes used`}.`);
+    for (const backend of backends) lines.push(`Backend ${backend.name} in group ${backend.group}: ${healthOf(backend)}.`);
     return `${lines.join("\n")}\n`;
 }
 
 function bearing(more: number): string {
     if (more < 0) return `cannot be read now: ${-more} shards too few answer`;
     return more === 0 ? "can be read, and bear no further loss" : `bear the loss of ${more} more backends`;
+}
+
+function healthOf({ state, breaker, retryInMs, readMs, slow, usedBytes }: BackendStatus): string {
+    const words = [state];
+    if (breaker === "half-open") words.push("is being probed");
+    if (retryInMs !== undefined) words.push(`probed again in ${Math.ceil(retryInMs / 1000)} s`);
+    const times = readMs?.small ?? readMs?.large;
+    if (times) words.push(`answers reads in ${times.median} ms, 95 of 100 in ${times.p95} ms`);
+    if (slow) words.push("slow: asked after the others");
+    if (usedBytes !== undefined) words.push(`${usedBytes} bytes used`);
+    return words.join(", ");
 }

@@ -1,5 +1,8 @@
 import { nameOfBackend } from "./backend-url.ts";
+import type { BreakerState } from "./breaker.ts";
 import { policyOf } from "./engine.ts";
+import { type Latency, VALUE_SIZES, type ValueSize } from "./latency.ts";
+import type { Member } from "./member.ts";
 import { type Placement, place } from "./placement.ts";
 import type { RebalanceProgress } from "./rebalance.ts";
 import { EMPTY } from "./record.ts";
@@ -42,8 +45,21 @@ export interface BackendStatus {
     /** Taken out of the configuration, and emptied. */
     readonly draining?: true;
     readonly downSinceMs?: number;
+    /** `open`: left alone until it is probed again; `half-open`: it is being probed. */
+    readonly breaker: BreakerState;
+    /** Probed again in so many milliseconds, while it is left alone. */
+    readonly retryInMs?: number;
+    /** Of what was read from it last: the middle, and what 95 of 100 take; undefined when little was. */
+    readonly readMs?: { readonly small?: ReadTimes; readonly large?: ReadTimes };
+    /** Asked after the others, for reads take much longer than from them. */
+    readonly slow?: true;
     readonly usedBytes?: number;
     readonly durability: string;
+}
+
+export interface ReadTimes {
+    readonly median: number;
+    readonly p95: number;
 }
 
 /** How the store is, without asking anybody. */
@@ -60,16 +76,7 @@ export function statusOf(store: Store): StoreStatus {
         if (shardsToMove(store, layout, store.caretaker.deadAfterMs).length > 0) owed += count;
         if (!holdsPolicy(store, layout)) outOfPolicy += count;
     }
-    const backends = pool.all().map(({ config, info, refusal, downSinceMs }) => ({
-        id: config.id,
-        name: nameOf(config.url),
-        group: config.group,
-        state: refusal ?? "ok",
-        durability: info?.durability ?? "not known",
-        ...(config.state === "draining" ? { draining: true as const } : {}),
-        ...(downSinceMs === undefined ? {} : { downSinceMs }),
-        ...(info === undefined ? {} : { usedBytes: info.usedBytes }),
-    }));
+    const backends = pool.all().map((member) => backendStatus(store, member));
     const behind = [...replicas.behind].map((index) => nameOf(store.config.metadata[index] ?? ""));
     const stopped = journal.failure?.message;
     const trouble = journal.trouble?.message;
@@ -90,6 +97,36 @@ export function statusOf(store: Store): StoreStatus {
         ...(store.caretaker.rebalancer.progress.checkedStripes === 0 ? {} : { rebalance: store.caretaker.rebalancer.progress }),
         ...(stopped === undefined ? {} : { stopped }),
     };
+}
+
+function backendStatus({ pool, surroundings }: Store, member: Member): BackendStatus {
+    const { config, info, refusal, downSinceMs, breaker, latency } = member;
+    const readMs = { ...readTimes(latency, "small"), ...readTimes(latency, "large") };
+    const isSlow = VALUE_SIZES.some((size) => pool.rank(config.id, size).class === "slow");
+    return {
+        id: config.id,
+        name: nameOf(config.url),
+        group: config.group,
+        state: refusal ?? "ok",
+        durability: info?.durability ?? "not known",
+        breaker: breaker.state,
+        ...(config.state === "draining" ? { draining: true as const } : {}),
+        ...(downSinceMs === undefined ? {} : { downSinceMs }),
+        ...(breaker.state === "open" ? { retryInMs: Math.max(0, Math.ceil(breaker.retryMs - surroundings.clock.nowMs())) } : {}),
+        ...(Object.keys(readMs).length === 0 ? {} : { readMs }),
+        ...(isSlow ? { slow: true as const } : {}),
+        ...(info === undefined ? {} : { usedBytes: info.usedBytes }),
+    };
+}
+
+function readTimes(latency: Latency, size: ValueSize): { readonly [size in ValueSize]?: ReadTimes } {
+    const median = latency.quantile(size, 0.5);
+    const p95 = latency.quantile(size, 0.95);
+    return median === undefined || p95 === undefined ? {} : { [size]: { median: rounded(median), p95: rounded(p95) } };
+}
+
+function rounded(ms: number): number {
+    return Math.round(ms * 100) / 100;
 }
 
 function warningsOf(

@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 export interface Clock {
     /** Unix milliseconds. May be set by somebody, so never for measuring. */
     nowMs(): number;
+    /** Milliseconds, with fractions, since some moment; never set back: for measuring. */
+    steadyMs(): number;
     /** Calls `run` once, later; the result cancels that. */
     after(ms: number, run: () => void): () => void;
 }
@@ -19,6 +21,7 @@ export interface Surroundings {
 
 export const systemClock: Clock = {
     nowMs: () => Date.now(),
+    steadyMs: () => performance.now(),
     after(ms, run) {
         const timer = setTimeout(run, ms);
         return () => clearTimeout(timer);

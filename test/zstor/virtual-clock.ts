@@ -13,6 +13,10 @@ export class VirtualClock implements Clock {
         return this.now;
     }
 
+    steadyMs(): number {
+        return this.now - START_MS;
+    }
+
     after(ms: number, run: () => void): () => void {
         const entry = { at: this.now + ms, serial: this.serial++, run };
         const index = this.planned.findIndex(({ at }) => at > entry.at);
