@@ -1,4 +1,4 @@
-import type { FamilyNamed } from "../../protocol/metrics.ts";
+import type { FamilyNamed, Suffix } from "../../protocol/metrics.ts";
 import type { Os } from "../os/os.ts";
 import type { Measurement } from "./driver.ts";
 import { frontEndOf, type ZStor } from "./zstor-places.ts";
@@ -19,11 +19,13 @@ const measure = async (os: Os, resource: ZStor): Promise<readonly Measurement[]>
 };
 
 const HELP = /^# HELP (zstor_[a-z_]+) (.*)$/;
-const TYPE = /^# TYPE (zstor_[a-z_]+) (gauge|counter)$/;
+const TYPE = /^# TYPE (zstor_[a-z_]+) (gauge|counter|histogram)$/;
 const SAMPLE = /^(zstor_[a-z_]+)(?:\{([^}]*)\})? (\S+)$/;
 const LABEL = /([a-z_]+)="([^"]*)"/g;
 
-/** Gauges and counters of the text that Prometheus scrapes; what else may be in it is left out. */
+const SUFFIX = /^(.*)(_bucket|_sum|_count)$/;
+
+/** Gauges, counters and histograms of the text that Prometheus scrapes; what else may be in it is left out. */
 export const parseFigures = (text: string): readonly Measurement[] => {
     const helps = new Map<string, string>();
     const families = new Map<string, FamilyNamed>();
@@ -31,14 +33,17 @@ export const parseFigures = (text: string): readonly Measurement[] => {
         const [, helped, help = ""] = HELP.exec(line) ?? [];
         if (helped !== undefined) helps.set(helped, help);
         const [, typed, type] = TYPE.exec(line) ?? [];
-        if (typed !== undefined && (type === "gauge" || type === "counter"))
+        if (typed !== undefined && (type === "gauge" || type === "counter" || type === "histogram"))
             families.set(typed, { name: `zeroform_${typed}`, help: helps.get(typed) ?? "", type });
         const [, name = "", labels = "", value = ""] = SAMPLE.exec(line) ?? [];
-        const family = families.get(name);
+        const [, base = "", suffix] = SUFFIX.exec(name) ?? [];
+        const histogram = families.get(base)?.type === "histogram" ? families.get(base) : undefined;
+        const family = histogram ?? families.get(name);
         if (family === undefined || Number.isNaN(Number(value))) return [];
         return [
             {
                 family,
+                ...(histogram && { suffix: suffix as Suffix }),
                 labels: Object.fromEntries([...labels.matchAll(LABEL)].map(([, key = "", each = ""]) => [key, each])),
                 value: Number(value),
             },

@@ -113,11 +113,18 @@ zstor_stripes{spare="-1"} 1
 # HELP zstor_operations_total Operations.
 # TYPE zstor_operations_total counter
 zstor_operations_total{operation="put",backend="3"} 7
+# HELP zstor_operation_duration_seconds Times.
+# TYPE zstor_operation_duration_seconds histogram
+zstor_operation_duration_seconds_bucket{operation="put",le="0.25"} 6
+zstor_operation_duration_seconds_bucket{operation="put",le="+Inf"} 7
+zstor_operation_duration_seconds_sum{operation="put"} 1.5
+zstor_operation_duration_seconds_count{operation="put"} 7
 other_things 5
 zstor_untold 5
 zstor_stripes{spare="0"} none
 `;
         const stripes = { name: "zeroform_zstor_stripes", help: "Stripes by spare.", type: "gauge" };
+        const times = { name: "zeroform_zstor_operation_duration_seconds", help: "Times.", type: "histogram" };
         expect(parseFigures(text)).toEqual([
             { family: stripes, labels: { spare: "2" }, value: 41 },
             { family: stripes, labels: { spare: "-1" }, value: 1 },
@@ -126,6 +133,10 @@ zstor_stripes{spare="0"} none
                 labels: { operation: "put", backend: "3" },
                 value: 7,
             },
+            { family: times, suffix: "_bucket", labels: { operation: "put", le: "0.25" }, value: 6 },
+            { family: times, suffix: "_bucket", labels: { operation: "put", le: "+Inf" }, value: 7 },
+            { family: times, suffix: "_sum", labels: { operation: "put" }, value: 1.5 },
+            { family: times, suffix: "_count", labels: { operation: "put" }, value: 7 },
         ]);
     });
 });

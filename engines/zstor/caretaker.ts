@@ -4,7 +4,7 @@ import { forgetDrafts, forgetOld, freeGarbage } from "./freeing.ts";
 import { CARE_MS, REPAIR_AT_ONCE, REPAIR_LONGEST_PAUSE_MS, REPAIR_PAUSE_MS, VERIFY_EVERY_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import { type RebalanceProgress, Rebalancer } from "./rebalance.ts";
-import type { StripeId } from "./record.ts";
+import { MISSING, type StripeId } from "./record.ts";
 import { deficientLayouts, repairStripe } from "./repair.ts";
 import type { Replicas } from "./replicas.ts";
 import { rewrapSome } from "./rewrapping.ts";
@@ -44,6 +44,23 @@ export class Caretaker {
     repairedShards = 0;
     /** Since when something has been owed at every round. */
     owedSinceMs: number | undefined;
+
+    /** Stripes that could not be repaired and wait for the next try. */
+    get pausedRepairs(): number {
+        return this.pauses.size;
+    }
+
+    /** How old what is owed is: since when something is owed without a break, or since the oldest stripe was put that lacks shards, which also a front end that was started again knows. */
+    get debtSinceMs(): number | undefined {
+        const { view } = this.engine;
+        const times = this.owedSinceMs === undefined ? [] : [this.owedSinceMs];
+        for (const { id, backends } of view.allLayouts()) {
+            const [oldest] = backends.includes(MISSING) ? view.stripesIn(id, 1) : [];
+            const createdMs = oldest && view.stripe(oldest)?.createdMs;
+            if (createdMs !== undefined) times.push(createdMs);
+        }
+        return times.length === 0 ? undefined : Math.min(...times);
+    }
 
     private readonly sweepEveryMs: number;
     private sweptMs = 0;

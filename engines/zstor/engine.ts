@@ -1,4 +1,5 @@
 import type { ErasureCodec } from "./erasure.ts";
+import type { Figures } from "./figures.ts";
 import type { Journal } from "./journal.ts";
 import type { StoreKeys } from "./keys.ts";
 import type { Layouts } from "./layouts.ts";
@@ -8,6 +9,7 @@ import type { Pool } from "./pool.ts";
 import type { ExtentRecord, MetadataRecord, ObjectId, StripeId } from "./record.ts";
 import { leaveGarbage } from "./seam-garbage.ts";
 import type { Slots } from "./slots.ts";
+import type { Stages } from "./stages.ts";
 import type { StoreConfig } from "./store-record.ts";
 import type { BuiltStripe } from "./stripe-builder.ts";
 import { type WrittenStripe, writeStripe } from "./stripe-writer.ts";
@@ -25,6 +27,8 @@ export interface Engine {
     readonly layouts: Layouts;
     readonly moveNumbers: MoveNumbers;
     readonly config: StoreConfig;
+    /** Of the stages of all its work. */
+    readonly stageFigures: Figures;
     /** Bounds the stripes of all puts that are on their way. */
     readonly stripeSlots: Slots;
     /** Object generations that are being put: their drafts are not left-overs. */
@@ -60,8 +64,9 @@ export async function storeStripe(
     engine: Engine,
     session: number,
     { data }: BuiltStripe,
+    stages: Stages,
 ): Promise<{ written: WrittenStripe; records: MetadataRecord[] }> {
-    const written = await writeStripe(engine, policyOf(engine.config), leastShards(engine.config), engine.nextStripeId(), data);
+    const written = await writeStripe(engine, policyOf(engine.config), leastShards(engine.config), engine.nextStripeId(), data, stages);
     leaveGarbage(STAGES * data.reduce((sum, shard) => sum + shard.length, 0));
     const layout = engine.layouts.of(session, data.length, written.backends);
     const { id, lengths, macs } = written;

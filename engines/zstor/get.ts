@@ -5,6 +5,7 @@ import { CHUNK_BYTES, READ_WINDOW_CHUNKS, STRIPES_AHEAD } from "./limits.ts";
 import { type Range, StoreError } from "./object-api.ts";
 import type { ExtentRecord, StripeId } from "./record.ts";
 import { leaveGarbage } from "./seam-garbage.ts";
+import { type Stages, stagesIn } from "./stages.ts";
 import { readShards } from "./stripe-reader.ts";
 import type { Generation } from "./view-rows.ts";
 
@@ -16,9 +17,10 @@ export async function* readObject(engine: Engine, generation: Generation, range:
     engine.readers.set(key, (engine.readers.get(key) ?? 0) + 1);
     try {
         const owner = ownerOf(engine, generation);
-        for await (const piece of pieces(engine, generation, range.offset, end)) {
+        const stages = stagesIn(engine.stageFigures, "get");
+        for await (const piece of pieces(engine, generation, range.offset, end, stages)) {
             const { chunk, shard } = piece;
-            const plain = openChunk(owner, piece.index, chunk.codec, lengthOf(generation, piece.index), shard);
+            const plain = openChunk(owner, piece.index, chunk.codec, lengthOf(generation, piece.index), shard, stages);
             if (plain === undefined)
                 throw new StoreError(
                     "lost",
@@ -54,7 +56,7 @@ function lengthOf({ sizeBytes }: Generation, index: number): number {
 }
 
 /** Sealed chunks in order; the stripes of the next ones are fetched meanwhile. */
-async function* pieces(engine: Engine, generation: Generation, offset: number, end: number): AsyncGenerator<Piece> {
+async function* pieces(engine: Engine, generation: Generation, offset: number, end: number, stages: Stages): AsyncGenerator<Piece> {
     const first = Math.floor(offset / CHUNK_BYTES);
     const last = Math.floor((end - 1) / CHUNK_BYTES);
     const ahead: { extent: ExtentRecord; shards: Promise<Map<number, Buffer>> }[] = [];
@@ -64,7 +66,7 @@ async function* pieces(engine: Engine, generation: Generation, offset: number, e
         while (ahead.length < STRIPES_AHEAD) {
             const { value: extent, done } = extents.next();
             if (done) return;
-            const shards = fetchShards(engine, extent, first, last);
+            const shards = fetchShards(engine, extent, first, last, stages);
             // Whoever waits for it hears of a failure; nobody may any more when the reader has gone.
             shards.catch(() => undefined);
             ahead.push({ extent, shards });
@@ -104,7 +106,13 @@ function* wantedExtents(
     return undefined;
 }
 
-async function fetchShards(engine: Engine, extent: ExtentRecord, first: number, last: number): Promise<Map<number, Buffer>> {
+async function fetchShards(
+    engine: Engine,
+    extent: ExtentRecord,
+    first: number,
+    last: number,
+    stages: Stages,
+): Promise<Map<number, Buffer>> {
     const wanted = extent.chunks.flatMap(({ shard }, at) => {
         const index = extent.firstChunk + at;
         return index >= first && index <= last ? [shard] : [];
@@ -113,7 +121,7 @@ async function fetchShards(engine: Engine, extent: ExtentRecord, first: number, 
     for (;;) {
         const stripe = stripeOf(engine, extent.stripe);
         try {
-            return await readShards(engine, stripe.record, stripe.layout, shards);
+            return await readShards(engine, stripe.record, stripe.layout, shards, stages);
         } catch (error) {
             // A repair that moved shards meanwhile is no loss.
             if (stripeOf(engine, extent.stripe).layout.id === stripe.layout.id) throw error;

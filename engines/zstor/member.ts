@@ -7,6 +7,7 @@ import { PROBE_ANSWER_MS, PROBE_MS, RESERVE_BYTES } from "./limits.ts";
 import type { Candidate } from "./placement.ts";
 import type { BackendConfig } from "./store-record.ts";
 import { jittered, type Surroundings } from "./surroundings.ts";
+import { timedBackend } from "./timed-backend.ts";
 
 /** A backend of a store, as everybody sees it. */
 export interface Member {
@@ -24,6 +25,8 @@ export interface Member {
     readonly figures: Figures;
     /** Of reads. */
     readonly latency: Latency;
+    /** That may still be written to it. */
+    readonly freeBytes: number;
     /** Requests that are on their way, and that wait. */
     readonly load: { readonly running: number; readonly waiting: number };
     /** For whoever has nobody else to ask: true when it answers. One probe at a time, whoever waits for it. */
@@ -39,7 +42,7 @@ export class PoolMember implements Member {
     info: NamespaceInfo | undefined;
     private readonly surroundings: Surroundings;
     /** A probe does not stand in line with other requests. */
-    private readonly bare: Backend;
+    private readonly probed: Backend;
     private readonly bounded: BoundedBackend;
     private answers = 0;
     /** Written since the last probe. */
@@ -54,9 +57,9 @@ export class PoolMember implements Member {
         this.breaker = new Breaker(surroundings);
         this.figures = new Figures(surroundings.clock);
         this.latency = new Latency(surroundings.clock);
-        this.bare = backend;
+        this.probed = timedBackend(backend, this.figures);
         this.bounded = new BoundedBackend(backend, surroundings.clock);
-        this.backend = this.watched(this.bounded);
+        this.backend = this.guarded(timedBackend(this.bounded, this.figures));
     }
 
     get downSinceMs(): number | undefined {
@@ -115,8 +118,7 @@ export class PoolMember implements Member {
         const before = this.answers;
         this.breaker.probing();
         try {
-            const ask = () => inTime(this.surroundings.clock, PROBE_ANSWER_MS, this.bare.info());
-            this.info = await this.figures.time("info", none, ask);
+            this.info = await inTime(this.surroundings.clock, PROBE_ANSWER_MS, this.probed.info());
             this.writtenBytes = 0;
             this.breaker.probeSucceeded();
         } catch (error) {
@@ -125,41 +127,32 @@ export class PoolMember implements Member {
         }
     }
 
-    private get freeBytes(): number {
+    get freeBytes(): number {
         if (this.info === undefined) return 0;
         const { limitBytes, usedBytes, diskFreeBytes } = this.info;
         const quota = limitBytes === undefined ? Number.POSITIVE_INFINITY : limitBytes - usedBytes;
         return Math.max(0, Math.min(quota, diskFreeBytes - RESERVE_BYTES) - this.writtenBytes);
     }
 
-    private watched(backend: Backend): Backend {
+    private guarded(backend: Backend): Backend {
         return {
-            get: (key) =>
-                this.watch(
-                    "get",
-                    (value) => value?.length ?? 0,
-                    () => backend.get(key),
-                ),
+            get: (key) => this.guard(() => backend.get(key)),
             set: (key, value) => {
                 this.writtenBytes += value.length;
-                return this.watch(
-                    "set",
-                    () => value.length,
-                    () => backend.set(key, value),
-                );
+                return this.guard(() => backend.set(key, value));
             },
-            delete: (key) => this.watch("delete", none, () => backend.delete(key)),
-            scan: (cursor) => this.watch("scan", none, () => backend.scan(cursor)),
-            info: () => this.watch("info", none, () => backend.info()),
+            delete: (key) => this.guard(() => backend.delete(key)),
+            scan: (cursor) => this.guard(() => backend.scan(cursor)),
+            info: () => this.guard(() => backend.info()),
             close: () => backend.close(),
         };
     }
 
-    private async watch<T>(request: string, bytesOf: (result: T) => number, operation: () => Promise<T>): Promise<T> {
+    private async guard<T>(operation: () => Promise<T>): Promise<T> {
         const { breaker } = this;
         if (!breaker.isClosed) throw new BackendError("unreachable", `it is left alone for a while: ${breaker.reason}`);
         try {
-            const result = await this.figures.time(request, bytesOf, operation);
+            const result = await operation();
             this.answers++;
             breaker.succeeded();
             return result;
@@ -180,5 +173,3 @@ export class PoolMember implements Member {
         if (wasClosed && !this.breaker.isClosed && this.underWay === undefined) this.plan();
     }
 }
-
-const none = () => 0;

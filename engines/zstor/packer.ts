@@ -2,6 +2,7 @@ import type { SealedChunk } from "./chunk.ts";
 import { type Engine, extentOf, storeStripe } from "./engine.ts";
 import { PACKS_IN_FLIGHT } from "./limits.ts";
 import type { MetadataRecord, PutRecord } from "./record.ts";
+import { stagesIn } from "./stages.ts";
 import { StripeBuilder } from "./stripe-builder.ts";
 
 interface Item {
@@ -20,6 +21,11 @@ export class Packer {
 
     constructor(engine: Engine) {
         this.engine = engine;
+    }
+
+    /** Objects that wait for a stripe, and stripes that are being stored. */
+    get load(): { readonly waiting: number; readonly running: number } {
+        return { waiting: this.queue.length, running: this.running };
     }
 
     /** Settles when the object is there. */
@@ -50,13 +56,14 @@ export class Packer {
     }
 
     private async store(items: readonly Item[], builder: StripeBuilder, session: number): Promise<void> {
+        const stages = stagesIn(this.engine.stageFigures, "put");
         const built = builder.build();
-        const { written, records } = await storeStripe(this.engine, session, built);
+        const { written, records } = await storeStripe(this.engine, session, built, stages);
         const puts = items.flatMap(({ put }, index): MetadataRecord[] => {
             const place = built.places[index];
             if (place === undefined) throw new RangeError("a chunk has no place");
             return [extentOf(put.object, put.generation, 0, written.id, [place]), put];
         });
-        await this.engine.journal.commit([...records, ...puts], session);
+        await stages.wait("journal", 0, () => this.engine.journal.commit([...records, ...puts], session));
     }
 }

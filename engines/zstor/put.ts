@@ -7,6 +7,7 @@ import { StoreError } from "./object-api.ts";
 import type { Packer } from "./packer.ts";
 import type { MetadataRecord, ObjectId, PutRecord } from "./record.ts";
 import { NONCE_BYTES } from "./sealing.ts";
+import { type Stages, stagesIn } from "./stages.ts";
 import { StripeBuilder } from "./stripe-builder.ts";
 
 const DATA_KEY_BYTES = 32;
@@ -20,6 +21,7 @@ export async function putObject(
     signal?: AbortSignal,
 ): Promise<PutRecord> {
     const draft = begin(engine, name);
+    const stages = stagesIn(engine.stageFigures, "put");
     const key = generationKey(draft.owner.object, draft.owner.generation);
     engine.drafts.set(key, draft.owner.generation);
     try {
@@ -27,10 +29,10 @@ export async function putObject(
         const first = await chunks.next();
         const second: IteratorResult<Buffer> = first.done ? first : await chunks.next();
         throwIfCut(signal);
-        if (!second.done) return await stream(engine, draft, again([first.value as Buffer, second.value], chunks), signal);
+        if (!second.done) return await stream(engine, draft, again([first.value as Buffer, second.value], chunks), stages, signal);
         const put = recordOf(engine, draft, first.done ? 0 : first.value.length);
-        if (first.done) await engine.journal.commit([put], draft.session);
-        else await packer.add(sealChunk(draft.owner, 0, first.value, engine.config.settings.compression), put, draft.session);
+        if (first.done) await stages.wait("journal", 0, () => engine.journal.commit([put], draft.session));
+        else await packer.add(sealChunk(draft.owner, 0, first.value, engine.config.settings.compression, stages), put, draft.session);
         return put;
     } finally {
         engine.drafts.delete(key);
@@ -67,7 +69,13 @@ function recordOf(engine: Engine, { name, owner }: Draft, sizeBytes: number): Pu
 }
 
 /** Stripe by stripe, several on their way; their records are committed as drafts in between, the last ones with the object itself. */
-async function stream(engine: Engine, draft: Draft, chunks: AsyncIterable<Buffer>, signal: AbortSignal | undefined): Promise<PutRecord> {
+async function stream(
+    engine: Engine,
+    draft: Draft,
+    chunks: AsyncIterable<Buffer>,
+    stages: Stages,
+    signal: AbortSignal | undefined,
+): Promise<PutRecord> {
     const { owner, session } = draft;
     const { dataShards, compression } = engine.config.settings;
     const builder = new StripeBuilder(dataShards);
@@ -81,9 +89,11 @@ async function stream(engine: Engine, draft: Draft, chunks: AsyncIterable<Buffer
     const flush = async () => {
         const firstChunk = count - builder.count;
         const built = builder.build();
-        while (underWay.size >= STRIPES_IN_FLIGHT) await Promise.race(underWay);
-        await engine.stripeSlots.take();
-        const work = storeStripe(engine, session, built)
+        await stages.wait("wait", 0, async () => {
+            while (underWay.size >= STRIPES_IN_FLIGHT) await Promise.race(underWay);
+            await engine.stripeSlots.take();
+        });
+        const work = storeStripe(engine, session, built, stages)
             .then(({ written, records: made }) => {
                 records.push(...made, extentOf(owner.object, owner.generation, firstChunk, written.id, built.places));
                 stripes++;
@@ -100,13 +110,13 @@ async function stream(engine: Engine, draft: Draft, chunks: AsyncIterable<Buffer
         const ready = records;
         records = [];
         stripes = 0;
-        await engine.journal.commit(ready, session);
+        await stages.wait("journal", 0, () => engine.journal.commit(ready, session));
     };
     try {
         for await (const chunk of chunks) {
             throwIfCut(signal);
             if (failure) throw failure;
-            const sealed = sealChunk(owner, count, chunk, compression);
+            const sealed = sealChunk(owner, count, chunk, compression, stages);
             if (!builder.add(sealed)) {
                 await flush();
                 builder.add(sealed);
@@ -122,7 +132,7 @@ async function stream(engine: Engine, draft: Draft, chunks: AsyncIterable<Buffer
     if (failure) throw failure;
     throwIfCut(signal);
     const put = recordOf(engine, draft, sizeBytes);
-    await engine.journal.commit([...records, put], session);
+    await stages.wait("journal", 0, () => engine.journal.commit([...records, put], session));
     return put;
 }
 

@@ -63,7 +63,7 @@ export class Rebalancer {
             const move = this.bestMove(record, layout);
             if (move === undefined) continue;
             moved++;
-            if ((await putShards(engine, session, id, new Map([[move.index, move.to.id]]))) === 0) continue;
+            if ((await putShards(engine, session, id, new Map([[move.index, move.to.id]]), "rebalance")) === 0) continue;
             this.movedShards++;
             this.add(move.from.id, -shardLength(record, move.index));
             this.add(move.to.id, shardLength(record, move.index));

@@ -3,7 +3,8 @@ import { type Engine, policyOf } from "./engine.ts";
 import { stripeOf } from "./get.ts";
 import { StoreError } from "./object-api.ts";
 import { type Candidate, type Policy, place, shardsLeft } from "./placement.ts";
-import { EMPTY, type LayoutRecord, MISSING, type StripeId } from "./record.ts";
+import { EMPTY, type LayoutRecord, type MetadataRecord, MISSING, type StripeId } from "./record.ts";
+import { type Purpose, stagesIn } from "./stages.ts";
 import { readShards } from "./stripe-reader.ts";
 
 /** Why shards with that place have to be put elsewhere; undefined when they are well where they are. */
@@ -92,7 +93,7 @@ export async function repairStripe(engine: Engine, id: StripeId, deadAfterMs: nu
     if (placed.length === 0) throw new StoreError("no-room", placement.why ?? "no backend can take the shards");
 
     const targets = new Map(placed.flatMap((index) => targetOf(placement.backends[index], index)));
-    return putShards(engine, session, id, targets, new Set(rewriting));
+    return putShards(engine, session, id, targets, "repair", new Set(rewriting));
 }
 
 function targetOf(target: Candidate | undefined, index: number): [number, number][] {
@@ -108,11 +109,13 @@ export async function putShards(
     session: number,
     id: StripeId,
     targets: ReadonlyMap<number, number>,
+    purpose: Purpose,
     inPlace: ReadonlySet<number> = new Set(),
 ): Promise<number> {
     const { record, layout } = stripeOf(engine, id);
     const bad = engine.badShards.get(id);
-    const shards = await readShards(engine, record, layout, [...targets.keys()]);
+    const stages = stagesIn(engine.stageFigures, purpose);
+    const shards = await readShards(engine, record, layout, [...targets.keys()], stages);
     const backends = [...layout.backends];
     const moves = [...layout.moves];
     let written = 0;
@@ -123,7 +126,7 @@ export async function putShards(
         const own = layout.moves[index] ?? 0;
         const move = inPlace.has(index) ? own : engine.moveNumbers.after(own);
         try {
-            await member.backend.set(engine.keys.shardKey(id, index, move), shard);
+            await stages.wait("write", shard.length, () => member.backend.set(engine.keys.shardKey(id, index, move), shard));
         } catch (error) {
             if (!(error instanceof BackendError)) throw error;
             continue;
@@ -136,7 +139,8 @@ export async function putShards(
     if (bad?.size === 0) engine.badShards.delete(id);
     if (moves.some((move, index) => move !== layout.moves[index])) {
         const next = engine.layouts.of(session, layout.dataShards, backends, moves);
-        await engine.journal.commit([...next.records, { type: "relayout", stripe: id, layout: next.id }], session);
+        const records: MetadataRecord[] = [...next.records, { type: "relayout", stripe: id, layout: next.id }];
+        await stages.wait("journal", 0, () => engine.journal.commit(records, session));
         await dropMoved(engine, id, layout, moves);
     }
     return written;

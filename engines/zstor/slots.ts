@@ -7,6 +7,10 @@ export class Slots {
         this.free = count;
     }
 
+    get load(): number {
+        return this.waiting.length;
+    }
+
     async take(): Promise<void> {
         if (this.free > 0) this.free--;
         else await new Promise<void>((resolve) => this.waiting.push(resolve));

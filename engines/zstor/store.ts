@@ -23,6 +23,7 @@ import { NONCE_BYTES } from "./sealing.ts";
 import { Slots } from "./slots.ts";
 import { type StoreConfig, sealingKey, sealStoreRecord } from "./store-record.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { timedBackend } from "./timed-backend.ts";
 import { View } from "./view.ts";
 import type { Generation } from "./view-rows.ts";
 import { writerId } from "./writer.ts";
@@ -57,6 +58,9 @@ export class Store implements ObjectStore, Engine {
     readonly replicas: Replicas;
     readonly caretaker: Caretaker;
     readonly figures: Figures;
+    readonly stageFigures: Figures;
+    /** Of requests to each metadata replica. */
+    readonly replicaFigures: readonly Figures[];
     readonly stripeSlots = new Slots(STRIPES_IN_FLIGHT);
     readonly drafts = new Map<string, number>();
     readonly readers = new Map<string, number>();
@@ -64,7 +68,7 @@ export class Store implements ObjectStore, Engine {
     private opened: OpenedRecord;
     /** Urls of metadata namespaces that whoever opened the store knows. */
     private readonly given: readonly string[];
-    private readonly packer: Packer;
+    readonly packer: Packer;
     private readonly stripePrefix: string;
     private stripeSerial = 0;
 
@@ -95,13 +99,17 @@ export class Store implements ObjectStore, Engine {
         this.surroundings = surroundings;
         this.codec = codec;
         this.figures = new Figures(surroundings.clock);
+        this.stageFigures = new Figures(surroundings.clock);
+        this.replicaFigures = config.metadata.map(() => new Figures(surroundings.clock));
         this.keys = new StoreKeys(Buffer.from(config.storeKey, "base64"));
         this.pool = new Pool(connect, surroundings);
         this.view = new View(viewPath, config.storeId);
         this.layouts = new Layouts(this.view);
         this.moveNumbers = new MoveNumbers(surroundings);
         this.replicas = new Replicas(
-            withCredentials(config.metadata, given).map((url) => new BoundedBackend(connect(url), surroundings.clock)),
+            withCredentials(config.metadata, given).map((url, index) =>
+                timedBackend(new BoundedBackend(connect(url), surroundings.clock), this.replicaFigures[index] ?? this.figures),
+            ),
             config.writeQuorum,
         );
         const { replicas, keys, view } = this;

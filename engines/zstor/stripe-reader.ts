@@ -5,6 +5,7 @@ import { sizeOf, type Timing, type ValueSize } from "./latency.ts";
 import { StoreError } from "./object-api.ts";
 import type { Pool } from "./pool.ts";
 import { EMPTY, type LayoutRecord, MISSING, type StripeId, type StripeRecord } from "./record.ts";
+import { type Stages, UNTIMED } from "./stages.ts";
 import { macOf } from "./stripe-writer.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -34,8 +35,10 @@ export async function readShards(
     stripe: StripeRecord,
     layout: LayoutRecord,
     wanted: readonly number[],
+    stages = UNTIMED,
 ): Promise<Map<number, Buffer>> {
-    return new StripeRead(reading, stripe, layout, wanted).result;
+    const bytes = wanted.reduce((sum, index) => sum + shardLength(stripe, index), 0);
+    return stages.wait("fetch", bytes, () => new StripeRead(reading, stripe, layout, wanted, stages).result);
 }
 
 class StripeRead {
@@ -43,6 +46,7 @@ class StripeRead {
     private readonly stripe: StripeRecord;
     private readonly layout: LayoutRecord;
     private readonly wanted: readonly number[];
+    private readonly stages: Stages;
     private readonly size: ValueSize;
     private readonly there = new Map<number, Buffer>();
     private readonly refusals = new Map<number, string>();
@@ -56,7 +60,8 @@ class StripeRead {
     private reject: (error: Error) => void = () => undefined;
     readonly result: Promise<Map<number, Buffer>>;
 
-    constructor(reading: StripeReading, stripe: StripeRecord, layout: LayoutRecord, wanted: readonly number[]) {
+    constructor(reading: StripeReading, stripe: StripeRecord, layout: LayoutRecord, wanted: readonly number[], stages: Stages) {
+        this.stages = stages;
         this.reading = reading;
         this.stripe = stripe;
         this.layout = layout;
@@ -148,7 +153,7 @@ class StripeRead {
         if (member === undefined) throw new BackendError("unreachable", "has no place");
         if (!(await member.tryAgain())) throw new BackendError("unreachable", member.breaker.reason);
         const value = await member.backend.get(keys.shardKey(stripe.id, index, layout.moves[index] ?? 0));
-        const fault = faultOf(keys, stripe, index, value);
+        const fault = this.stages.run("verify", value?.length ?? 0, () => faultOf(keys, stripe, index, value));
         if (value !== undefined && fault === undefined) return value;
         reading.onBadShard(stripe.id, index);
         throw new BackendError("refused", `backend ${member.config.id} ${fault}`);
@@ -167,7 +172,11 @@ class StripeRead {
         const { dataShards, parityShards, backends } = this.layout;
         const missing = wanted.filter((index) => !there.has(index));
         const shards = backends.map((_, index) => there.get(index));
-        const made = this.reading.codec.reconstruct(dataShards, parityShards, shards, shardLength(stripe, dataShards), missing);
+        const longest = shardLength(stripe, dataShards);
+        const { codec } = this.reading;
+        const made = this.stages.run("reconstruct", missing.length * longest, () =>
+            codec.reconstruct(dataShards, parityShards, shards, longest, missing),
+        );
         for (const [at, index] of missing.entries()) there.set(index, (made[at] ?? NOTHING).subarray(0, shardLength(stripe, index)));
         return pick(there, wanted);
     }

@@ -7,6 +7,7 @@ import { type Candidate, type Policy, place } from "./placement.ts";
 import type { Pool } from "./pool.ts";
 import { EMPTY, MISSING, type StripeId } from "./record.ts";
 import { authenticate } from "./sealing.ts";
+import { UNTIMED } from "./stages.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 export interface WrittenStripe {
@@ -35,13 +36,16 @@ export async function writeStripe(
     leastShards: number,
     id: StripeId,
     data: readonly Buffer[],
+    stages = UNTIMED,
 ): Promise<WrittenStripe> {
     const longest = data.reduce((most, shard) => Math.max(most, shard.length), 0);
     const parity = Array.from({ length: policy.parityShards }, () => Buffer.allocUnsafeSlow(longest));
-    writing.codec.encode(data, parity);
+    const dataBytes = data.reduce((sum, shard) => sum + shard.length, 0);
+    const allBytes = dataBytes + policy.parityShards * longest;
+    stages.run("encode", dataBytes, () => writing.codec.encode(data, parity));
     const shards = [...data, ...parity].map((shard) => (shard.length === 0 ? undefined : shard));
-    const macs = shards.map((shard, index) => shard && macOf(writing.keys, id, index, shard));
-    const stored = await storeShards(writing, policy, leastShards, id, shards);
+    const macs = stages.run("authenticate", allBytes, () => shards.map((shard, index) => shard && macOf(writing.keys, id, index, shard)));
+    const stored = await stages.wait("write", allBytes, () => storeShards(writing, policy, leastShards, id, shards));
     return { id, lengths: data.map((shard) => shard.length), macs, backends: stored };
 }
 

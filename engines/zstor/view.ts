@@ -211,6 +211,11 @@ export class View {
         return this.database.all("SELECT id FROM stripes WHERE refs = 0 ORDER BY id LIMIT ?", limit).map(idOf);
     }
 
+    /** Stripes that no extent names, whose shards are to be deleted. */
+    get garbageCount(): number {
+        return Number(this.database.one("SELECT count(*) AS number FROM stripes WHERE refs = 0")?.number);
+    }
+
     layout(id: number): LayoutRecord | undefined {
         return this.layouts.get(id);
     }

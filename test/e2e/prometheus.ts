@@ -3,7 +3,7 @@ const SAMPLE = /^([a-z_:][a-z0-9_:]*)(?:\{(.*)\})? (-?(?:\d+(?:\.\d+)?(?:e[+-]?\
 const LABEL = /([a-z_][a-z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/gi;
 /** What a unit at the end of a name may be (prometheus.io/docs/practices/naming). */
 const BASE_UNITS = /_(?:bytes|seconds|info|total|ratio)(?:_total)?$/;
-const UNITLESS = /_(?:up|ok|ready|success|entries|items|resources|tenants)$/;
+const UNITLESS = /_(?:up|ok|ready|success|entries|items|resources|tenants|objects|stripes|replicas)$/;
 
 interface Sample {
     readonly name: string;
