@@ -43,6 +43,7 @@ export async function openNamespace(parts: NamespaceParts, name: string, directo
     } catch (error) {
         // Opening is tried again: what stays open now would be missing then.
         namespace.segments.close();
+        namespace.sidecars.closeAll();
         throw error;
     }
 }

@@ -36,6 +36,26 @@ describe("when the disk cannot sync a name", () => {
         expect(disk.openFiles).toBe(0);
     });
 
+    test("a namespace that could not be made does not come back in parts: read-only for ever, and its name taken", async () => {
+        for (let seed = 1; seed < 20; seed++) {
+            const { disk, device, namespaces } = await begun();
+            // Of the names, only the one that the namespace has at last cannot be brought to the disk.
+            const syncDirectory = disk.syncDirectory.bind(disk);
+            disk.syncDirectory = (directory) => {
+                if (directory === "/data") throw Object.assign(new Error("EIO"), { code: "EIO" });
+                syncDirectory(directory);
+            };
+            await expect(namespaces.create("one")).rejects.toThrow("Could not create namespace (EIO)");
+            await turn();
+            disk.kill();
+            const random = new Random(seed);
+            const after = new FragileDisk(device.afterPowerLoss(random), { random });
+            const again = await openStore("/data", { disk: after, mode: "seq", power: { mayHaveBeenLost: true } });
+            expect(again.namespaces.get("one")?.disturbance).toBeUndefined();
+            expect([...again.namespaces.unavailable()]).toEqual([]);
+        }
+    });
+
     test("a namespace that could not be removed for good is gone all the same: nobody writes what the next start removes", async () => {
         const { disk, device, namespaces } = await begun();
         const one = await namespaces.create("one");
@@ -54,3 +74,6 @@ describe("when the disk cannot sync a name", () => {
         }
     });
 });
+
+/** Work that nobody waits for has its turn. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -7,6 +7,8 @@ import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { error, ok } from "../../test/zdb/resp-client.ts";
 import { startServer } from "../../test/zdb/running-server.ts";
 import { openStore, put, readValue, type Store } from "../../test/zdb/store.ts";
+import { buildSidecar } from "./sidecar-building.ts";
+import { Slices } from "./slices.ts";
 
 const NOT_AVAILABLE = "Namespace is not available: its directory cannot be opened (EIO), retrying";
 
@@ -54,6 +56,28 @@ describe("a namespace whose directory cannot be opened", () => {
         expect(one && readValue(one, "key-5")).toBe("v".repeat(60));
         expect([...namespaces.unavailable()]).toEqual([]);
         expect(lines.at(-1)).toBe("namespace one is available after all");
+        await namespaces.close();
+        expect(disk.openFiles).toBe(0);
+    });
+
+    test("leaves no sidecar open that told a property of it, when what is read cannot be appended to", async () => {
+        const disk = new MemoryDisk("/data");
+        const timers = new ManualTimers();
+        const options = { disk, timers, segmentBytes: 400, checkpointBytes: 0 };
+        const first = await openStore("/data", options);
+        const one = await first.namespaces.create("one", [{ name: "password", text: "secret" }]);
+        for (let place = 0; place < 6; place++) put(one, `key-${place}`, "v".repeat(60));
+        const { segments, sidecars } = one;
+        for (const segment of segments.closed) await buildSidecar(disk, segments, sidecars, segment, new Slices());
+        await first.namespaces.close();
+
+        const openForAppend = disk.openForAppend.bind(disk);
+        disk.openForAppend = (file) => {
+            if (file.startsWith("/data/one/")) throw Object.assign(new Error("EIO"), { code: "EIO" });
+            return openForAppend(file);
+        };
+        const { namespaces } = await openStore("/data", options);
+        expect([...namespaces.unavailable()].map(({ name }) => name)).toEqual(["one"]);
         await namespaces.close();
         expect(disk.openFiles).toBe(0);
     });
