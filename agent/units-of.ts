@@ -24,10 +24,11 @@ export const printUnits = async (what: string | undefined, path = STORE_FILE): P
 /** The units of every resource, live or in the trash. */
 export const unitsOf = (rows: readonly DescribedRow[], drivers: Drivers): readonly ResourceUnits[] => {
     const byLife = new Map(rows.map((row) => [row.life, row]));
-    const resourceOf = ({ life, tenant, kind, name, spec, uses }: DescribedRow): Resource => ({
+    const resourceOf = ({ life, tenant, kind, urn, name, spec, uses }: DescribedRow): Resource => ({
         life,
         tenant,
         kind,
+        urn,
         name,
         spec,
         uses: Object.fromEntries(

@@ -9,6 +9,8 @@ export interface Resource<P extends { readonly inputs: AnyPrimitive["inputs"] } 
     readonly life: Life;
     readonly tenant: TenantId;
     readonly kind: Kind;
+    /** Which resource of which program it is: two of one name, of other stacks or components, have two. */
+    readonly urn: string;
     /** What the program calls it; may be shown, never trusted in a path or a unit. */
     readonly name: string;
     /** Desired state: validated, complete, secrets in clear (in memory only). */

@@ -31,6 +31,7 @@ describe("the port of a Zdb", () => {
         life: mintLife(),
         tenant,
         kind: "Zdb",
+        urn: `urn:${name}`,
         name,
         spec: { listen, port } as Zdb["spec"],
         uses: {},

@@ -24,6 +24,7 @@ describe("a Zdb for which its mount has no room", () => {
         life: mintLife(),
         tenant,
         kind: "Zdb",
+        urn: `urn:${name}`,
         name,
         spec: { size, oversubscribe: false, ...more } as Zdb["spec"],
         uses: { mount: mount as unknown as Resource },
@@ -61,7 +62,7 @@ describe("a Zdb for which its mount has no room", () => {
         await expect(admitted(ids, having(64 * MIB), { others: [events] })).rejects.toThrow("has 64MiB for it");
     });
 
-    it("keeps what it has, and may replace one of its name", async () => {
+    it("keeps what it has, and may replace its own life before", async () => {
         const os = having(100 * MIB);
         const others = [events, ids];
         await admitted({ ...ids, spec: { ...ids.spec, public: true } }, os, { old: ids, others });
@@ -70,6 +71,9 @@ describe("a Zdb for which its mount has no room", () => {
         const loose = { ...ids, spec: { ...ids.spec, oversubscribe: true } };
         await expect(admitted(ids, os, { old: loose, others })).rejects.toThrow("size 8MiB");
         await admitted({ ...events, life: mintLife() }, os, { others: [events] });
+        // One of the same name in another stack or component stays where it is.
+        const namesake = { ...events, life: mintLife(), urn: "urn:events of another stack" };
+        await expect(admitted(namesake, having(80 * MIB), { others: [events] })).rejects.toThrow(', Zdb "events" beside it 48MiB,');
     });
 
     it("is refused by the size of the mount where that is not mounted, and not asked where there is none", async () => {

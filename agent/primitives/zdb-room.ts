@@ -30,8 +30,8 @@ export const requireRoom = async (wanted: Zdb, old: Zdb | undefined, context: Co
     const mount = wanted.uses.mount as ZMount | undefined;
     if (mount === undefined || wanted.spec.oversubscribe || !asksForMore(wanted, old)) return;
     const others = (context.resources("Zdb") as readonly Zdb[]).filter(
-        // One of the same name is what it replaces: what that has shows in what is free.
-        (each) => each.life !== wanted.life && each.name !== wanted.name && sharesServer(each, wanted),
+        // Another life of the same resource is what it replaces: what that has shows in what is free.
+        (each) => each.life !== wanted.life && each.urn !== wanted.urn && sharesServer(each, wanted),
     );
     const sizes = [wanted, ...others].map(({ spec }) => bytesOf(spec.size));
     const needed = roomFor(sizes);

@@ -53,7 +53,15 @@ describe("many Zdbs on one server", () => {
             listen: "10.0.0.11",
             port: 9900,
         };
-        all = Array.from({ length: 20 }, (_, index) => ({ life: mintLife(), tenant, kind: "Zdb", name: `db-${index}`, spec, uses: {} }));
+        all = Array.from({ length: 20 }, (_, index) => ({
+            life: mintLife(),
+            tenant,
+            kind: "Zdb",
+            urn: `urn:${index}`,
+            name: `db-${index}`,
+            spec,
+            uses: {},
+        }));
     });
 
     it("are made in turns that look after the server once, each with one command", async () => {

@@ -14,6 +14,7 @@ const zdb = (spec: Partial<Zdb["spec"]> = {}, more: Partial<Zdb> = {}): Zdb => (
     life: mintLife(),
     tenant: mintTenantId(),
     kind: "Zdb",
+    urn: "urn:events",
     name: "events",
     spec: {
         node: "",
@@ -39,7 +40,15 @@ const zdb = (spec: Partial<Zdb["spec"]> = {}, more: Partial<Zdb> = {}): Zdb => (
     ...more,
 });
 
-const zmount = (): Resource => ({ life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec: {} as never, uses: {} });
+const zmount = (): Resource => ({
+    life: mintLife(),
+    tenant: mintTenantId(),
+    kind: "ZMount",
+    urn: "urn:disk",
+    name: "disk",
+    spec: {} as never,
+    uses: {},
+});
 
 /** As the engine prints it. */
 const INFO = `# namespace

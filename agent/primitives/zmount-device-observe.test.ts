@@ -13,6 +13,7 @@ describe("what is seen of a ZMount on a device", () => {
         life: mintLife(),
         tenant: mintTenantId(),
         kind: "ZMount",
+        urn: "urn:of-this",
         name: "disk",
         spec: { device: SDB, size: undefined, filesystem: "ext4", pool: undefined, node: "", nodeMachine: undefined },
         uses: {},

@@ -70,6 +70,7 @@ const on = (device = SDB): DeviceMount => ({
     life: mintLife(),
     tenant: mintTenantId(),
     kind: "ZMount",
+    urn: "urn:of-this",
     name: "disk",
     spec: { device, size: undefined, filesystem: "ext4", pool: undefined, node: "", nodeMachine: undefined },
     uses: {},

@@ -25,7 +25,7 @@ describe.each([
         os = new FakeOs();
         os.deviceOf = deviceOf;
         const spec = { size: "4KiB", filesystem: "ext4", pool: "/mnt/old", node: "", nodeMachine: undefined, device: undefined } as const;
-        before = { life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec, uses: {} };
+        before = { life: mintLife(), tenant: mintTenantId(), kind: "ZMount", urn: "urn:disk", name: "disk", spec, uses: {} };
         after = moved(before, "/mnt/new");
         const places = placesOf(before);
         os.files.set(places.marker, "").set(places.image, OLD);
@@ -161,7 +161,15 @@ describe("a ZMount that is copied to another pool", () => {
         const os = new FakeOs();
         os.deviceOf = (path: string) => (path.startsWith("/mnt/new") ? 2 : 1);
         const spec = { size: "4KiB", filesystem: "ext4", pool: "/mnt/new", node: "", nodeMachine: undefined, device: undefined } as const;
-        const resource: ImageMount = { life: mintLife(), tenant: mintTenantId(), kind: "ZMount", name: "disk", spec, uses: {} };
+        const resource: ImageMount = {
+            life: mintLife(),
+            tenant: mintTenantId(),
+            kind: "ZMount",
+            urn: "urn:disk",
+            name: "disk",
+            spec,
+            uses: {},
+        };
         const from = placesOf({ ...resource, spec: { ...spec, pool: "/mnt/old" } });
         os.files.set(from.marker, "").set(from.image, OLD).set("/mnt/new/lost+found", "");
         os.files.set(from.record, formatRecord({ image: from.image, grownTo: 4_096, check: "quick" }));

@@ -11,6 +11,7 @@ const resource = (spec: Partial<Omit<ImageMount["spec"], "device">> = {}): Image
     life: mintLife(),
     tenant: mintTenantId(),
     kind: "ZMount",
+    urn: "urn:of-this",
     name: "disk; rm -rf / %i $(id)",
     spec: { size: "64MiB", filesystem: "ext4", pool: undefined, node: "", nodeMachine: undefined, ...spec, device: undefined },
     uses: {},

@@ -13,6 +13,7 @@ const zstor = (spec: Partial<ZStor["spec"]> = {}): ZStor => ({
     life: mintLife(),
     tenant: mintTenantId(),
     kind: "ZStor",
+    urn: "urn:of-this",
     name: "%i; $(reboot)",
     spec: {
         node: "",

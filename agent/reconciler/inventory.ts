@@ -18,13 +18,13 @@ export class Inventory {
 
     /** What it refers to comes with it; what has gone for good is left out. */
     resource(row: Owned): Resource {
-        const { life, tenant, kind, name, spec } = row;
+        const { life, tenant, kind, urn, name, spec } = row;
         const uses: Record<string, Resource> = {};
         for (const [input, used] of Object.entries(row.uses)) {
             const found = this.#store.lives.get(used) ?? this.#store.trash.get(used);
             if (found) uses[input] = this.resource(found);
         }
-        return { life, tenant, kind, name, spec, uses };
+        return { life, tenant, kind, urn, name, spec, uses };
     }
 
     /** Everything of a kind that is desired on this machine. */

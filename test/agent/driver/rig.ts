@@ -97,7 +97,7 @@ export class Rig {
     }
 
     #resource(kind: Request["kind"], name: string, spec: Readonly<Record<string, unknown>>, uses: Resource["uses"]): Resource {
-        return { life: mintLife(), tenant: this.tenant, kind, name, spec: spec as Resource["spec"], uses };
+        return { life: mintLife(), tenant: this.tenant, kind, urn: `urn:${kind}:${name}`, name, spec: spec as Resource["spec"], uses };
     }
 }
 
