@@ -32,6 +32,8 @@ export interface CompactionParts {
     isLastProperty(name: string, lsn: number): boolean;
     /** For each segment, which of the versions that were superseded are kept as history; undefined: none. */
     history(): VersionLife | undefined;
+    /** That is another question now: what was left out so far may be wanted. */
+    isOutdated(): boolean;
     /** Resolves once everything that was written so far is on disk. */
     commit(): Promise<void>;
     /** The namespace is closed or removed: nothing may be changed any more. */
@@ -40,7 +42,7 @@ export interface CompactionParts {
     giveUpReserve(error: unknown): boolean;
 }
 
-/** The namespace was closed meanwhile. */
+/** The namespace was closed meanwhile, or keeps another history. */
 export class CompactionOver extends Error {}
 
 /** Rewrites a run of adjacent closed segments to one file that takes their place, without what is not needed any more. */
@@ -93,6 +95,7 @@ class Rewriting {
         const output = new RewrittenSegment(this.parts, this.file, this.header);
         this.output = output;
         for (const segment of this.run) await this.copySegment(segment, output);
+        if (this.parts.isOutdated()) throw new CompactionOver();
         await output.finish(this.finalHeader);
     }
 

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { ManualTimers } from "../../test/zdb/manual-timers.ts";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { bytes, drop, openStore, put } from "../../test/zdb/store.ts";
+import { CompactionOver } from "./compaction.ts";
 import type { Namespace } from "./namespace.ts";
 import { versionOf } from "./namespace-reading.ts";
 import { formatRetention, parseRetention } from "./retention.ts";
@@ -115,6 +116,21 @@ describe("versions kept as history", () => {
         await rewriteAll(standard);
         expect(versions(standard, "key-2")).toEqual(expected(2, 1));
         expect(standard.segments.historyBytes).toBe(0);
+    });
+
+    test("are kept from the moment on that it was asked for, also of a segment that is being rewritten then", async () => {
+        const disk = new MemoryDisk("/data");
+        const { standard } = await openStore("/data", { disk, segmentBytes: 100_000 });
+        for (let key = 0; key < 200; key++) put(standard, `key-${key}`, "before");
+        standard.nextSegment();
+        const { closed } = standard.segments;
+        const rewriting = standard.upkeep.rewrite(closed);
+        await standard.setProperty({ name: "history", text: "count 3" });
+        put(standard, "key-199", "after");
+        await expect(rewriting).rejects.toThrow(CompactionOver);
+        await standard.upkeep.rewrite(closed);
+        expect(versions(standard, "key-199")).toEqual(["after", "before"]);
+        expect(disk.list(standard.directory).sort()).toEqual(["d0", "d1"]);
     });
 
     test("are given up when the property is, and until then do not count as garbage for ever", async () => {

@@ -110,6 +110,8 @@ export class NamespaceUpkeep implements Upkept {
         const work = this.tidyOnce().catch((error: unknown) => {
             // Left as it is from now on, so that nothing of it is passed over.
             if (error instanceof UnreadableRecord) error.segment.damaged = true;
+            // Begun anew by the rules of now.
+            if (error instanceof CompactionOver && !this.isOver) return true;
             throw error;
         });
         this.running = work.catch(() => undefined);
@@ -209,6 +211,7 @@ export class NamespaceUpkeep implements Upkept {
     async rewrite(run: readonly Segment[]): Promise<Segment> {
         const { namespace, disk, space } = this;
         const { segments, sidecars } = namespace;
+        const { history } = namespace.properties;
         // LSNs of a batch that may fail are given out again.
         namespace.log.write();
         const isLive = (key: Uint8Array, segment: Segment, offset: number): boolean => namespace.isLive(key, segment, offset);
@@ -224,6 +227,7 @@ export class NamespaceUpkeep implements Upkept {
                 relocate: (key, from, to) => namespace.relocate(key, from, to),
                 isLastProperty: (name, lsn) => namespace.isLastProperty(name, lsn),
                 history: () => versionLife(namespace),
+                isOutdated: () => namespace.properties.history !== history,
                 commit: () => namespace.log.syncWritten(),
                 isOver: () => this.isOver,
                 giveUpReserve: (error) => isNoSpace(error) && space.giveUp(),
