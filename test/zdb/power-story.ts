@@ -1,4 +1,5 @@
 import type { Gate } from "../../engines/zdb/gate.ts";
+import { Log } from "../../engines/zdb/log.ts";
 import type { Namespace } from "../../engines/zdb/namespace.ts";
 import { emptyLog } from "../../engines/zdb/namespace-emptying.ts";
 import { scanNamespace } from "../../engines/zdb/namespace-reading.ts";
@@ -303,6 +304,8 @@ export class PowerStory {
                 this.tellOf(`acknowledged ${gate.lsn}`);
             } else if (passes === false) left.push(each);
             else if (gate.batch?.failure !== undefined) failed.set(model, [...(failed.get(model) ?? []), effect]);
+            // Refused because of the log, and its batch is still to be tried: it may fail for itself, and its LSNs are given out again then.
+            else if (isUnwritten(gate)) left.push(each);
         }
         this.pending = left;
         for (const { keeper, effect } of this.unsure) {
@@ -505,6 +508,8 @@ export class PowerStory {
         this.told.push(`${this.timers.nowMs()} ${line}`);
     }
 }
+
+const isUnwritten = ({ batch, keeper, lsn }: Gate): boolean => batch !== undefined && keeper instanceof Log && keeper.writtenLsn < lsn;
 
 const hasCode = (error: unknown): boolean => error instanceof Error && "code" in error;
 

@@ -104,6 +104,11 @@ export class RespClient {
 export class RespReader {
     count = 0;
     private rest = Buffer.alloc(0);
+    private readonly each: (reply: Reply) => void;
+
+    constructor(each: (reply: Reply) => void = () => undefined) {
+        this.each = each;
+    }
 
     /** Nothing is left over of a reply that has begun. */
     get isWhole(): boolean {
@@ -116,6 +121,7 @@ export class RespReader {
         for (let parsed = parseReply(bytes, at); at < bytes.length && !("needs" in parsed); parsed = parseReply(bytes, at)) {
             at = parsed.end;
             this.count++;
+            this.each(parsed.reply);
             if (at === bytes.length) break;
         }
         this.rest = Buffer.from(bytes.subarray(at));
