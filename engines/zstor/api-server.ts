@@ -107,6 +107,8 @@ export class ApiServer {
                 return sendJson(socket, { result: await store.caretaker.sweep() });
             case "rebalance":
                 return sendJson(socket, { result: await store.caretaker.rebalance() });
+            case "repack":
+                return sendJson(socket, { result: await store.caretaker.repack() });
             case "rotate-wrapping":
                 return sendJson(socket, { result: (await store.rotateWrapping()) ?? null });
             case "repair":

@@ -30,6 +30,7 @@ export const request = z.discriminatedUnion("op", [
     z.strictObject({ op: z.literal("scrub") }),
     z.strictObject({ op: z.literal("sweep") }),
     z.strictObject({ op: z.literal("rebalance") }),
+    z.strictObject({ op: z.literal("repack") }),
     z.strictObject({ op: z.literal("rotate-wrapping") }),
 ]);
 

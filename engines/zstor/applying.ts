@@ -1,6 +1,6 @@
 import { ByteWriter } from "./bytes.ts";
-import { type ExtentRecord, encodeRecord, type MetadataRecord, type ObjectId, writeChunks } from "./record.ts";
-import type { ViewDatabase } from "./view-database.ts";
+import { type ExtentRecord, encodeRecord, type MetadataRecord, type ObjectId, type StripeRecord, writeChunks } from "./record.ts";
+import type { Row, ViewDatabase } from "./view-database.ts";
 
 /** What a record of the journal does to the tables of the view; FORMAT.md has the meanings. */
 export function applyRecord(database: ViewDatabase, record: MetadataRecord): void {
@@ -15,7 +15,13 @@ export function applyRecord(database: ViewDatabase, record: MetadataRecord): voi
             database.run("INSERT OR REPLACE INTO layouts VALUES (?, ?)", record.id, encodeRecord(record));
             return;
         case "stripe":
-            database.run("INSERT OR IGNORE INTO stripes VALUES (?, ?, 0, ?)", record.id, record.layout, encodeRecord(record));
+            database.run(
+                "INSERT OR IGNORE INTO stripes VALUES (?, ?, 0, 0, ?, ?)",
+                record.id,
+                record.layout,
+                storedBytes(record),
+                encodeRecord(record),
+            );
             return;
         case "extent":
             takeExtent(database, record);
@@ -67,18 +73,30 @@ export function applyRecord(database: ViewDatabase, record: MetadataRecord): voi
 
 function takeExtent(database: ViewDatabase, { object, generation, firstChunk, stripe, chunks }: ExtentRecord): void {
     const where = [object, generation, firstChunk];
-    const replaced = database.one("SELECT stripe FROM extents WHERE object = ? AND generation = ? AND first_chunk = ?", ...where);
-    if (replaced) database.run("UPDATE stripes SET refs = refs - 1 WHERE id = ?", String(replaced.stripe));
-    const bytes = writeChunks(chunks, new ByteWriter()).bytes();
-    database.run("INSERT OR REPLACE INTO extents VALUES (?, ?, ?, ?, ?)", object, generation, firstChunk, stripe, bytes);
-    database.run("UPDATE stripes SET refs = refs + 1 WHERE id = ?", stripe);
+    const replaced = database.one("SELECT stripe, bytes FROM extents WHERE object = ? AND generation = ? AND first_chunk = ?", ...where);
+    if (replaced) letGo(database, replaced);
+    const bytes = chunks.reduce((sum, { storedBytes: each }) => sum + each, 0);
+    const encoded = writeChunks(chunks, new ByteWriter()).bytes();
+    database.run("INSERT OR REPLACE INTO extents VALUES (?, ?, ?, ?, ?, ?)", object, generation, firstChunk, stripe, bytes, encoded);
+    database.run("UPDATE stripes SET refs = refs + 1, live = live + ? WHERE id = ?", bytes, stripe);
     if (nameOf(database, object, generation) === undefined) database.run("INSERT OR IGNORE INTO drafts VALUES (?, ?)", object, generation);
+}
+
+/** An extent does not name its stripe any more. */
+function letGo(database: ViewDatabase, { stripe, bytes }: Row): void {
+    database.run("UPDATE stripes SET refs = refs - 1, live = live - ? WHERE id = ?", Number(bytes), String(stripe));
+}
+
+/** Of all shards. */
+function storedBytes({ lengths, macs }: StripeRecord): number {
+    const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
+    return lengths.reduce((sum, length) => sum + length, 0) + (macs.length - lengths.length) * longest;
 }
 
 function forget(database: ViewDatabase, object: ObjectId, generation: number): void {
     const name = nameOf(database, object, generation);
-    for (const row of database.all("SELECT stripe FROM extents WHERE object = ? AND generation = ?", object, generation))
-        database.run("UPDATE stripes SET refs = refs - 1 WHERE id = ?", String(row.stripe));
+    for (const row of database.all("SELECT stripe, bytes FROM extents WHERE object = ? AND generation = ?", object, generation))
+        letGo(database, row);
     for (const table of ["extents", "generations", "drafts"])
         database.run(`DELETE FROM ${table} WHERE object = ? AND generation = ?`, object, generation);
     if (name !== undefined) point(database, name, object);

@@ -5,6 +5,7 @@ import { CARE_MS, REPAIR_AT_ONCE, REPAIR_LONGEST_PAUSE_MS, REPAIR_PAUSE_MS, VERI
 import { StoreError } from "./object-api.ts";
 import { type RebalanceProgress, Rebalancer } from "./rebalance.ts";
 import { MISSING, type StripeId } from "./record.ts";
+import { Repacker, type RepackResult } from "./repack.ts";
 import { deficientLayouts, repairStripe } from "./repair.ts";
 import type { Replicas } from "./replicas.ts";
 import { rewrapSome } from "./rewrapping.ts";
@@ -17,6 +18,8 @@ export interface CareTimes {
     readonly deadAfterMs: number;
     readonly scrubMs: number;
     readonly sweepDelayMs: number;
+    /** Stripes that are older may be packed anew. */
+    readonly repackAfterMs: number;
 }
 
 /** Said by a person after a recovery: the metadata that were found are the newest. */
@@ -33,6 +36,7 @@ export class Caretaker {
     readonly scrubber: Scrubber;
     private readonly sweeper: Sweeper;
     readonly rebalancer: Rebalancer;
+    readonly repacker: Repacker;
     private readonly pauses = new Map<StripeId, { readonly untilMs: number; readonly ms: number }>();
     private cancel: (() => void) | undefined;
     private work: Promise<void> = Promise.resolve();
@@ -66,13 +70,14 @@ export class Caretaker {
     private sweptMs = 0;
     private verifiedMs = 0;
 
-    constructor(engine: Engine, replicas: Replicas, { deadAfterMs, scrubMs, sweepDelayMs }: CareTimes) {
+    constructor(engine: Engine, replicas: Replicas, { deadAfterMs, scrubMs, sweepDelayMs, repackAfterMs }: CareTimes) {
         this.engine = engine;
         this.replicas = replicas;
         this.deadAfterMs = deadAfterMs;
         this.scrubber = new Scrubber(engine, scrubMs);
         this.sweeper = new Sweeper(engine, sweepDelayMs);
         this.rebalancer = new Rebalancer(engine);
+        this.repacker = new Repacker(engine, repackAfterMs);
         this.sweepEveryMs = sweepDelayMs / 4;
     }
 
@@ -116,6 +121,15 @@ export class Caretaker {
         });
     }
 
+    /** Packs anew all that is worth it, and frees what is left behind. */
+    repack(): Promise<RepackResult> {
+        return this.alone(async () => {
+            const result = await this.repacker.pass();
+            await this.attempt("free stripes", () => freeGarbage(this.engine));
+            return result;
+        });
+    }
+
     /** For a store whose metadata are known to be the newest: it was just made, or a person says so. */
     confirmSweep(): void {
         this.engine.view.setNote(CONFIRMED, "yes");
@@ -152,6 +166,7 @@ export class Caretaker {
         await this.attempt("scrub", () => this.scrubber.round());
         await this.attempt("rebalance", () => this.rebalancer.round());
         await this.attempt("sweep", () => this.sweepNowAndThen());
+        if (this.owedSinceMs === undefined) await this.attempt("pack stripes anew", () => this.repacker.round());
     }
 
     private async verify(): Promise<void> {
@@ -196,7 +211,8 @@ export class Caretaker {
         const { clock } = this.engine.surroundings;
         const paused = this.pauses.get(id);
         if (paused && paused.untilMs > clock.nowMs()) return;
-        if (this.engine.view.stripe(id) === undefined) {
+        // Freed, or about to be.
+        if ((this.engine.view.stripe(id)?.refs ?? 0) === 0) {
             this.engine.badShards.delete(id);
             this.pauses.delete(id);
             return;

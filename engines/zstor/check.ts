@@ -65,9 +65,21 @@ export async function checkObject(engine: Engine, name: string): Promise<ObjectC
     const faults: string[] = [];
     let spare = Number.POSITIVE_INFINITY;
     for (const id of stripes) {
-        const check = await checkStripe(engine, id);
+        const check = await unlessMoved(engine, id);
+        if (check === undefined) return checkObject(engine, name);
         spare = Math.min(spare, check.sound - check.dataShards);
         for (const fault of check.faults) faults.push(`stripe ${id}, ${fault}`);
     }
     return { name, generation: found.generation, stripes: stripes.size, spare: stripes.size === 0 ? 0 : spare, faults };
+}
+
+/** Undefined when the stripe was packed anew meanwhile, so that what was found says nothing. */
+async function unlessMoved(engine: Engine, id: StripeId): Promise<StripeCheck | undefined> {
+    try {
+        const check = await checkStripe(engine, id);
+        return (engine.view.stripe(id)?.refs ?? 0) > 0 ? check : undefined;
+    } catch (error) {
+        if (engine.view.stripe(id) === undefined) return undefined;
+        throw error;
+    }
 }

@@ -59,24 +59,23 @@ function lengthOf({ sizeBytes }: Generation, index: number): number {
 async function* pieces(engine: Engine, generation: Generation, offset: number, end: number, stages: Stages): AsyncGenerator<Piece> {
     const first = Math.floor(offset / CHUNK_BYTES);
     const last = Math.floor((end - 1) / CHUNK_BYTES);
-    const ahead: { extent: ExtentRecord; shards: Promise<Map<number, Buffer>> }[] = [];
+    const ahead: Promise<Fetched>[] = [];
     let next = first;
     const extents = wantedExtents(engine, generation, first, last);
     const fill = () => {
         while (ahead.length < STRIPES_AHEAD) {
             const { value: extent, done } = extents.next();
             if (done) return;
-            const shards = fetchShards(engine, extent, first, last, stages);
+            const fetched = fetchShards(engine, extent, first, last, stages);
             // Whoever waits for it hears of a failure; nobody may any more when the reader has gone.
-            shards.catch(() => undefined);
-            ahead.push({ extent, shards });
+            fetched.catch(() => undefined);
+            ahead.push(fetched);
         }
     };
     for (fill(); ahead.length > 0; fill()) {
         const taken = ahead.shift();
         if (taken === undefined) return;
-        const { extent } = taken;
-        const shards = await taken.shards;
+        const { extent, shards } = await taken;
         for (const [at, chunk] of extent.chunks.entries()) {
             const index = extent.firstChunk + at;
             if (index < first || index > last) continue;
@@ -106,27 +105,30 @@ function* wantedExtents(
     return undefined;
 }
 
-async function fetchShards(
-    engine: Engine,
-    extent: ExtentRecord,
-    first: number,
-    last: number,
-    stages: Stages,
-): Promise<Map<number, Buffer>> {
-    const wanted = extent.chunks.flatMap(({ shard }, at) => {
-        const index = extent.firstChunk + at;
-        return index >= first && index <= last ? [shard] : [];
-    });
-    const shards = [...new Set(wanted)];
-    for (;;) {
-        const stripe = stripeOf(engine, extent.stripe);
+interface Fetched {
+    readonly extent: ExtentRecord;
+    readonly shards: ReadonlyMap<number, Buffer>;
+}
+
+/** What holds the wanted chunks of an extent, wherever that lies by now: shards that were moved or packed into another stripe meanwhile are no loss. */
+async function fetchShards(engine: Engine, found: ExtentRecord, first: number, last: number, stages: Stages): Promise<Fetched> {
+    for (let extent = found; ; ) {
+        const stripe = engine.view.stripe(extent.stripe);
         try {
-            return await readShards(engine, stripe.record, stripe.layout, shards, stages);
+            const { record, layout } = stripeOf(engine, extent.stripe);
+            return { extent, shards: await readShards(engine, record, layout, shardsOf(extent, first, last), stages) };
         } catch (error) {
-            // A repair that moved shards meanwhile is no loss.
-            if (stripeOf(engine, extent.stripe).layout.id === stripe.layout.id) throw error;
+            const now = engine.view.extent(extent.object, extent.generation, extent.firstChunk);
+            const isSame = now?.stripe === extent.stripe && engine.view.stripe(extent.stripe)?.layout === stripe?.layout;
+            if (now === undefined || isSame) throw error;
+            extent = now;
         }
     }
+}
+
+function shardsOf({ firstChunk, chunks }: ExtentRecord, first: number, last: number): number[] {
+    const wanted = chunks.flatMap(({ shard }, at) => (firstChunk + at >= first && firstChunk + at <= last ? [shard] : []));
+    return [...new Set(wanted)];
 }
 
 export function stripeOf(engine: Engine, id: StripeId) {

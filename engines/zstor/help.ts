@@ -103,6 +103,12 @@ redundantGroups and redundantNodes say. Asks nobody: it is what the front end kn
         text: `Begins one pass over all stripes and ends; the front end moves at most 16 shards every 2 s, behind repair, to backends that hold less for their weight, never so
 that the policy would hold less. status has its progress under "rebalance". When the front end ends meanwhile, ask again.`,
     },
+    repack: {
+        usage: `repack ${SOCKET}`,
+        summary: "pack small and mostly deleted stripes into fuller ones, now",
+        text: `By itself the front end does so behind all other work, at most 8 MiB every 2 s, with stripes that are half a minute old. Prints how many "stripes" were given up and
+how many bytes were moved; status has what the shards take as "storedBytes".`,
+    },
     sweep: {
         usage: `sweep ${SOCKET}`,
         summary: "delete shards that nothing has named for a day",

@@ -103,3 +103,15 @@ export const REWRAPS_AT_ONCE = 1000;
 /** Stripes that a rebalance looks at, and of which it moves a shard at most, in a round of the caretaker: at 1 MiB a shard some 8 MB/s. */
 export const REBALANCE_LOOKS = 2000;
 export const REBALANCE_AT_ONCE = 16;
+/** Stripes are packed anew when their shards become smaller than this share of what they are ... */
+export const REPACK_GAIN = 0.75;
+/** ... or when so many of one order become one; an order is a factor of: */
+export const MERGED_AT_LEAST = 8;
+export const REPACK_TIER = 8;
+/** Stripes that are younger wait for others. */
+export const REPACK_AFTER_MS = 30_000;
+/** Stripes with the least in them that are looked at for it, and what is moved in a round of the caretaker: some 4 MB/s. */
+export const REPACK_LOOKS = 512;
+export const REPACK_ROUND_BYTES = 8 * MIB;
+/** Stripes that are read for it at once. */
+export const REPACK_READS = 8;

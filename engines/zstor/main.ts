@@ -103,6 +103,7 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
         case "scrub":
         case "sweep":
         case "rebalance":
+        case "repack":
         case "rotate-wrapping":
             return print(await client.call({ op: command }));
         default:

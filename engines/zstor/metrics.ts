@@ -64,6 +64,10 @@ function healthOf(store: Store): string[] {
     return [
         ...gauge("zstor_objects", "Objects that are there.", status.objects),
         ...gauge("zstor_object_bytes", "Bytes of these objects, as they were put.", status.bytes),
+        ...gauge("zstor_stored_bytes", "Bytes of all shards.", status.storedBytes),
+        ...gauge("zstor_live_bytes", "Bytes of the chunks in them that something names: compressed, without parity.", status.liveBytes),
+        ...total("zstor_repacked_stripes_total", "Stripes that were given up for fuller ones.", caretaker.repacker.repackedStripes),
+        ...total("zstor_repacked_bytes_total", "Bytes of chunks that were moved for that.", caretaker.repacker.movedBytes),
         ...family(
             "zstor_stripes",
             "gauge",

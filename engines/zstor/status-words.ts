@@ -1,10 +1,23 @@
 import type { BackendStatus, StoreStatus } from "./status.ts";
 
 /** The status for a person: what is wrong first, then what is there. */
-export function wordsOf({ objects, bytes, stripes, spare, owed, metadata, backends, warnings, rebalance }: StoreStatus): string {
+export function wordsOf({
+    objects,
+    bytes,
+    stripes,
+    storedBytes,
+    spare,
+    owed,
+    metadata,
+    backends,
+    warnings,
+    rebalance,
+}: StoreStatus): string {
     const lines = warnings.map((warning) => `! ${warning}`);
     if (lines.length === 0) lines.push("All is well.");
-    lines.push(`${objects} objects of ${bytes} bytes in ${stripes} stripes.`);
+    lines.push(
+        `${objects} objects of ${bytes} bytes in ${stripes} stripes, whose shards are ${storedBytes} bytes${timesOf(storedBytes, bytes)}.`,
+    );
     for (const [more, count] of Object.entries(spare).sort(([a], [b]) => Number(a) - Number(b)))
         lines.push(`${count} stripes ${bearing(Number(more))}.`);
     lines.push(owed === 0 ? "Nothing is owed." : `${owed} stripes are owed shards.`);
@@ -17,6 +30,10 @@ export function wordsOf({ objects, bytes, stripes, spare, owed, metadata, backen
     );
     for (const backend of backends) lines.push(`Backend ${backend.name} in group ${backend.group}: ${healthOf(backend)}.`);
     return `${lines.join("\n")}\n`;
+}
+
+function timesOf(storedBytes: number, bytes: number): string {
+    return bytes === 0 ? "" : `: ${(storedBytes / bytes).toFixed(2)} times as many`;
 }
 
 function bearing(more: number): string {

@@ -14,6 +14,12 @@ export interface StoreStatus {
     readonly objects: number;
     readonly bytes: number;
     readonly stripes: number;
+    /** Of all shards. */
+    readonly storedBytes: number;
+    /** Of the chunks in them that something names: compressed, without parity. */
+    readonly liveBytes: number;
+    /** Stripes that were packed anew since the front end was started. */
+    readonly repackedStripes: number;
     /** Stripes by how many shards more than K are where they should be on backends that answer. Below 0: not readable now. */
     readonly spare: Readonly<Record<string, number>>;
     /** Stripes with shards that have to be put elsewhere. */
@@ -91,6 +97,7 @@ export function statusOf(store: Store): StoreStatus {
         owed,
         outOfPolicy,
         repairedShards: store.caretaker.repairedShards,
+        repackedStripes: store.caretaker.repacker.repackedStripes,
         metadata,
         backends,
         warnings,

@@ -10,7 +10,7 @@ import { readObject } from "./get.ts";
 import { Journal } from "./journal.ts";
 import { StoreKeys } from "./keys.ts";
 import { Layouts } from "./layouts.ts";
-import { DEAD_AFTER_MS, MAX_NAME_BYTES, SCRUB_MS, STRIPES_IN_FLIGHT, SWEEP_DELAY_MS } from "./limits.ts";
+import { DEAD_AFTER_MS, MAX_NAME_BYTES, REPACK_AFTER_MS, SCRUB_MS, STRIPES_IN_FLIGHT, SWEEP_DELAY_MS } from "./limits.ts";
 import { keyOf } from "./metadata-key.ts";
 import { MoveNumbers } from "./move-numbers.ts";
 import { type ObjectInfo, type ObjectStore, type PutOptions, type Range, StoreError } from "./object-api.ts";
@@ -41,6 +41,7 @@ export interface StoreParts {
     /** Every shard is compared once in this time; 0: only when asked. */
     readonly scrubMs?: number;
     readonly sweepDelayMs?: number;
+    readonly repackAfterMs?: number;
     /** For tests: smaller than `limits.ts`. */
     readonly snapshotBytes?: number;
     readonly secretCost?: number;
@@ -92,6 +93,7 @@ export class Store implements ObjectStore, Engine {
             deadAfterMs = DEAD_AFTER_MS,
             scrubMs = SCRUB_MS,
             sweepDelayMs = SWEEP_DELAY_MS,
+            repackAfterMs = REPACK_AFTER_MS,
         } = parts;
         const { config } = found;
         this.opened = found;
@@ -124,7 +126,7 @@ export class Store implements ObjectStore, Engine {
             ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
         });
         this.packer = new Packer(this);
-        this.caretaker = new Caretaker(this, replicas, { deadAfterMs, scrubMs, sweepDelayMs });
+        this.caretaker = new Caretaker(this, replicas, { deadAfterMs, scrubMs, sweepDelayMs, repackAfterMs });
         // The epoch is filled in once there is one.
         this.stripePrefix = surroundings.random(4).toString("hex");
     }

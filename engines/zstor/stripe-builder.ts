@@ -16,11 +16,10 @@ export function shardRoom(dataShards: number): number {
     return Math.min(SHARD_CHUNKS, Math.max(1, chunks)) * SEALED_CHUNK_BYTES;
 }
 
-/** Gathers sealed chunks until a stripe is full. Neighbours lie in one shard, so that a range read fetches few. */
-export class StripeBuilder {
+/** How far a stripe is filled with chunks that are laid one behind the other. */
+export class Filling {
     private readonly dataShards: number;
     private readonly room: number;
-    private chunks: SealedChunk[] = [];
     private shard = 0;
     private filled = 0;
 
@@ -29,38 +28,72 @@ export class StripeBuilder {
         this.room = shardRoom(dataShards);
     }
 
+    /** False when it does not fit any more. */
+    add(length: number): boolean {
+        if (this.filled + length <= this.room) this.filled += length;
+        else if (this.shard + 1 < this.dataShards) {
+            this.shard++;
+            this.filled = length;
+        } else return false;
+        return true;
+    }
+}
+
+/** Gathers sealed chunks until a stripe is full. Neighbours lie in one shard, so that a range read fetches few. */
+export class StripeBuilder {
+    private readonly dataShards: number;
+    private chunks: SealedChunk[] = [];
+    private filling: Filling;
+
+    constructor(dataShards: number) {
+        this.dataShards = dataShards;
+        this.filling = new Filling(dataShards);
+    }
+
     get count(): number {
         return this.chunks.length;
     }
 
     /** False when it does not fit any more: build, then add it again. */
     add(chunk: SealedChunk): boolean {
-        const length = chunk.bytes.length;
-        if (this.filled + length <= this.room) this.filled += length;
-        else if (this.shard + 1 < this.dataShards) {
-            this.shard++;
-            this.filled = length;
-        } else return false;
-        this.chunks.push(chunk);
-        return true;
+        const fits = this.filling.add(chunk.bytes.length);
+        if (fits) this.chunks.push(chunk);
+        return fits;
     }
 
     /** Gives the stripe and begins the next one. A stripe that is not full is spread over all shards, since the longest one counts for parity. */
     build(): BuiltStripe {
-        const places = spread(this.chunks, this.dataShards, this.room);
-        const lengths = new Array<number>(this.dataShards).fill(0);
-        for (const { shard, offset, storedBytes } of places) lengths[shard] = offset + storedBytes;
+        const places = spread(this.chunks, this.dataShards, shardRoom(this.dataShards));
+        const lengths = lengthsOf(places, this.dataShards);
         const data = lengths.map((length) => Buffer.allocUnsafeSlow(length));
         for (const [index, { shard, offset }] of places.entries()) this.chunks[index]?.bytes.copy(data[shard] ?? Buffer.alloc(0), offset);
         this.chunks = [];
-        this.shard = 0;
-        this.filled = 0;
+        this.filling = new Filling(this.dataShards);
         return { data, places };
     }
 }
 
+/** Bytes of all shards of a stripe with chunks of these sizes, which fit one. */
+export function storedBytesOf(sizes: readonly number[], dataShards: number, parityShards: number): number {
+    const chunks = sizes.map((length) => ({ codec: 0, bytes: { length } }));
+    const lengths = lengthsOf(spread(chunks, dataShards, shardRoom(dataShards)), dataShards);
+    return lengths.reduce((sum, length) => sum + length, 0) + parityShards * Math.max(...lengths);
+}
+
+function lengthsOf(places: readonly ChunkPlace[], dataShards: number): number[] {
+    const lengths = new Array<number>(dataShards).fill(0);
+    for (const { shard, offset, storedBytes } of places) lengths[shard] = offset + storedBytes;
+    return lengths;
+}
+
+/** Of a sealed chunk what its place depends on. */
+interface Sized {
+    readonly codec: number;
+    readonly bytes: { readonly length: number };
+}
+
 /** In order, with the shortest longest shard that a few steps find. */
-function spread(chunks: readonly SealedChunk[], dataShards: number, room: number): ChunkPlace[] {
+function spread(chunks: readonly Sized[], dataShards: number, room: number): ChunkPlace[] {
     const total = chunks.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const largest = chunks.reduce((most, { bytes }) => Math.max(most, bytes.length), 0);
     const step = Math.ceil(room / 64);
@@ -73,7 +106,7 @@ function spread(chunks: readonly SealedChunk[], dataShards: number, room: number
     return places;
 }
 
-function fill(chunks: readonly SealedChunk[], dataShards: number, room: number): ChunkPlace[] | undefined {
+function fill(chunks: readonly Sized[], dataShards: number, room: number): ChunkPlace[] | undefined {
     const places: ChunkPlace[] = [];
     let shard = 0;
     let offset = 0;

@@ -4,15 +4,17 @@ import { StoreError } from "./object-api.ts";
 export type Row = Record<string, unknown>;
 
 /** Raised whenever the tables below change: an older view is made again. */
-const VERSION = "1";
+const VERSION = "2";
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS layouts (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS stripes (id TEXT PRIMARY KEY, layout INTEGER NOT NULL, refs INTEGER NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stripes (id TEXT PRIMARY KEY, layout INTEGER NOT NULL, refs INTEGER NOT NULL, live INTEGER NOT NULL, stored INTEGER NOT NULL,
+    record BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS stripes_by_layout ON stripes (layout);
+CREATE INDEX IF NOT EXISTS stripes_by_live ON stripes (live) WHERE refs > 0;
 CREATE INDEX IF NOT EXISTS garbage ON stripes (id) WHERE refs = 0;
-CREATE TABLE IF NOT EXISTS extents (object TEXT, generation INTEGER, first_chunk INTEGER, stripe TEXT NOT NULL, chunks BLOB NOT NULL,
+CREATE TABLE IF NOT EXISTS extents (object TEXT, generation INTEGER, first_chunk INTEGER, stripe TEXT NOT NULL, bytes INTEGER NOT NULL, chunks BLOB NOT NULL,
     PRIMARY KEY (object, generation, first_chunk)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS extents_by_stripe ON extents (stripe);
 CREATE TABLE IF NOT EXISTS generations (object TEXT, generation INTEGER, name TEXT NOT NULL, size INTEGER NOT NULL, created INTEGER NOT NULL,

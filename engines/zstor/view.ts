@@ -10,7 +10,19 @@ export interface Head {
 }
 
 export type Stripe = StripeRecord & { readonly refs: number };
+/** A stripe with the bytes of chunks in it that extents name, and with those of all its shards. */
+export type StripeFill = StripeRecord & { readonly liveBytes: number; readonly storedBytes: number };
 export type ConfigRecord = Extract<MetadataRecord, { type: "config" }>;
+
+export interface Totals {
+    readonly objects: number;
+    /** Of the objects, as they were put. */
+    readonly bytes: number;
+    readonly stripes: number;
+    /** Of all shards, and of what lives in them: compressed, without parity. */
+    readonly storedBytes: number;
+    readonly liveBytes: number;
+}
 
 const STRIPES_A_PAGE = 500;
 
@@ -135,6 +147,17 @@ export class View {
             .map(extentOf);
     }
 
+    /** The one that begins with that chunk. */
+    extent(object: ObjectId, generation: number, firstChunk: number): ExtentRecord | undefined {
+        const row = this.database.one(
+            "SELECT * FROM extents WHERE object = ? AND generation = ? AND first_chunk = ?",
+            object,
+            generation,
+            firstChunk,
+        );
+        return row && extentOf(row);
+    }
+
     extentsOf(stripe: StripeId): ExtentRecord[] {
         return this.database.all("SELECT * FROM extents WHERE stripe = ? ORDER BY object, generation, first_chunk", stripe).map(extentOf);
     }
@@ -207,6 +230,15 @@ export class View {
         return new Map(rows.map((row) => [Number(row.layout), Number(row.number)]));
     }
 
+    /** Stripes that something lives in, those with the least first. */
+    leastLive(limit: number): StripeFill[] {
+        return this.database.all("SELECT * FROM stripes WHERE refs > 0 ORDER BY live LIMIT ?", limit).map((row) => ({
+            ...stripeOf(row),
+            liveBytes: Number(row.live),
+            storedBytes: Number(row.stored),
+        }));
+    }
+
     garbage(limit: number): StripeId[] {
         return this.database.all("SELECT id FROM stripes WHERE refs = 0 ORDER BY id LIMIT ?", limit).map(idOf);
     }
@@ -224,13 +256,21 @@ export class View {
         return this.layouts.values();
     }
 
-    totals(): { readonly objects: number; readonly bytes: number; readonly stripes: number } {
+    totals(): Totals {
         const objects = this.database.one(
             `SELECT count(*) AS number, coalesce(sum(g.size), 0) AS bytes FROM names n JOIN generations g
              ON g.object = n.object AND g.generation = n.generation WHERE n.removed = 0`,
         );
-        const stripes = this.database.one("SELECT count(*) AS number FROM stripes");
-        return { objects: Number(objects?.number), bytes: Number(objects?.bytes), stripes: Number(stripes?.number) };
+        const stripes = this.database.one(
+            "SELECT count(*) AS number, coalesce(sum(stored), 0) AS stored, coalesce(sum(live), 0) AS live FROM stripes",
+        );
+        return {
+            objects: Number(objects?.number),
+            bytes: Number(objects?.bytes),
+            stripes: Number(stripes?.number),
+            storedBytes: Number(stripes?.stored),
+            liveBytes: Number(stripes?.live),
+        };
     }
 
     /** All of it or nothing, also of what is held in memory. */

@@ -16,6 +16,7 @@ const MOST_BACKENDS_GONE = 2;
 const DEAD_AFTER_MS = 30_000;
 const SCRUB_MS = 60_000;
 const SWEEP_DELAY_MS = 20_000;
+const REPACK_AFTER_MS = 3_000;
 
 /** Nothing acknowledged, and what was tried since without an answer: any of them may be there. Undefined: no object. */
 interface Known {
@@ -80,9 +81,16 @@ class History {
         if (kind < 16) return this.disturb();
         if (kind < 17) return this.restart();
         if (kind < 18) return this.secondFrontEnd();
-        if (this.store && this.random.chance(0.5))
-            await this.memory.clock.run(this.succeeded(this.store.caretaker.rebalance(), this.store));
+        if (this.store && this.random.chance(0.7)) await this.care(this.store);
         await this.memory.clock.pass(this.random.pick([100, 5_000, 2 * DEAD_AFTER_MS]));
+    }
+
+    /** Something that a person asks for, while somebody reads. */
+    private async care(store: Store): Promise<void> {
+        const work = this.random.chance(0.5) ? store.caretaker.rebalance() : store.caretaker.repack();
+        const name = this.random.pick(NAMES);
+        const [, found] = await this.memory.clock.run(Promise.all([this.succeeded(work, store), this.found(store, name)]));
+        this.judge(name, found, this.possible(name));
     }
 
     /** Several at once, of different names: order among those of one name is not known. */
@@ -144,22 +152,34 @@ class History {
     private async verify(name: string): Promise<void> {
         const { store } = this;
         if (store === undefined) return;
-        const known = this.about(name);
-        const possible = [known.acknowledged, ...known.uncertain];
-        let found: Buffer | undefined;
+        const possible = this.possible(name);
+        const found = await this.memory.clock.run(this.found(store, name));
+        this.judge(name, found, possible);
+        await this.verifyPart(store, name, found, possible);
+    }
+
+    private possible(name: string): (Buffer | undefined)[] {
+        const { acknowledged, uncertain } = this.about(name);
+        return [acknowledged, ...uncertain];
+    }
+
+    private async found(store: Store, name: string): Promise<Buffer | undefined> {
+        this.reads++;
         try {
-            found = await this.memory.clock.run(read(store, name));
+            return await read(store, name);
         } catch (error) {
             if (!(error instanceof StoreError)) throw error;
             if (error.failure !== "not-found") throw new Error(`${name} cannot be read: ${error.message}`);
+            return undefined;
         }
-        this.reads++;
+    }
+
+    private judge(name: string, found: Buffer | undefined, possible: readonly (Buffer | undefined)[]): void {
         const isPossible = possible.some((content) => (content === undefined ? found === undefined : found?.equals(content)));
         if (!isPossible)
             throw new Error(
                 `${name} is ${found === undefined ? "not there" : `${found.length} other bytes`}, of ${possible.map((content) => content?.length ?? "none").join(", ")}`,
             );
-        await this.verifyPart(store, name, found, possible);
     }
 
     /** What was uncertain may have become true since the whole was read, but never is a part of two. */
@@ -243,6 +263,7 @@ class History {
                     deadAfterMs: DEAD_AFTER_MS,
                     scrubMs: SCRUB_MS,
                     sweepDelayMs: SWEEP_DELAY_MS,
+                    repackAfterMs: REPACK_AFTER_MS,
                     codec: wasmCodec() ?? galoisCodec,
                 });
                 store.caretaker.confirmSweep();
