@@ -3,8 +3,8 @@ import * as path from "node:path";
 import { crc32 } from "node:zlib";
 import type { Disk } from "./disk.ts";
 import type { LogIteration } from "./log-iteration.ts";
-import type { Place } from "./place.ts";
-import { RECORD_HEAD_BYTES, RECORD_KINDS, type RecordHead } from "./record.ts";
+import { type Place, payloadOffset } from "./place.ts";
+import { payloadChecksum, RECORD_KINDS, type RecordHead } from "./record.ts";
 import { RecordCursor } from "./record-blocks.ts";
 import { RecordMoves } from "./record-moves.ts";
 import { RewrittenSegment } from "./rewritten-segment.ts";
@@ -87,11 +87,7 @@ class Rewriting {
 
     /** Writes the new file, durably, under a name that means nothing yet. */
     async copy(): Promise<void> {
-        if (this.tombstones.followsChains) {
-            for await (const { cursor } of this.records(this.run)) {
-                if (cursor.kind === RECORD_KINDS.value) this.tombstones.saw(cursor.lsn, cursor.previousLsn);
-            }
-        }
+        if (this.tombstones.followsChains) for (const segment of this.run) await this.followChains(segment);
         const output = new RewrittenSegment(this.parts, this.file, this.header);
         this.output = output;
         for (const segment of this.run) await this.copySegment(segment, output);
@@ -139,77 +135,82 @@ class Rewriting {
         return { ...header, keptBytes, historyBytes, cleanLsn: historyBytes === 0 ? header.cleanLsn : 0 };
     }
 
+    private followChains(segment: Segment): Promise<void> {
+        return this.visit(segment, ({ kind, lsn, previousLsn }) => {
+            if (kind === RECORD_KINDS.value) this.tombstones.saw(lsn, previousLsn);
+        });
+    }
+
     private async copySegment(segment: Segment, output: RewrittenSegment): Promise<void> {
         this.history = this.parts.history();
         if (this.history) await this.judge(segment, this.history);
-        for await (const { cursor } of this.records([segment])) await this.copyRecord(segment, cursor, output);
+        await this.visit(segment, (cursor) => this.copyRecord(segment, cursor, output));
     }
 
     /** Which versions are kept is known before the first is copied. */
     private async judge(segment: Segment, history: VersionLife): Promise<void> {
-        for await (const { cursor } of this.records([segment])) if (cursor.kind === RECORD_KINDS.value) history.saw(cursor);
+        await this.visit(segment, (cursor) => {
+            if (cursor.kind === RECORD_KINDS.value) history.saw(cursor);
+        });
         history.link();
-        for await (const { cursor } of this.records([segment])) {
-            if (cursor.kind !== RECORD_KINDS.value) continue;
-            const { key } = cursor;
-            history.sawAgain(key, this.parts.isLive(key, segment, cursor.offset));
-        }
+        await this.visit(segment, ({ kind, key, offset }) => {
+            if (kind === RECORD_KINDS.value) history.sawAgain(key, this.parts.isLive(key, segment, offset));
+        });
         history.judge();
     }
 
-    private async *records(of: readonly Segment[]) {
-        for (const segment of of) {
-            const blocks = this.parts.iteration.blocksOf(segment);
-            const whole = new WholeSegment(segment);
-            for (let place = 0; place < blocks.count; place++) {
-                for (const cursor = new RecordCursor(blocks.read(place)); !cursor.isAtEnd; cursor.step()) {
-                    whole.saw(cursor);
-                    yield { segment, cursor };
-                    await this.slices.next();
-                }
+    /** All records of a segment in order. Waits only where there is something to wait for: most records are superseded and cost little else. */
+    private async visit(segment: Segment, act: (cursor: RecordCursor) => void | Promise<void>): Promise<void> {
+        const blocks = this.parts.iteration.blocksOf(segment);
+        const whole = new WholeSegment(segment);
+        for (let place = 0; place < blocks.count; place++) {
+            for (const cursor = new RecordCursor(blocks.read(place)); !cursor.isAtEnd; cursor.step()) {
+                whole.saw(cursor);
+                const work = act(cursor);
+                if (work) await work;
+                const pause = this.slices.next();
+                if (pause) await pause;
             }
-            whole.ended();
         }
+        whole.ended();
     }
 
-    private async copyRecord(segment: Segment, cursor: RecordCursor, output: RewrittenSegment): Promise<void> {
-        const copyWhole = (head: RecordHead): Promise<void> => this.copyWhole(segment, cursor.offset, head, cursor.key, output);
-        const head = cursor.head(segment.header.salt);
-        if (!head) throw new UnreadableRecord(segment, cursor.offset);
-        const { key, offset } = cursor;
-        switch (head.kind) {
-            case RECORD_KINDS.value: {
-                if (this.parts.isLive(key, segment, offset)) {
-                    this.moves.add(segment.id, offset, output.endOffset);
-                    await copyWhole(head);
-                } else if (this.history?.keeps(head.lsn)) {
-                    this.historyBytes += cursor.bytes;
-                    await copyWhole(head);
-                }
-                return;
-            }
+    private copyRecord(segment: Segment, cursor: RecordCursor, output: RewrittenSegment): void | Promise<void> {
+        const { kind, lsn, offset } = cursor;
+        switch (kind) {
+            case RECORD_KINDS.value:
+                if (this.parts.isLive(cursor.passingKey, segment, offset)) this.moves.add(segment.id, offset, output.endOffset);
+                else if (this.history?.keeps(lsn)) this.historyBytes += cursor.bytes;
+                else return;
+                return this.copyWhole(segment, cursor, cursor.previousLsn, output);
             case RECORD_KINDS.tombstone: {
-                const version = this.tombstones.outlives(head.lsn, head.previousLsn);
+                const version = this.tombstones.outlives(lsn, cursor.previousLsn);
                 if (version === undefined) return;
                 this.keptBytes += cursor.bytes;
-                await copyWhole({ ...head, previousLsn: version });
-                return;
+                return this.copyWhole(segment, cursor, version, output);
             }
             case RECORD_KINDS.property:
-                if (!this.parts.isLastProperty(key.toString("latin1"), head.lsn)) return;
+                if (!this.parts.isLastProperty(cursor.key.toString("latin1"), lsn)) return;
                 this.keptBytes += cursor.bytes;
-                await copyWhole(head);
-                return;
-            case RECORD_KINDS.mark:
-                return;
+                return this.copyWhole(segment, cursor, cursor.previousLsn, output);
         }
     }
 
-    /** The payload is checked on its way. */
-    private async copyWhole(segment: Segment, offset: number, head: RecordHead, key: Buffer, output: RewrittenSegment): Promise<void> {
-        output.begin(head, key);
+    /** The payload is checked on its way; a small one that was read ahead needs no waiting. */
+    private copyWhole(segment: Segment, cursor: RecordCursor, previousLsn: number, output: RewrittenSegment): void | Promise<void> {
+        const { offset, key } = cursor;
+        const head = cursor.head(segment.header.salt);
+        if (!head) throw new UnreadableRecord(segment, offset);
+        output.begin({ ...head, previousLsn }, key);
+        const ahead = this.window.ahead(segment, payloadOffset(cursor), head.payloadLength);
+        if (!ahead) return this.copyPayload(segment, offset, head, output);
+        output.put(ahead);
+        if (payloadChecksum(ahead) !== head.payloadChecksum) throw new UnreadableRecord(segment, offset);
+    }
+
+    private async copyPayload(segment: Segment, offset: number, head: RecordHead, output: RewrittenSegment): Promise<void> {
         let checksum = 0;
-        let at = offset + RECORD_HEAD_BYTES + head.keyLength;
+        let at = payloadOffset({ offset, keyLength: head.keyLength });
         for (let left = head.payloadLength; left > 0; ) {
             const length = Math.min(left, output.room);
             const bytes = await this.window.read(segment, at, length);
@@ -222,12 +223,13 @@ class Rewriting {
         if (checksum !== head.payloadChecksum) throw new UnreadableRecord(segment, offset);
     }
 
-    private async relocate(segment: Segment): Promise<void> {
-        for await (const { cursor } of this.records([segment])) {
-            const { offset, keyLength, payloadLength: length, key } = cursor;
+    private relocate(segment: Segment): Promise<void> {
+        return this.visit(segment, (cursor) => {
+            const { offset, keyLength, payloadLength: length } = cursor;
             const origin = this.moves.origin(offset);
-            if (origin) this.parts.relocate(key, { ...origin, keyLength, length }, { segment: segment.id, offset, keyLength, length });
-        }
+            if (!origin) return;
+            this.parts.relocate(cursor.passingKey, { ...origin, keyLength, length }, { segment: segment.id, offset, keyLength, length });
+        });
     }
 }
 

@@ -28,4 +28,4 @@ export const samePlace = (a: Place, b: Place): boolean => a.segment === b.segmen
 /** What the record takes in its segment. */
 export const placeBytes = ({ keyLength, length }: Place): number => RECORD_HEAD_BYTES + keyLength + length;
 
-export const payloadOffset = ({ offset, keyLength }: Place): number => offset + RECORD_HEAD_BYTES + keyLength;
+export const payloadOffset = ({ offset, keyLength }: Pick<Place, "offset" | "keyLength">): number => offset + RECORD_HEAD_BYTES + keyLength;

@@ -1,11 +1,13 @@
 import type { Disk } from "./disk.ts";
-import { RECORD_HEAD_BYTES, type RecordHead, readHead, readUint64, uncheckedHead, writeHead } from "./record.ts";
+import { RECORD_HEAD_BYTES, type RecordHead, readHead, readUint64, uncheckedHead } from "./record.ts";
 import { type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
 import type { Segment } from "./segments.ts";
 
 /** An entry of a block: offset of the record in its segment, its head as it stands there, its key. */
 const ENTRY_OFFSET_BYTES = 4;
 const ENTRY_FIXED_BYTES = ENTRY_OFFSET_BYTES + RECORD_HEAD_BYTES;
+/** Of the heads between two marks, as a rule. */
+const FIRST_BLOCK_BYTES = 8 * 1024;
 
 /** Records of a segment that follow each other, without their payloads. */
 export interface RecordBlocks {
@@ -25,10 +27,10 @@ export function entryBytes(keyLength: number): number {
     return ENTRY_FIXED_BYTES + keyLength;
 }
 
-/** Adds an entry to a block and returns its length. */
-export function writeEntry(target: Buffer, at: number, offset: number, head: RecordHead, key: Uint8Array, salt: number): number {
+/** Adds an entry to a block, of a record whose head and key stand in `source`, and returns its length. */
+export function writeEntry(target: Buffer, at: number, offset: number, source: Buffer, from: number, to: number): number {
     target.writeUInt32LE(offset, at);
-    return ENTRY_OFFSET_BYTES + writeHead(target, at + ENTRY_OFFSET_BYTES, head, key, salt);
+    return ENTRY_OFFSET_BYTES + source.copy(target, at + ENTRY_OFFSET_BYTES, from, to);
 }
 
 /** Walks the entries of a block. Fields are read where they stand, so that stepping over a record makes nothing. */
@@ -110,6 +112,11 @@ export class RecordCursor {
         return RECORD_HEAD_BYTES + this.keyLength + this.payloadLength;
     }
 
+    /** Where the head of the record stands in the block, followed by the key. */
+    get headStart(): number {
+        return this.at + ENTRY_OFFSET_BYTES;
+    }
+
     /** The record, of a block that was checked as a whole; its key is good until the next one is asked for. */
     get record(): ScannedRecord {
         const { block, offset, passingKey: key } = this;
@@ -160,12 +167,14 @@ export class SegmentBlocks implements RecordBlocks {
         if (!marks) throw new DamagedBlock("the segment has no marks");
         const end = place + 1 < marks.count ? marks.offset(place + 1) : endOffset;
         const scanner = new SegmentScanner(this.disk, this.fd, end, header, marks.lsn(place), marks.offset(place));
-        const parts: Buffer[] = [];
+        let block = Buffer.allocUnsafe(FIRST_BLOCK_BYTES);
+        let used = 0;
         for (let record = scanner.next(); record; record = scanner.next()) {
-            const entry = Buffer.allocUnsafe(entryBytes(record.head.keyLength));
-            writeEntry(entry, 0, record.offset, record.head, record.key, header.salt);
-            parts.push(entry);
+            const length = entryBytes(record.head.keyLength);
+            if (used + length > block.length) block = Buffer.concat([block.subarray(0, used)], block.length * 2);
+            const { bytes, from, to } = scanner.frame(record);
+            used += writeEntry(block, used, record.offset, bytes, from, to);
         }
-        return Buffer.concat(parts);
+        return block.subarray(0, used);
     }
 }

@@ -42,11 +42,12 @@ export class RewrittenSegment {
 
     /** Begins a record; what is before it is synced by the time that the file has its name. */
     begin(read: RecordHead, key: Buffer): void {
-        const head = { ...read, unsynced: 0 };
-        this.list(head, key);
-        this.marks.saw(head.lsn, this.endOffset);
-        this.makeRoom(RECORD_HEAD_BYTES + head.keyLength);
-        this.used += writeHead(this.output, this.used, head, key, this.salt);
+        const length = RECORD_HEAD_BYTES + read.keyLength;
+        this.makeRoom(length);
+        writeHead(this.output, this.used, { ...read, unsynced: 0 }, key, this.salt);
+        this.list(read.lsn, length);
+        this.marks.saw(read.lsn, this.endOffset);
+        this.used += length;
     }
 
     /** How much of a payload is to be put at once, one byte at least. */
@@ -108,9 +109,10 @@ export class RewrittenSegment {
         }
     }
 
-    private list(head: RecordHead, key: Buffer): void {
+    /** Lists the record whose head was just written behind the others. */
+    private list(lsn: number, length: number): void {
         try {
-            this.sidecar?.add(this.endOffset, head, key, this.salt);
+            this.sidecar?.add(this.endOffset, lsn, this.output, this.used, this.used + length);
         } catch {
             this.sidecar?.abandon();
             this.sidecar = undefined;

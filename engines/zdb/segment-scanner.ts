@@ -69,6 +69,11 @@ export class SegmentScanner {
         return this.accept(later);
     }
 
+    /** Where head and key of the record that was given last stand as they are on disk; good until the next one. */
+    frame({ offset, payloadOffset }: ScannedRecord): { readonly bytes: Buffer; readonly from: number; readonly to: number } {
+        return { bytes: this.window, from: offset - this.windowStart, to: payloadOffset - this.windowStart };
+    }
+
     private accept(record: ScannedRecord): ScannedRecord {
         if (record.head.lsn > this.expectedLsn && this.header.generation === 0) this.addDamage("records are missing");
         this.expectedLsn = record.head.lsn + 1;

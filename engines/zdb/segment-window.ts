@@ -16,10 +16,17 @@ export class SegmentWindow {
         this.segments = segments;
     }
 
+    /** Bytes that were read ahead, good until the next call; undefined when they have to be read. */
+    ahead(segment: Segment, offset: number, length: number): Buffer | undefined {
+        const from = offset - this.start;
+        const isThere = this.segment === segment.id && from >= 0 && from + length <= this.bytes.length;
+        return isThere ? this.bytes.subarray(from, from + length) : undefined;
+    }
+
     /** Good until the next call. Throws what the disk throws, or an UnreadableRecord. */
     async read(segment: Segment, offset: number, length: number): Promise<Buffer> {
-        const from = offset - this.start;
-        if (this.segment === segment.id && from >= 0 && from + length <= this.bytes.length) return this.bytes.subarray(from, from + length);
+        const ahead = this.ahead(segment, offset, length);
+        if (ahead) return ahead;
         const bytes = Buffer.allocUnsafe(Math.min(READ_STEP_BYTES, segment.endOffset - offset));
         const { fd, giveBack } = this.segments.borrow(segment.id);
         try {

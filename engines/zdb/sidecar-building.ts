@@ -8,7 +8,7 @@ import { WholeSegment } from "./whole-segment.ts";
 
 /** Writes the sidecar of a closed segment that has none, and forgets its marks. Throws what the disk throws. */
 export async function buildSidecar(disk: Disk, segments: Segments, sidecars: Sidecars, segment: Segment, slices: Slices): Promise<void> {
-    const { salt, number } = segment.header;
+    const { number } = segment.header;
     const { fd, giveBack } = segments.borrow(segment.id);
     let writer: SidecarWriter | undefined;
     try {
@@ -18,9 +18,10 @@ export async function buildSidecar(disk: Disk, segments: Segments, sidecars: Sid
         for (let place = 0; place < blocks.count; place++) {
             for (const cursor = new RecordCursor(blocks.read(place)); !cursor.isAtEnd; cursor.step()) {
                 whole.saw(cursor);
-                const head = cursor.head(salt);
-                if (head) writer.add(cursor.offset, head, cursor.key, salt);
-                await slices.next();
+                const { headStart: from, keyStart, keyLength } = cursor;
+                writer.add(cursor.offset, cursor.lsn, cursor.block, from, keyStart + keyLength);
+                const pause = slices.next();
+                if (pause) await pause;
             }
         }
         whole.ended();

@@ -1,5 +1,5 @@
 import type { Disk } from "./disk.ts";
-import type { RecordHead } from "./record.ts";
+import { RECORD_HEAD_BYTES } from "./record.ts";
 import { entryBytes, writeEntry } from "./record-blocks.ts";
 import type { Segment } from "./segments.ts";
 import { BLOCK_HEADER_BYTES, encodeSidecarHeader, SIDECAR_BLOCK_BYTES, SIDECAR_HEADER_BYTES, sealBlock } from "./sidecar.ts";
@@ -25,10 +25,11 @@ export class SidecarWriter {
         this.fd = disk.create(this.unfinished);
     }
 
-    add(offset: number, head: RecordHead, key: Uint8Array, salt: number): void {
-        if (this.used + entryBytes(head.keyLength) > SIDECAR_BLOCK_BYTES) this.endBlock();
-        if (this.used === BLOCK_HEADER_BYTES) this.firstLsn = head.lsn;
-        this.used += writeEntry(this.block, this.used, offset, head, key, salt);
+    /** Adds a record whose head and key stand in `source` as they are in the segment. */
+    add(offset: number, lsn: number, source: Buffer, from: number, to: number): void {
+        if (this.used + entryBytes(to - from - RECORD_HEAD_BYTES) > SIDECAR_BLOCK_BYTES) this.endBlock();
+        if (this.used === BLOCK_HEADER_BYTES) this.firstLsn = lsn;
+        this.used += writeEntry(this.block, this.used, offset, source, from, to);
         this.records++;
     }
 
