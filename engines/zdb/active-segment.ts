@@ -4,6 +4,7 @@ import { createSegment } from "./segment-files.ts";
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment-header.ts";
 import { renewSegment } from "./segment-renewal.ts";
 import type { Segment, Segments } from "./segments.ts";
+import { SpareSegment } from "./spare-segment.ts";
 
 /** The segment of a log that is appended to. */
 export class ActiveSegment {
@@ -11,6 +12,11 @@ export class ActiveSegment {
     private readonly segments: Segments;
     private current: Segment;
     private fd: number;
+    /** Its file is found by its name after a power loss. */
+    private hasDurableName = true;
+    private spare: SpareSegment | undefined;
+    /** It was tried to make the next file beforehand. */
+    private wasPrepared = false;
 
     constructor(parts: LogParts, end: LogEnd) {
         this.parts = parts;
@@ -56,17 +62,51 @@ export class ActiveSegment {
         this.parts.disk.truncate(this.fd, this.endOffset);
     }
 
-    sync(): Promise<void> {
-        return this.parts.disk.sync(this.fd);
+    /** Brings all that was written when it began to the disk, with the name of the file. */
+    async sync(): Promise<void> {
+        const { disk } = this.parts;
+        const { current } = this;
+        await disk.sync(this.fd);
+        if (this.hasDurableName) return;
+        await disk.syncDirectoryLater(this.segments.directory);
+        if (this.current === current) this.hasDurableName = true;
     }
 
     syncNow(): void {
-        this.parts.disk.syncNow(this.fd);
+        const { disk } = this.parts;
+        disk.syncNow(this.fd);
+        if (!this.hasDurableName) disk.syncDirectory(this.segments.directory);
+        this.hasDurableName = true;
+    }
+
+    /** Makes the file of the next segment beforehand. Without it, beginning one only takes longer. */
+    prepareNext(): void {
+        if (this.wasPrepared) return;
+        this.wasPrepared = true;
+        try {
+            this.spare = new SpareSegment(this.parts.disk, this.segments.directory, this.header.number + 1);
+        } catch {
+            // Whoever begins the segment hears what is wrong.
+        }
+    }
+
+    /** The next segment will not be begun. */
+    async forgetNext(): Promise<void> {
+        this.wasPrepared = true;
+        await this.takeSpare()?.discard();
     }
 
     /** Begins the next segment; the one before must be synced. */
     begin(header: SegmentHeader, forValue: boolean): void {
-        const fd = this.withReserve(forValue, () => createSegment(this.parts.disk, this.segments.directory, header));
+        const { disk } = this.parts;
+        let hasDurableName = false;
+        const fd = this.withReserve(forValue, () => {
+            const begun = this.takeSpare()?.begin(header);
+            hasDurableName = begun === undefined;
+            return begun ?? createSegment(disk, this.segments.directory, header);
+        });
+        this.hasDurableName = hasDurableName;
+        this.wasPrepared = false;
         this.segments.keep(this.current.id, this.fd);
         this.fd = fd;
         this.current = this.segments.add(header, SEGMENT_HEADER_BYTES);
@@ -83,6 +123,7 @@ export class ActiveSegment {
             fd: this.fd,
             giveUpReserve: (error) => isNoSpace(error) && space.giveUp(),
         });
+        this.hasDurableName = true;
         this.segments.renewed(this.current, fd);
         disk.close(this.fd);
         this.fd = fd;
@@ -91,6 +132,12 @@ export class ActiveSegment {
     close(): void {
         this.segments.close();
         this.parts.disk.close(this.fd);
+    }
+
+    private takeSpare(): SpareSegment | undefined {
+        const { spare } = this;
+        this.spare = undefined;
+        return spare;
     }
 
     /** Runs a write; when the disk is full and only small records are at stake, gives up reserve for them. */

@@ -4,6 +4,7 @@ import { WorkWithSteps } from "../../test/zdb/steps.ts";
 import { bytes, drop, openStore, put, readValue, type Store } from "../../test/zdb/store.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Mode } from "./properties.ts";
+import { segmentNumber } from "./segment-header.ts";
 import { buildSidecar } from "./sidecar-building.ts";
 import { Slices } from "./slices.ts";
 
@@ -165,6 +166,7 @@ describe("a checkpoint that cannot be used is said and left, and the log is read
         const { disk } = await small();
         const last = `/data/default/${disk
             .list("/data/default")
+            .filter((name) => segmentNumber(name) !== undefined)
             .sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)))
             .at(-1)}`;
         disk.remove(last);

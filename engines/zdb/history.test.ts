@@ -50,6 +50,19 @@ function expected(key: number, count: number): string[] {
     return all.reverse().slice(0, count);
 }
 
+/** On which a rewriting waits for its first value until it is let go on. */
+class HeldDisk extends MemoryDisk {
+    release = (): void => undefined;
+    private readonly released = new Promise<void>((resolve) => {
+        this.release = resolve;
+    });
+
+    override async readLater(fd: number, target: Buffer, offset: number, length: number, position: number): Promise<number> {
+        await this.released;
+        return super.readLater(fd, target, offset, length, position);
+    }
+}
+
 describe("versions kept as history", () => {
     test("are read from what NSSET takes", () => {
         for (const text of ["count 1", "count 1000", "age 1s", "age 86400s"]) {
@@ -119,7 +132,7 @@ describe("versions kept as history", () => {
     });
 
     test("are kept from the moment on that it was asked for, also of a segment that is being rewritten then", async () => {
-        const disk = new MemoryDisk("/data");
+        const disk = new HeldDisk("/data");
         const { standard } = await openStore("/data", { disk, segmentBytes: 100_000 });
         for (let key = 0; key < 200; key++) put(standard, `key-${key}`, "before");
         standard.nextSegment();
@@ -127,6 +140,7 @@ describe("versions kept as history", () => {
         const rewriting = standard.upkeep.rewrite(closed);
         await standard.setProperty({ name: "history", text: "count 3" });
         put(standard, "key-199", "after");
+        disk.release();
         await expect(rewriting).rejects.toThrow(CompactionOver);
         await standard.upkeep.rewrite(closed);
         expect(versions(standard, "key-199")).toEqual(["after", "before"]);

@@ -92,6 +92,8 @@ export const MAX_SEGMENT_BYTES = 64 * MIB;
 export const BATCH_BYTES = 1 * MIB;
 /** A background sync starts once this much was written, so that closing a segment has little left to sync. */
 export const SYNC_AFTER_BYTES = 4 * MIB;
+/** And this much when no more than that is left of the segment: clients wait while its end is synced. */
+export const SYNC_NEAR_END_BYTES = 256 * KIB;
 /** A log that is read faster than anyone waits needs no checkpoint of its index. */
 export const CHECKPOINT_LEAST_LOG_BYTES = 16 * MIB;
 /** What was overwritten or deleted is looked for as often as this at least, to be erased in time. */

@@ -120,7 +120,7 @@ describe("after a failed sync", () => {
         timers.advance(1000);
         await settled();
         put(standard, "b", "v".repeat(400));
-        expect(disk.list("/data/default").sort()).toEqual(["d0", "d1"]);
+        expect(disk.list("/data/default").sort()).toEqual(["d0", "d1", "d2.new"]);
         expect((await openStore("/data", { disk: disk.copy() })).standard.entries).toBe(2);
     });
 

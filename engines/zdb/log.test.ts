@@ -212,7 +212,8 @@ describe("a disk that is full", () => {
         const disk = new MemoryDisk("/data");
         const timers = new ManualTimers();
         const { standard } = await openStore("/data", { disk, timers, segmentBytes: 600 });
-        put(standard, "a", "v".repeat(400));
+        // Little enough that the next file was not made beforehand.
+        put(standard, "a", "v".repeat(100));
         disk.capacity = disk.usedBytes + 100;
         expect(() => put(standard, "b", "v".repeat(400))).toThrow("the disk is full");
         disk.capacity = Number.POSITIVE_INFINITY;

@@ -3,7 +3,7 @@ import { acquireBatchBuffer, releaseBatchBuffer } from "./batch-buffers.ts";
 import { errorCode, isNoSpace } from "./disk.ts";
 import type { Durability } from "./durability.ts";
 import type { Batch, Gate, GateKeeper } from "./gate.ts";
-import { BATCH_BYTES, SYNC_AFTER_BYTES } from "./limits.ts";
+import { BATCH_BYTES, SYNC_AFTER_BYTES, SYNC_NEAR_END_BYTES } from "./limits.ts";
 import { LogMending } from "./log-mending.ts";
 import type { Appended, LogEnd, LogOwner, LogParts, NewRecord } from "./log-owner.ts";
 import { ENCODINGS, payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, unixSeconds, writeHead } from "./record.ts";
@@ -190,7 +190,7 @@ export class Log implements GateKeeper {
 
     private async release(reason: string): Promise<void> {
         this.end ??= reason;
-        await Promise.all([this.mending.stop(), this.syncer.stop(), this.owner.quiesce()]);
+        await Promise.all([this.mending.stop(), this.syncer.stop(), this.owner.quiesce(), this.segment.forgetNext()]);
         this.isClosed = true;
         this.write();
         this.segment.close();
@@ -248,7 +248,18 @@ export class Log implements GateKeeper {
         this.parts.space.wrote();
         this.syncer.written(this.writtenLsn);
         // A failure is handled by the syncer itself; here nobody waits for it.
-        if (this.bytesSinceSync >= SYNC_AFTER_BYTES) this.syncer.request().catch(() => undefined);
+        if (this.bytesSinceSync >= this.mostUnsyncedBytes) this.syncer.request().catch(() => undefined);
+        if (this.failure === undefined && this.bytesLeft < this.segment.header.limitBytes / 2) this.segment.prepareNext();
+    }
+
+    /** Up to the end of the segment. */
+    private get bytesLeft(): number {
+        return this.segment.header.limitBytes - this.segment.endOffset;
+    }
+
+    /** Whoever brings about the next segment waits for what is not synced then. */
+    private get mostUnsyncedBytes(): number {
+        return this.bytesLeft > SYNC_AFTER_BYTES ? SYNC_AFTER_BYTES : SYNC_NEAR_END_BYTES;
     }
 
     private dropBatch(batch: Batch, error: unknown): void {
