@@ -1,8 +1,8 @@
 import { BackendError } from "./backend.ts";
 import type { Engine } from "./engine.ts";
-import { stripeOf } from "./get.ts";
 import { StoreError } from "./object-api.ts";
 import { EMPTY, type LayoutRecord, MISSING, type StripeId } from "./record.ts";
+import { stripeOf } from "./sealed-chunks.ts";
 import { faultOf } from "./stripe-reader.ts";
 
 export interface StripeCheck {

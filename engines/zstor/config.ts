@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { z } from "zod";
 import { identityOf, parseBackendUrl } from "./backend-url.ts";
-import { DEAD_AFTER_MS, MAX_SHARDS, SCRUB_MS } from "./limits.ts";
+import { CACHE_LEAST_BYTES, DEAD_AFTER_MS, MAX_SHARDS, SCRUB_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { NewStore } from "./opening.ts";
 import type { BackendConfig, StoreSettings } from "./store-record.ts";
@@ -41,6 +41,8 @@ const file = z.strictObject({
     deadAfterMs: z.number().int().min(0).default(DEAD_AFTER_MS),
     /** Every shard is compared once in this time; 0: only when asked. @default 30 days */
     scrubMs: z.number().int().min(0).default(SCRUB_MS),
+    /** Keeps chunks that were read, sealed as they are, in a directory of at most that size. */
+    cache: z.strictObject({ directory: z.string(), sizeBytes: z.number().int().min(CACHE_LEAST_BYTES) }).optional(),
 });
 
 export interface FrontEndConfig {
@@ -52,6 +54,7 @@ export interface FrontEndConfig {
     readonly metadata: readonly string[];
     readonly deadAfterMs: number;
     readonly scrubMs: number;
+    readonly cache: { readonly directory: string; readonly sizeBytes: number } | undefined;
     readonly settings: StoreSettings;
     readonly writeQuorum: number;
     readonly backends: readonly WantedBackend[] | undefined;
@@ -78,7 +81,7 @@ export function parseConfig(text: string, path: string): FrontEndConfig {
         const words = parsed.error.issues.map(({ path: field, code, message }) => `${field.join(".") || code}: ${message}`);
         throw new StoreError("invalid", `${path}: ${words.join("; ")}`);
     }
-    const { secret, previousSecrets, revision, scrubMs, socket, view, metadata, writeQuorum, backends, deadAfterMs, ...settings } =
+    const { secret, previousSecrets, revision, scrubMs, cache, socket, view, metadata, writeQuorum, backends, deadAfterMs, ...settings } =
         parsed.data;
     if (settings.dataShards + settings.parityShards > MAX_SHARDS)
         throw new StoreError("invalid", `${path}: dataShards and parityShards are ${MAX_SHARDS} together at most`);
@@ -89,6 +92,7 @@ export function parseConfig(text: string, path: string): FrontEndConfig {
         previousSecrets,
         revision,
         scrubMs,
+        cache,
         socket,
         view,
         metadata,

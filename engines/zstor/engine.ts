@@ -6,6 +6,7 @@ import type { Layouts } from "./layouts.ts";
 import type { MoveNumbers } from "./move-numbers.ts";
 import type { Policy } from "./placement.ts";
 import type { Pool } from "./pool.ts";
+import type { ReadCache } from "./read-cache.ts";
 import type { ExtentRecord, MetadataRecord, ObjectId, StripeId } from "./record.ts";
 import { leaveGarbage } from "./seam-garbage.ts";
 import type { Slots } from "./slots.ts";
@@ -31,6 +32,8 @@ export interface Engine {
     readonly stageFigures: Figures;
     /** Bounds the stripes of all puts that are on their way. */
     readonly stripeSlots: Slots;
+    /** Of sealed chunks, on this front end's disk. */
+    readonly cache: ReadCache | undefined;
     /** Object generations that are being put: their drafts are not left-overs. */
     readonly drafts: Map<string, number>;
     /** Object generations that are being read: they are not forgotten meanwhile. */

@@ -1,8 +1,8 @@
 import { BackendError } from "./backend.ts";
 import { type Engine, generationKey } from "./engine.ts";
-import { stripeOf } from "./get.ts";
 import { FREE_AT_ONCE } from "./limits.ts";
 import type { MetadataRecord, ObjectId, StripeId } from "./record.ts";
+import { stripeOf } from "./sealed-chunks.ts";
 
 /** Drops drafts that nobody is putting any more: of puts that failed, and of front ends that are gone. */
 export async function forgetDrafts(engine: Engine): Promise<void> {

@@ -1,12 +1,12 @@
-import { type ChunkOwner, openChunk } from "./chunk.ts";
+import { type ChunkOwner, CODEC_PLAIN, openChunk } from "./chunk.ts";
 import { unwrapKey } from "./data-key.ts";
 import { type Engine, generationKey } from "./engine.ts";
 import { CHUNK_BYTES, READ_WINDOW_CHUNKS, STRIPES_AHEAD } from "./limits.ts";
 import { type Range, StoreError } from "./object-api.ts";
-import type { ExtentRecord, StripeId } from "./record.ts";
+import type { ExtentRecord } from "./record.ts";
+import { type FetchedChunks, fetchAgain, fetchChunks } from "./sealed-chunks.ts";
 import { leaveGarbage } from "./seam-garbage.ts";
 import { type Stages, stagesIn } from "./stages.ts";
-import { readShards } from "./stripe-reader.ts";
 import type { Generation } from "./view-rows.ts";
 
 /** The bytes of a range, in order. A reader that stops early lets go of everything. */
@@ -19,8 +19,7 @@ export async function* readObject(engine: Engine, generation: Generation, range:
         const owner = ownerOf(engine, generation);
         const stages = stagesIn(engine.stageFigures, "get");
         for await (const piece of pieces(engine, generation, range.offset, end, stages)) {
-            const { chunk, shard } = piece;
-            const plain = openChunk(owner, piece.index, chunk.codec, lengthOf(generation, piece.index), shard, stages);
+            const plain = await openPiece(engine, owner, piece, lengthOf(generation, piece.index), stages);
             if (plain === undefined)
                 throw new StoreError(
                     "lost",
@@ -40,9 +39,20 @@ export async function* readObject(engine: Engine, generation: Generation, range:
 
 interface Piece {
     readonly index: number;
-    readonly chunk: ExtentRecord["chunks"][number];
-    /** The sealed bytes. */
-    readonly shard: Buffer;
+    readonly extent: ExtentRecord;
+    /** Where it stands in the extent. */
+    readonly at: number;
+    readonly sealed: Buffer;
+    /** It is from the cache. */
+    readonly isUnproven: boolean;
+}
+
+async function openPiece(engine: Engine, owner: ChunkOwner, piece: Piece, plainBytes: number, stages: Stages): Promise<Buffer | undefined> {
+    const { index, extent, at, sealed, isUnproven } = piece;
+    const codec = extent.chunks[at]?.codec ?? CODEC_PLAIN;
+    const plain = openChunk(owner, index, codec, plainBytes, sealed, stages);
+    if (plain !== undefined || !isUnproven) return plain;
+    return openChunk(owner, index, codec, plainBytes, await fetchAgain(engine, extent, at, stages), stages);
 }
 
 function ownerOf(engine: Engine, { object, generation, wrapping, wrappedKey, name }: Generation): ChunkOwner {
@@ -59,14 +69,15 @@ function lengthOf({ sizeBytes }: Generation, index: number): number {
 async function* pieces(engine: Engine, generation: Generation, offset: number, end: number, stages: Stages): AsyncGenerator<Piece> {
     const first = Math.floor(offset / CHUNK_BYTES);
     const last = Math.floor((end - 1) / CHUNK_BYTES);
-    const ahead: Promise<Fetched>[] = [];
+    const ahead: Promise<FetchedChunks>[] = [];
     let next = first;
     const extents = wantedExtents(engine, generation, first, last);
     const fill = () => {
         while (ahead.length < STRIPES_AHEAD) {
             const { value: extent, done } = extents.next();
             if (done) return;
-            const fetched = fetchShards(engine, extent, first, last, stages);
+            const wanted = [...extent.chunks.keys()].filter((at) => extent.firstChunk + at >= first && extent.firstChunk + at <= last);
+            const fetched = fetchChunks(engine, extent, wanted, stages);
             // Whoever waits for it hears of a failure; nobody may any more when the reader has gone.
             fetched.catch(() => undefined);
             ahead.push(fetched);
@@ -75,14 +86,13 @@ async function* pieces(engine: Engine, generation: Generation, offset: number, e
     for (fill(); ahead.length > 0; fill()) {
         const taken = ahead.shift();
         if (taken === undefined) return;
-        const { extent, shards } = await taken;
-        for (const [at, chunk] of extent.chunks.entries()) {
+        const { extent, chunks, unproven } = await taken;
+        for (const at of extent.chunks.keys()) {
             const index = extent.firstChunk + at;
             if (index < first || index > last) continue;
             if (index !== next) break;
             next++;
-            const shard = shards.get(chunk.shard)?.subarray(chunk.offset, chunk.offset + chunk.storedBytes);
-            yield { index, chunk, shard: shard ?? Buffer.alloc(0) };
+            yield { index, extent, at, sealed: chunks.get(at) ?? Buffer.alloc(0), isUnproven: unproven.has(at) };
         }
     }
     if (next !== last + 1) throw new StoreError("lost", `the metadata of ${generation.name} miss chunk ${next}`);
@@ -103,37 +113,4 @@ function* wantedExtents(
         from = end.firstChunk + end.chunks.length;
     }
     return undefined;
-}
-
-interface Fetched {
-    readonly extent: ExtentRecord;
-    readonly shards: ReadonlyMap<number, Buffer>;
-}
-
-/** What holds the wanted chunks of an extent, wherever that lies by now: shards that were moved or packed into another stripe meanwhile are no loss. */
-async function fetchShards(engine: Engine, found: ExtentRecord, first: number, last: number, stages: Stages): Promise<Fetched> {
-    for (let extent = found; ; ) {
-        const stripe = engine.view.stripe(extent.stripe);
-        try {
-            const { record, layout } = stripeOf(engine, extent.stripe);
-            return { extent, shards: await readShards(engine, record, layout, shardsOf(extent, first, last), stages) };
-        } catch (error) {
-            const now = engine.view.extent(extent.object, extent.generation, extent.firstChunk);
-            const isSame = now?.stripe === extent.stripe && engine.view.stripe(extent.stripe)?.layout === stripe?.layout;
-            if (now === undefined || isSame) throw error;
-            extent = now;
-        }
-    }
-}
-
-function shardsOf({ firstChunk, chunks }: ExtentRecord, first: number, last: number): number[] {
-    const wanted = chunks.flatMap(({ shard }, at) => (firstChunk + at >= first && firstChunk + at <= last ? [shard] : []));
-    return [...new Set(wanted)];
-}
-
-export function stripeOf(engine: Engine, id: StripeId) {
-    const record = engine.view.stripe(id);
-    const layout = record && engine.view.layout(record.layout);
-    if (record === undefined || layout === undefined) throw new StoreError("lost", `the metadata miss stripe ${id}`);
-    return { record, layout };
 }

@@ -1,4 +1,5 @@
 import { createHmac, hkdfSync } from "node:crypto";
+import { CACHE_KEY_BYTES } from "./cache-segments.ts";
 import { MOVE_BYTES } from "./move-numbers.ts";
 import type { ObjectId, StripeId, WriterId } from "./record.ts";
 
@@ -29,6 +30,14 @@ export class StoreKeys {
         const id = Buffer.from(stripe, "hex");
         const tag = hmac(this.derive("shard key"), id, Buffer.of(index), moveBytes(move)).subarray(0, SHARD_TAG_BYTES);
         return Buffer.concat([this.prefix, id.subarray(0, 4), tag]);
+    }
+
+    /** What a chunk is called in a read cache: as opaque as a shard is to its backend. */
+    cacheKey(object: ObjectId, generation: number, index: number): Buffer {
+        const numbers = Buffer.alloc(16);
+        numbers.writeBigUInt64LE(BigInt(generation));
+        numbers.writeBigUInt64LE(BigInt(index), 8);
+        return hmac(this.derive("cache"), Buffer.from(object, "hex"), numbers).subarray(0, CACHE_KEY_BYTES);
     }
 
     shardMac(index: number): Buffer {

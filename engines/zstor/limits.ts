@@ -115,3 +115,16 @@ export const REPACK_LOOKS = 512;
 export const REPACK_ROUND_BYTES = 8 * MIB;
 /** Stripes that are read for it at once. */
 export const REPACK_READS = 8;
+/** The read cache is dropped in so many parts, of these sizes. */
+export const CACHE_SEGMENTS = 32;
+export const CACHE_LEAST_SEGMENT_BYTES = 1 * MIB;
+export const CACHE_LARGEST_SEGMENT_BYTES = 512 * MIB;
+/** The least size of a cache: two parts. */
+export const CACHE_LEAST_BYTES = 2 * CACHE_LEAST_SEGMENT_BYTES;
+/** Chunks that it can find: some 50 bytes of memory each. */
+export const CACHE_ENTRIES = 1_000_000;
+/** What waits to be kept; more is not kept. One write. */
+export const CACHE_BACKLOG_BYTES = 16 * MIB;
+export const CACHE_WRITE_BYTES = 512 * KIB;
+/** After something went wrong with its disk nothing is kept for so long. */
+export const CACHE_PAUSE_MS = 60_000;

@@ -10,7 +10,7 @@ type Labelled = readonly (readonly [Labels, Figure])[];
 
 /** The store's figures as Prometheus reads them. Everything that ends in `_total`, and every histogram, begins at 0 with the front end. */
 export function printMetrics(store: Store): string {
-    return [...workOf(store), ...healthOf(store), ...backendsOf(store)].map((line) => `${line}\n`).join("");
+    return [...workOf(store), ...healthOf(store), ...backendsOf(store), ...cacheOf(store)].map((line) => `${line}\n`).join("");
 }
 
 /** Bytes and time of what was done. */
@@ -157,6 +157,19 @@ function backendsOf({ pool }: Store): string[] {
             "What may still be written, by quota and disk.",
             of(({ freeBytes }) => (Number.isFinite(freeBytes) ? freeBytes : undefined)),
         ),
+    ];
+}
+
+function cacheOf({ cache }: Store): string[] {
+    if (cache === undefined) return [];
+    return [
+        ...total("zstor_cache_hits_total", "Chunks that were found in the read cache.", cache.hits),
+        ...total("zstor_cache_misses_total", "Chunks that were not.", cache.misses),
+        ...total("zstor_cache_hit_bytes_total", "Bytes that were found in it, as they are sealed.", cache.hitBytes),
+        ...total("zstor_cache_wrong_total", "What was found there and was not what it should have been.", cache.wrong),
+        ...gauge("zstor_cache_used_bytes", "What it holds.", cache.usedBytes),
+        ...gauge("zstor_cache_size_bytes", "What it may hold.", cache.sizeBytes),
+        ...gauge("zstor_cache_up", "0 while nothing is kept because of its disk.", cache.trouble === undefined ? 1 : 0),
     ];
 }
 

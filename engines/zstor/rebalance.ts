@@ -1,9 +1,9 @@
 import type { Engine } from "./engine.ts";
-import { stripeOf } from "./get.ts";
 import { REBALANCE_AT_ONCE, REBALANCE_LOOKS } from "./limits.ts";
 import { type Candidate, shardsLeft } from "./placement.ts";
 import type { LayoutRecord, StripeRecord } from "./record.ts";
 import { emptyOnes, policyFor, putShards } from "./repair.ts";
+import { stripeOf } from "./sealed-chunks.ts";
 import { shardLength } from "./stripe-reader.ts";
 
 export interface RebalanceProgress {

@@ -1,10 +1,10 @@
 import { type Engine, extentOf, generationKey, policyOf, storeStripe } from "./engine.ts";
-import { stripeOf } from "./get.ts";
 import { REPACK_LOOKS, REPACK_READS, REPACK_ROUND_BYTES } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import { place } from "./placement.ts";
 import { type ChunkPlace, type ExtentRecord, type MetadataRecord, MISSING, type StripeId } from "./record.ts";
 import { planRepack } from "./repack-plan.ts";
+import { stripeOf } from "./sealed-chunks.ts";
 import { type Stages, stagesIn } from "./stages.ts";
 import { StripeBuilder, shardRoom } from "./stripe-builder.ts";
 import { readShards } from "./stripe-reader.ts";

@@ -1,9 +1,9 @@
 import { BackendError } from "./backend.ts";
 import { type Engine, policyOf } from "./engine.ts";
-import { stripeOf } from "./get.ts";
 import { StoreError } from "./object-api.ts";
 import { type Candidate, type Policy, place, shardsLeft } from "./placement.ts";
 import { EMPTY, type LayoutRecord, type MetadataRecord, MISSING, type StripeId } from "./record.ts";
+import { stripeOf } from "./sealed-chunks.ts";
 import { type Purpose, stagesIn } from "./stages.ts";
 import { readShards } from "./stripe-reader.ts";
 

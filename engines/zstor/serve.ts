@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { ApiServer } from "./api-server.ts";
+import { systemCacheFiles } from "./cache-files.ts";
 import { bestCodec } from "./codecs.ts";
 import { type FrontEndConfig, mergedBackends, newStoreOf } from "./config.ts";
 import { StoreError } from "./object-api.ts";
@@ -30,7 +31,7 @@ export async function serve(config: FrontEndConfig, log: (line: string) => void,
 }
 
 /** The real world for a store. */
-export function partsOf({ view, deadAfterMs, scrubMs }: FrontEndConfig, log: (line: string) => void): StoreParts {
+export function partsOf({ view, deadAfterMs, scrubMs, cache }: FrontEndConfig, log: (line: string) => void): StoreParts {
     return {
         surroundings: systemSurroundings(log),
         connect: (url) => zdbBackend(url, systemClock),
@@ -38,6 +39,7 @@ export function partsOf({ view, deadAfterMs, scrubMs }: FrontEndConfig, log: (li
         viewPath: view,
         deadAfterMs,
         scrubMs,
+        ...(cache === undefined ? {} : { cache: { files: systemCacheFiles(cache.directory), sizeBytes: cache.sizeBytes } }),
     };
 }
 

@@ -3,7 +3,7 @@ import type { Figures } from "./figures.ts";
 /** What the stages of a store's work are; those in one line follow each other, or go on beside each other for several stripes. */
 export type Stage =
     | ("compress" | "encrypt" | "wait" | "encode" | "authenticate" | "write" | "journal")
-    | ("fetch" | "verify" | "reconstruct" | "decrypt" | "decompress");
+    | ("cache" | "fetch" | "verify" | "reconstruct" | "decrypt" | "decompress");
 
 /** For whom it is done. */
 export type Purpose = "put" | "get" | "repair" | "repack" | "rebalance";

@@ -12,6 +12,7 @@ export function wordsOf({
     backends,
     warnings,
     rebalance,
+    cache,
 }: StoreStatus): string {
     const lines = warnings.map((warning) => `! ${warning}`);
     if (lines.length === 0) lines.push("All is well.");
@@ -28,6 +29,10 @@ export function wordsOf({
     lines.push(
         `Metadata: ${metadata.replicas} replicas, ${metadata.quorum} have to answer, ${metadata.behind.length} behind, at batch ${metadata.sequence}.`,
     );
+    if (cache)
+        lines.push(
+            `Cache: ${cache.usedBytes} of ${cache.sizeBytes} bytes, ${cache.hits} chunks found in it and ${cache.misses} not since the front end was started.`,
+        );
     for (const backend of backends) lines.push(`Backend ${backend.name} in group ${backend.group}: ${healthOf(backend)}.`);
     return `${lines.join("\n")}\n`;
 }

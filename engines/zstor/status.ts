@@ -4,6 +4,7 @@ import { policyOf } from "./engine.ts";
 import { type Latency, VALUE_SIZES, type ValueSize } from "./latency.ts";
 import type { Member } from "./member.ts";
 import { type Placement, place } from "./placement.ts";
+import type { ReadCache } from "./read-cache.ts";
 import type { RebalanceProgress } from "./rebalance.ts";
 import { EMPTY } from "./record.ts";
 import { holdsPolicy, shardsToMove } from "./repair.ts";
@@ -38,8 +39,19 @@ export interface StoreStatus {
         readonly sequence: number;
     };
     readonly backends: readonly BackendStatus[];
+    readonly cache?: CacheStatus;
     /** In words, the worst first; empty when all is well. */
     readonly warnings: readonly string[];
+}
+
+export interface CacheStatus {
+    readonly sizeBytes: number;
+    readonly usedBytes: number;
+    /** Chunks that were found there since the front end was started, and that were not. */
+    readonly hits: number;
+    readonly misses: number;
+    /** Why nothing is kept now. */
+    readonly trouble?: string;
 }
 
 export interface BackendStatus {
@@ -91,6 +103,8 @@ export function statusOf(store: Store): StoreStatus {
     const warnings = warningsOf(spare, owed, outOfPolicy, backends, lagging, stopped, trouble);
     for (const url of store.unusedMetadata)
         warnings.push(`${nameOf(url)} is not used: the metadata namespaces of a store are for its life, and this is none of them`);
+    const cache = store.cache && cacheStatus(store.cache);
+    if (cache?.trouble !== undefined) warnings.push(`nothing is cached now: ${cache.trouble}`);
     return {
         ...view.totals(),
         spare,
@@ -101,9 +115,14 @@ export function statusOf(store: Store): StoreStatus {
         metadata,
         backends,
         warnings,
+        ...(cache === undefined ? {} : { cache }),
         ...(store.caretaker.rebalancer.progress.checkedStripes === 0 ? {} : { rebalance: store.caretaker.rebalancer.progress }),
         ...(stopped === undefined ? {} : { stopped }),
     };
+}
+
+function cacheStatus({ sizeBytes, usedBytes, hits, misses, trouble }: ReadCache): CacheStatus {
+    return { sizeBytes, usedBytes, hits, misses, ...(trouble === undefined ? {} : { trouble }) };
 }
 
 function backendStatus({ pool, surroundings }: Store, member: Member): BackendStatus {

@@ -2,6 +2,7 @@ import { identityOf } from "./backend-url.ts";
 import { hashOf } from "./batch.ts";
 import { type OpenedRecord, recordInForce } from "./bootstrap.ts";
 import { BoundedBackend } from "./bounded-backend.ts";
+import type { CacheFiles } from "./cache-files.ts";
 import { Caretaker } from "./caretaker.ts";
 import type { Engine } from "./engine.ts";
 import type { ErasureCodec } from "./erasure.ts";
@@ -17,6 +18,7 @@ import { type ObjectInfo, type ObjectStore, type PutOptions, type Range, StoreEr
 import { Packer } from "./packer.ts";
 import { type Connect, Pool } from "./pool.ts";
 import { nextGeneration, putObject } from "./put.ts";
+import { ReadCache } from "./read-cache.ts";
 import type { StripeId } from "./record.ts";
 import { Replicas } from "./replicas.ts";
 import { NONCE_BYTES } from "./sealing.ts";
@@ -42,6 +44,8 @@ export interface StoreParts {
     readonly scrubMs?: number;
     readonly sweepDelayMs?: number;
     readonly repackAfterMs?: number;
+    /** Keeps what was read, sealed as it is. */
+    readonly cache?: { readonly files: CacheFiles; readonly sizeBytes: number };
     /** For tests: smaller than `limits.ts`. */
     readonly snapshotBytes?: number;
     readonly secretCost?: number;
@@ -62,6 +66,7 @@ export class Store implements ObjectStore, Engine {
     readonly stageFigures: Figures;
     /** Of requests to each metadata replica. */
     readonly replicaFigures: readonly Figures[];
+    readonly cache: ReadCache | undefined;
     readonly stripeSlots = new Slots(STRIPES_IN_FLIGHT);
     readonly drafts = new Map<string, number>();
     readonly readers = new Map<string, number>();
@@ -77,6 +82,8 @@ export class Store implements ObjectStore, Engine {
         const store = new Store(parts, found, given);
         try {
             await store.takeOver(secret);
+            // What is found late is a miss until then.
+            void store.cache?.open();
             return store;
         } catch (error) {
             await store.close();
@@ -103,6 +110,7 @@ export class Store implements ObjectStore, Engine {
         this.figures = new Figures(surroundings.clock);
         this.stageFigures = new Figures(surroundings.clock);
         this.replicaFigures = config.metadata.map(() => new Figures(surroundings.clock));
+        this.cache = parts.cache && new ReadCache(parts.cache.files, parts.cache.sizeBytes, surroundings);
         this.keys = new StoreKeys(Buffer.from(config.storeKey, "base64"));
         this.pool = new Pool(connect, surroundings);
         this.view = new View(viewPath, config.storeId);
@@ -270,6 +278,7 @@ export class Store implements ObjectStore, Engine {
         this.pool.close();
         for (const backend of this.replicas.backends) backend.close();
         this.view.close();
+        await this.cache?.close();
     }
 
     private async nameRecord({ writer, config, sha256 }: OpenedRecord): Promise<void> {

@@ -3,6 +3,7 @@ import { StoreError } from "../../engines/zstor/object-api.ts";
 import { EMPTY, MISSING } from "../../engines/zstor/record.ts";
 import type { Store } from "../../engines/zstor/store.ts";
 import { wasmCodec } from "../../engines/zstor/wasm-codec.ts";
+import { MemoryFiles } from "./memory-files.ts";
 import { backendsOf, METADATA, MemoryStore, piecesOf, read, SETTINGS } from "./memory-store.ts";
 import { SeededRandom } from "./random.ts";
 
@@ -17,6 +18,7 @@ const DEAD_AFTER_MS = 30_000;
 const SCRUB_MS = 60_000;
 const SWEEP_DELAY_MS = 20_000;
 const REPACK_AFTER_MS = 3_000;
+const CACHE_BYTES = 3 * 1024 * 1024;
 
 /** Nothing acknowledged, and what was tried since without an answer: any of them may be there. Undefined: no object. */
 interface Known {
@@ -54,6 +56,8 @@ class History {
     /** A front end that another has replaced, and that does not know. */
     private former: Store | undefined;
     private readonly gone = new Set<number>();
+    /** Of all front ends, also of two at once, which spoil it for each other. */
+    private readonly cache = new MemoryFiles();
     private acknowledged = 0;
     private refused = 0;
     private reads = 0;
@@ -201,8 +205,21 @@ class History {
         }
     }
 
+    /** The disk of the cache becomes full, breaks, or has other bytes than were written. */
+    private disturbCache(): void {
+        const { cache, random } = this;
+        const fault = random.below(4);
+        cache.isBroken = fault === 0;
+        cache.roomBytes = fault === 1 ? cache.usedBytes + 100_000 : Number.POSITIVE_INFINITY;
+        for (const [name, bytes] of cache.files) {
+            if (fault === 2) cache.files.set(name, bytes.subarray(0, random.below(bytes.length + 1)));
+            if (fault === 3) for (let at = random.below(5000); at < bytes.length; at += 5000) bytes[at] = (bytes[at] ?? 0) ^ 1;
+        }
+    }
+
     private async disturb(): Promise<void> {
         const { memory, random } = this;
+        if (random.chance(0.3)) this.disturbCache();
         const kind = random.below(5);
         const index = random.below(BACKENDS);
         const backend = memory.backend(index);
@@ -264,6 +281,7 @@ class History {
                     scrubMs: SCRUB_MS,
                     sweepDelayMs: SWEEP_DELAY_MS,
                     repackAfterMs: REPACK_AFTER_MS,
+                    cache: { files: this.cache, sizeBytes: CACHE_BYTES },
                     codec: wasmCodec() ?? galoisCodec,
                 });
                 store.caretaker.confirmSweep();
