@@ -19,6 +19,23 @@ test("a value whose successor may be lost with the power is not lost for it", as
     expect(readValue(again.standard, "k")).toBe("not on disk yet");
 });
 
+test("LSNs of a batch that fails while a segment is rewritten are given out again: it claims to know nothing of them", async () => {
+    const disk = new MemoryDisk("/data");
+    const { standard } = await openStore("/data", { disk, segmentBytes: 400 });
+    put(standard, "k", "before");
+    standard.nextSegment();
+    const { lastLsn } = standard.log;
+    standard.set(Buffer.from("k"), Buffer.from("never written"), 1);
+    const write = disk.write.bind(disk);
+    disk.write = () => {
+        disk.write = write;
+        throw Object.assign(new Error("EIO"), { code: "EIO" });
+    };
+    const rewritten = await standard.upkeep.rewrite(standard.segments.closed);
+    expect(rewritten.header.cleanLsn).toBe(lastLsn);
+    expect(readValue(standard, "k")).toBe("before");
+});
+
 /** A namespace with closed segments that have sidecars, and everything that is to be read from it. */
 async function listed() {
     const disk = new MemoryDisk("/data");

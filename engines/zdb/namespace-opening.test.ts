@@ -3,6 +3,7 @@ import { Random } from "../../test/faults/random.ts";
 import { FragileDevice } from "../../test/zdb/fragile-device.ts";
 import { FragileDisk, NO_TROUBLE } from "../../test/zdb/fragile-disk.ts";
 import { openStore, put, readValue, type Store } from "../../test/zdb/store.ts";
+import { emptyLog } from "./namespace-emptying.ts";
 
 const options = { segmentBytes: 400, durability: { kind: "commit" } } as const;
 const power = { mayHaveBeenLost: true };
@@ -74,6 +75,60 @@ test.each<[what: string, name: string, work: (store: Store) => unknown]>([
     }
     expect(operations).toBeGreaterThan(3);
 });
+
+const LAST = "3".repeat(200);
+
+const overwrite = async ({ standard }: Store): Promise<void> => {
+    for (let round = 0; round < 4; round++) put(standard, "k", `${round}`.repeat(200));
+    await standard.log.commit();
+};
+
+test.each<[what: string, kept: readonly (string | undefined)[], work: (store: Store) => Promise<unknown>]>([
+    [
+        "rewritten",
+        [LAST],
+        async (store) => {
+            await overwrite(store);
+            await store.standard.upkeep.rewrite(store.standard.segments.closed);
+        },
+    ],
+    [
+        "emptied",
+        [LAST, undefined],
+        async (store) => {
+            await overwrite(store);
+            await store.namespaces.renew("default", emptyLog);
+        },
+    ],
+])(
+    "a log that was %s does not come back in parts when the power goes while the next start removes what it stands for",
+    async (_, kept, work) => {
+        let all = 0;
+        while (await killedDuring(all, work)) all++;
+        let losses = 0;
+        // Before that nothing stands for anything else.
+        for (let operations = all - 8; operations < all; operations++) {
+            for (let startOperations = 0, isThrough = false; !isThrough; startOperations++) {
+                for (let seed = 1; seed <= 6; seed++) {
+                    const device = await killedDuring(operations, work);
+                    if (!device) throw new Error("it was done before");
+                    const random = new Random(seed);
+                    const starting = new FragileDisk(device, { random });
+                    starting.dieAfter(startOperations);
+                    await openStore("/data", { ...options, disk: starting }).catch(() => undefined);
+                    isThrough = !starting.isDead;
+                    starting.kill();
+                    const after = new FragileDisk(device.afterPowerLoss(random), { random });
+                    const { standard } = await openStore("/data", { ...options, disk: after, power });
+                    expect(standard.disturbance).toBeUndefined();
+                    expect(kept).toContain(readValue(standard, "k"));
+                    losses++;
+                }
+            }
+        }
+        expect(losses).toBeGreaterThan(100);
+    },
+);
 
 test("what a failed sync lost of the disk's memory is on the disk once a start has found it", async () => {
     const device = new FragileDevice(64);

@@ -5,7 +5,7 @@ import { formatAddress } from "./listen-address.ts";
 import type { ServerOptions } from "./options.ts";
 import { StartError } from "./refusal.ts";
 
-export function makeDirectories({ data, index }: ServerOptions): void {
+export function makeDirectories({ data, index }: Pick<ServerOptions, "data" | "index">): void {
     for (const directory of [data, index]) {
         try {
             const first = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -75,6 +75,8 @@ export class KnowingClient {
         const cursor = "held" in command && command.held !== undefined ? this.heldCursor(command.held) : undefined;
         const version = "held" in command && command.held !== undefined ? this.heldVersion(command.held) : undefined;
         return (reply) => {
+            // A server that tidies by itself may do so between two commands.
+            if (this.isTidied) this.contents.mayHaveForgotten();
             switch (command.do) {
                 case "set":
                     return this.set(command, reply);
@@ -243,11 +245,7 @@ export class KnowingClient {
         if (property === "public") contents.isPublic = value === "1";
         if (property === "password") contents.password = value === "*" ? "" : value;
         if (property === "maxsize") contents.maxsize = Number(value);
-        if (property === "history") {
-            // A server that tidies by itself judged by the terms of before until now.
-            if (this.isTidied) contents.mayHaveForgotten();
-            contents.setHistory(value);
-        }
+        if (property === "history") contents.setHistory(value);
     }
 
     private flush(reply: Reply): undefined {
