@@ -55,6 +55,8 @@ export const zdb = primitive({
             z
                 .string({ error: "write hook as the absolute path of a program on the node" })
                 .regex(/^\/[\x20-\x7e]{1,1000}$/, { error: "write hook as the absolute path of a program on the node" })
+                // Servers tell it at the end of a line: what they tell would never be what is wished.
+                .refine((path) => !path.endsWith(" "), { error: "hook ends with a blank: write the path of the program without it" })
                 .optional(),
         ),
         /** IP address of the node that it listens on. Never wider than written. @default "127.0.0.1" */

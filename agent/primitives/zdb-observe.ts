@@ -3,6 +3,7 @@ import { isForAddress } from "../../schema/tls.ts";
 import { isWildcard, type zdb } from "../../schema/zdb.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
+import { scrubbed, stateInWords } from "./zdb-damage.ts";
 import { type Amounts, lacking, parseLimits, unkept } from "./zdb-limits.ts";
 import { namespaceOf, serverOf, type Zdb, type ZdbServer } from "./zdb-places.ts";
 import { type Digests, differing, type Info, parseDigests, parseInfo, provesPassword } from "./zdb-properties.ts";
@@ -110,7 +111,7 @@ export const observeZdb = (resource: Zdb, { servers, addresses, controllers }: Z
 
     // First, because it explains what else is missing: of a namespace that cannot be opened nothing is known.
     const state = info.get("state") ?? "ok";
-    if (state !== "ok") return drifted(state);
+    if (state !== "ok") return drifted(stateInWords(resource, state));
 
     const [different] = differing(resource, info);
     if (different) return drifted(`${different.name} is ${info.get(different.shownAs) || "not set"}`);
@@ -120,7 +121,7 @@ export const observeZdb = (resource: Zdb, { servers, addresses, controllers }: Z
     }
     const listening = info.get("listening") ?? "no";
     if (listening !== "yes") return drifted(`it cannot be reached: ${listening}${hintOf(listening, addresses)}`);
-    const notes = [...unkept(resource.spec.limits, controllers), ...unfitting(resource)];
+    const notes = [...unkept(resource.spec.limits, controllers), ...unfitting(resource), ...scrubbed(resource, info)];
     return { state: "ready", outputs, ...(notes.length > 0 && { notes }) };
 };
 

@@ -129,6 +129,11 @@ describe("a Zdb", () => {
         { line: "password: yes", now: "password: no", is: "password is not set" },
         { line: "state: ok", now: "state: read-only (EIO)", is: "read-only (EIO)" },
         {
+            line: "state: ok",
+            now: "state: read-only (the log is damaged at d0 offset 128, record 1: bytes that are no record)",
+            is: "zdb repair /var/lib/zeroform/zdb/",
+        },
+        {
             line: "listening: yes",
             now: "listening: no (10.0.0.11:9900 cannot be listened on (EADDRNOTAVAIL), retrying)",
             is: "EADDRNOTAVAIL), retrying); this node has the addresses 127.0.0.1, 10.0.0.12",
@@ -152,6 +157,25 @@ describe("a Zdb", () => {
         // One that says nothing because its log cannot be read is no older one.
         const unavailable = parseInfo("# namespace\nname: events\nstate: unavailable (EIO, retrying)\n");
         expect(unknownTo(unavailable, differing(locked, unavailable))).toEqual([]);
+    });
+
+    it("says what to run when the slow reading of its files has found damage", () => {
+        const resource = zdb();
+        const seen = observeZdb(
+            resource,
+            facts(resource, {}, INFO.replace("state: ok", "state: ok\nscrub: 2 damaged (through at 1764529999)")),
+        );
+        const { unit, data, index } = serverOf(resource);
+        const repair = `runuser -u zeroform-zdb -- /var/lib/zeroform/current/zeroform-agent zdb repair ${data} --index ${index} --namespace ${namespaceOf(resource)}`;
+        expect(seen).toEqual({
+            state: "ready",
+            outputs: { namespace: namespaceOf(resource) },
+            notes: [
+                "2 of its records on the disk are damaged, and keys that they hold answer an error: " +
+                    `on the node, \`systemctl stop zeroform-agent.service ${unit}\`, then \`${repair}\` says what can be had back and what is lost, ` +
+                    `\`--apply\` behind it repairs it, and \`systemctl start ${unit} zeroform-agent.service\` goes on`,
+            ],
+        });
     });
 
     it("says when clients that check its certificate cannot connect by its address", () => {

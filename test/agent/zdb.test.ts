@@ -300,6 +300,76 @@ s=socket.socket(socket.AF_UNIX); s.connect("${socket}"); s.sendall(sys.stdin.buf
         await removed(resource);
     });
 
+    it("whose log is damaged says what to run, which makes it whole again", async () => {
+        const resource = await made("damaged", { durability: "commit" }, mount);
+        const { unit, data } = serverOf(asZdb(resource));
+        for (const key of ["first", "second", "third"]) await client(resource, (redis) => redis.set(key, `value of ${key}`));
+        // An agent that runs would start the server again at once.
+        await rig.sh(
+            "printf '[Service]\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/zeroform-agent.service; systemctl daemon-reload; systemctl start zeroform-agent",
+        );
+        await rig.sh(`systemctl stop ${unit}`);
+        await rig.sh(
+            `python3 -c 'import sys
+file=open(sys.argv[1], "r+b"); log=file.read(); at=log.index(b"second")
+file.seek(at); file.write(b"S")' ${data}/${namespaceOf(asZdb(resource))}/d0; systemctl start ${unit}`,
+        );
+        await run("apply", resource).catch(() => undefined);
+        const said = await why(resource);
+        expect(said).toContain("read-only (the log is damaged at d0");
+        const [stop = "", repair = "", apply = "", start = ""] = [...said.matchAll(/`([^`]+)`/g)].map(([, command]) => command);
+        expect(await rig.sh(`${stop}; ${repair} || [ $? = 1 ]`)).toContain("Nothing was changed: --apply does it.");
+        expect(await rig.sh(`${repair} ${apply}`)).toContain("repaired");
+        await rig.sh(start);
+        await run("apply", resource);
+        await isReady(resource);
+        expect(await client(resource, (redis) => redis.mget("first", "second", "third"))).toEqual([
+            "value of first",
+            null,
+            "value of third",
+        ]);
+        await client(resource, (redis) => redis.set("second", "again"));
+        expect(await get(resource, "second")).toBe("again");
+        await rig.sh("systemctl stop zeroform-agent; rm /etc/systemd/system/zeroform-agent.service; systemctl daemon-reload");
+        await removed(resource);
+    });
+
+    it("tells a program of its own, which may do what its server may and no more", async () => {
+        const hook = "/usr/local/bin/told";
+        await rig.sh(
+            `cat >${hook}; chmod 755 ${hook}; install -m 755 ${hook} /root/told`,
+            `#!/bin/sh
+may() { if (echo "$*" >"$place") 2>/dev/null; then echo "may write $place"; else echo "may not write $place"; fi; }
+echo "told as $(id -un): $*"
+for place in /tmp/told "$RUNTIME_DIRECTORY/told" "$HOME_OF_SERVER/data/.told" /etc/told /var/lib/told /usr/local/bin/other; do may "$@"; done
+ls /var/lib/zeroform/store.db /root /home/* 2>/dev/null | grep -q . && echo "sees too much"
+exit 0
+`,
+        );
+        const resource = await made("telling", { hook }, mount);
+        const { unit, home, id } = serverOf(asZdb(resource));
+        const name = namespaceOf(asZdb(resource));
+        const after = await admitted(changed(resource, { public: true }), resource);
+        await run("apply", after);
+        await isReady(after);
+        const journal = await rig.sh(
+            `for i in $(seq 300); do journalctl -o cat -u ${unit} | grep -q 'namespace-updated.* ${name}$' && break; sleep 0.1; done; sleep 0.2; journalctl -o cat -u ${unit}`,
+        );
+        const socket = `unix:///run/zeroform-zdb/${id}/admin.sock`;
+        expect(journal).toContain(`told as zeroform-zdb: namespace-created ${socket} ${name}\n`);
+        expect(journal).toContain(`told as zeroform-zdb: namespace-updated ${socket} ${name}\n`);
+        for (const place of ["/tmp/told", `/run/zeroform-zdb/${id}/told`, `${home}/data/.told`])
+            expect(journal).toContain(`may write ${place}`);
+        for (const place of ["/etc/told", "/var/lib/told", "/usr/local/bin/other"]) expect(journal).toContain(`may not write ${place}`);
+        expect(journal).not.toContain("sees too much");
+        expect(await rig.sh(`cat /run/zeroform-zdb/${id}/told; ls /tmp`)).toMatch(new RegExp(`^namespace-\\w+ \\S+ ${name}`));
+        expect(await rig.sh("ls -a /tmp")).not.toContain("told");
+        // What the server does not see it cannot run.
+        const hidden = await admitted(changed(after, { hook: "/root/told" }), after);
+        await expect(run("apply", hidden)).rejects.toThrow("Cannot run /root/told");
+        await removed(after);
+    });
+
     it("is noticed at once when it or its mount goes away", async () => {
         const resource = await made("watched", {}, mount);
         const waits = "while [ ! -e /run/zfd-watching ]; do sleep 0.05; done; rm /run/zfd-watching;";
