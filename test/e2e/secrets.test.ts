@@ -3,18 +3,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { must } from "../../dev/hosts/command.ts";
+import { makeCertificate } from "../zdb/certificates.ts";
+import { temporaryDirectory } from "../zdb/temporary.ts";
 import { host, type Machine, machineOf, sh } from "./hosts.ts";
 import { type Program, Stack } from "./stack.ts";
 
 const GIVEN = "Given-by-the-program-7731";
 const SECOND = "Rotated-by-the-program-9962";
 
-const program: Program<{ machine: Machine; key: string; password?: string }> = ({ pulumi, zeroform }, { machine, key, password }) => {
+interface Given {
+    readonly machine: Machine;
+    readonly key: string;
+    readonly tls: { readonly certificate: string; readonly privateKey: string };
+    readonly password?: string;
+}
+
+const program: Program<Given> = ({ pulumi, zeroform }, { machine, key, tls, password }) => {
     const { identityFile: _, ...rest } = machine;
     const node = new zeroform.Node("node", { ...rest, privateKey: pulumi.secret(key), trash: "0s" });
     const given = new zeroform.Zdb("given", { node, size: "8MiB", ...(password !== undefined && { password: pulumi.secret(password) }) });
     const generated = new zeroform.Zdb("generated", { node, size: "8MiB" });
-    return { given: given.url, generated: generated.url, password: generated.password, connection: node.connection };
+    const sealed = new zeroform.Zdb("sealed", { node, size: "8MiB", tls: pulumi.secret(tls) });
+    return { given: given.url, generated: generated.url, sealed: sealed.url, password: generated.password, connection: node.connection };
 };
 
 const PASSPHRASE = "Of-an-encrypted-key-5518";
@@ -46,10 +56,12 @@ describe("secrets", () => {
         await using stack = await Stack.create();
         const machine = machineOf(on);
         const key = await readFile(machine.identityFile, "utf8");
-        // A line in the middle of the key stands for all of it.
-        stack.secrets.push(GIVEN, SECOND, key.split("\n")[2] ?? "no key");
+        const { cert, key: privateKey } = makeCertificate(temporaryDirectory(), "db");
+        const given = { machine, key, tls: { certificate: cert, privateKey } };
+        // A line in the middle of a key stands for all of it.
+        stack.secrets.push(GIVEN, SECOND, key.split("\n")[2] ?? "no key", privateKey.split("\n")[1] ?? "no key");
 
-        await stack.program(program, { machine, key, password: GIVEN });
+        await stack.program(program, { ...given, password: GIVEN });
         await stack.up();
         const generated = await stack.revealed<string>("password");
         expect(generated).toMatch(/^[A-Za-z0-9]{20,}$/);
@@ -60,24 +72,24 @@ describe("secrets", () => {
         await stack.refresh("--expect-no-changes");
         expect(await stack.revealed<string>("password")).toBe(generated);
         await stack.state();
-        await stack.program(program, { machine, key, password: SECOND });
+        await stack.program(program, { ...given, password: SECOND });
         await stack.must(["preview", "--diff"]);
         await stack.up("--diff");
         await stack.state();
 
         // Given no more, it keeps its value, which stays secret.
-        await stack.program(program, { machine, key });
+        await stack.program(program, given);
         await stack.up();
         await stack.refresh("--expect-no-changes");
         expect(await stack.revealed<string>("given")).toContain(SECOND);
-        expect(await stack.plan()).toEqual({ node: "same", given: "same", generated: "same" });
+        expect(await stack.plan()).toEqual({ node: "same", given: "same", generated: "same", sealed: "same" });
         await stack.state();
 
         const shown = await sh(
             on,
             "journalctl --no-pager -o cat; ps axww -o args; grep -rsl . /etc/systemd/system/zeroform* | xargs cat; ls -lR /var/lib/zeroform /run/zeroform",
         );
-        const files = await sh(on, "cat /var/lib/zeroform/store.db*; cat /tmp/* 2>/dev/null; true");
+        const files = await sh(on, "cat /var/lib/zeroform/store.db* /var/lib/zeroform/zdb/*/data/*/d*; cat /tmp/* 2>/dev/null; true");
         for (const secret of stack.secrets) {
             expect(shown).not.toContain(secret);
             expect(files).not.toContain(secret);
@@ -131,7 +143,9 @@ describe("secrets", () => {
         await using stack = await Stack.create();
         const bad = "has spaces in it 4471";
         stack.secrets.push(bad);
-        await stack.program(program, { machine: machineOf(on), key: await readFile(machineOf(on).identityFile, "utf8"), password: bad });
+        const { cert, key: privateKey } = makeCertificate(temporaryDirectory(), "db");
+        const key = await readFile(machineOf(on).identityFile, "utf8");
+        await stack.program(program, { machine: machineOf(on), key, tls: { certificate: cert, privateKey }, password: bad });
         expect(await stack.fails(["preview"])).toMatch(/password is 8 to 63 printable/);
     });
 });
