@@ -9,6 +9,8 @@ const answer = z.union([
     z.strictObject({ error: z.strictObject({ failure: z.string(), message: z.string() }) }),
 ]);
 
+type GetRequest = Extract<Request, { op: "get" }>;
+
 /** Speaks to the daemon's socket; one request after the other. */
 export class ApiClient {
     private readonly socket: Socket;
@@ -65,8 +67,17 @@ export class ApiClient {
     }
 
     /** The object's bytes; an end before the end is an error. */
-    async *get(request: Extract<Request, { op: "get" }>): AsyncGenerator<Buffer> {
-        await this.call(request);
+    async *get(request: GetRequest): AsyncGenerator<Buffer> {
+        yield* (await this.read(request)).bytes;
+    }
+
+    /** What an object is, and its bytes, which have to be taken before anything else is asked. */
+    async read(request: GetRequest): Promise<{ readonly info: ObjectInfo; readonly bytes: AsyncGenerator<Buffer> }> {
+        const info = (await this.call(request)) as ObjectInfo;
+        return { info, bytes: this.content() };
+    }
+
+    private async *content(): AsyncGenerator<Buffer> {
         for (;;) {
             const frame = await this.next();
             if (frame.kind === "E") return;

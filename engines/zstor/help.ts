@@ -28,10 +28,11 @@ makes the view from the metadata, and writes the whole configuration, with all m
 Nothing is deleted but what the metadata themselves say: run sweep once you know that they are the newest.`,
     },
     put: {
-        usage: `put <name> [<file>] ${SOCKET}`,
+        usage: `put <name> [<file>] [--until <mark>] ${SOCKET}`,
         summary: "store a file, or standard input",
         text: `Makes the next generation of the object: whole or not at all. Ends with 0 once it is on enough backends and metadata replicas, and prints what stat does.
-A name is 1 to 1024 bytes of UTF-8 without NUL. The content is read no faster than it is stored.`,
+A name is 1 to 1024 bytes of UTF-8 without NUL. The content is read no faster than it is stored.
+With --until its last bytes have to be that mark, which is not stored: for input that comes over a network, whose end may be that of the connection.`,
     },
     get: {
         usage: `get <name> [--generation <n>] ${SOCKET}`,
@@ -43,6 +44,19 @@ A name is 1 to 1024 bytes of UTF-8 without NUL. The content is read no faster th
         usage: `range <name> <offset> <length> ${SOCKET}`,
         summary: "write a part of an object to standard output",
         text: "Fetches the shards that hold the part, nothing else while these answer. A part beyond the end is as long as what there is.",
+    },
+    import: {
+        usage: `import [<prefix>] [--until <mark>] ${SOCKET}`,
+        summary: "store the files of a tar archive from standard input",
+        text: `Each file is an object, named by the prefix and its path in the archive: tar c docs | zeroform-agent zstor import backup/ ...
+Each is whole or not there; when the archive breaks off, or one cannot be stored, what came before it stays. Links and other things that are no files
+are left out, and said. --until is that of put. Prints "objects", "bytes" and "leftOut".`,
+    },
+    export: {
+        usage: `export [<prefix>] ${SOCKET}`,
+        summary: "write objects to standard output as a tar archive",
+        text: `All whose names begin with the prefix, which is left out of their names in the archive: zeroform-agent zstor export backup/ ... | tar x
+Every byte is authenticated before it is written. When an object cannot be had the command ends with 1, and the archive lacks its end.`,
     },
     stat: {
         usage: `stat <name> ${SOCKET}`,
@@ -74,7 +88,7 @@ What it finds is repaired with the next round.`,
         usage: `status [--words] ${SOCKET}`,
         summary: "what is stored, what could still be lost, what is owed",
         text: `As JSON, or with --words as sentences, the worst first. "spare" counts stripes by how many more shards than needed are on backends that answer:
-below 0 they cannot be read now. "owed" are stripes with shards that are to be made again elsewhere, "outOfPolicy" those that would not survive what
+below 0 they cannot be read now; "bears" is how many more backends, or whole groups of them, may be lost, whichever. "owed" are stripes with shards that are to be made again elsewhere, "outOfPolicy" those that would not survive what
 redundantGroups and redundantNodes say. Asks nobody: it is what the front end knows.`,
     },
     explain: {
@@ -88,9 +102,10 @@ redundantGroups and redundantNodes say. Asks nobody: it is what the front end kn
         text: "Counts, bytes and times of operations and of requests to each backend, redundancy, debt and its age.",
     },
     repair: {
-        usage: `repair ${SOCKET}`,
+        usage: `repair [--wait [--words]] ${SOCKET}`,
         summary: "do now what is owed",
-        text: "One round of what the front end does by itself every 2 s: repair, free space, bring metadata replicas up to date. Prints the status afterwards.",
+        text: `One round of what the front end does by itself every 2 s: repair, free space, bring metadata replicas up to date. Prints the status afterwards.
+With --wait it goes on until no shard is owed, and tells on standard error how many stripes are left.`,
     },
     scrub: {
         usage: `scrub ${SOCKET}`,

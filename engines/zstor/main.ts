@@ -1,6 +1,8 @@
 import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { ApiClient } from "./api-client.ts";
+import { exportArchive, importArchive } from "./archive.ts";
 import { readConfig } from "./config.ts";
 import { COMMANDS, helpFor } from "./help.ts";
 import { StoreError } from "./object-api.ts";
@@ -8,6 +10,7 @@ import { recover } from "./recover.ts";
 import { serve } from "./serve.ts";
 import type { StoreStatus } from "./status.ts";
 import { wordsOf } from "./status-words.ts";
+import { until } from "./until.ts";
 
 /** A front end's exit code when another one has taken over: starting it again would take it back. */
 const SUPERSEDED = 3;
@@ -56,7 +59,9 @@ function parse(argv: readonly string[]) {
         options: {
             config: { type: "string" },
             write: { type: "string" },
+            until: { type: "string" },
             words: { type: "boolean" },
+            wait: { type: "boolean" },
             socket: { type: "string" },
             generation: { type: "string" },
             after: { type: "string" },
@@ -72,7 +77,7 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
     const [name = "", second, third] = words;
     switch (command) {
         case "put":
-            return print(await client.put(name, second === undefined ? process.stdin : createReadStream(second)));
+            return print(await client.put(name, contentOf(second === undefined ? process.stdin : createReadStream(second), values)));
         case "get":
             return copyOut(client.get({ op: "get", name, ...(values.generation ? { generation: Number(values.generation) } : {}) }));
         case "range":
@@ -84,6 +89,11 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
             if (result === null) throw new StoreError("not-found", `there is no object ${name}`);
             return print(result);
         }
+        case "import":
+            return print(await importArchive(client, name, Readable.from(contentOf(process.stdin, values)), complain));
+        case "export":
+            await exportArchive(client, name, write);
+            return 0;
         case "ls":
             return list(client, name, values);
         case "rm":
@@ -94,12 +104,11 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
             return 0;
         case "status": {
             const status = await client.call({ op: "status" });
-            if (!values.words) return print(status);
-            await write(wordsOf(status as StoreStatus));
-            return 0;
+            return values.words ? tell(status) : print(status);
         }
-        case "explain":
         case "repair":
+            return values.wait ? repairAll(client, values) : print(await client.call({ op: "repair" }));
+        case "explain":
         case "scrub":
         case "sweep":
         case "rebalance":
@@ -112,7 +121,11 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
     }
 }
 
+const contentOf = (input: Readable, { until: mark }: Values): AsyncIterable<Uint8Array> =>
+    mark === undefined ? input : until(mark, input);
+
 const PAGE = 1000;
+const REPAIR_POLL_MS = 200;
 
 /** Names, one a line, page by page. */
 async function list(client: ApiClient, prefix: string, values: Values): Promise<number> {
@@ -133,6 +146,23 @@ async function copyOut(bytes: AsyncIterable<Buffer>): Promise<number> {
     for await (const part of bytes) await write(part);
     return 0;
 }
+
+/** Round after round until nothing is owed. */
+async function repairAll(client: ApiClient, values: Values): Promise<number> {
+    let last = "";
+    for (;;) {
+        const status = (await client.call({ op: "repair" })) as StoreStatus;
+        if (status.owed === 0) return values.words ? tell(status) : print(status);
+        const left = `${status.owed} of ${status.stripes} stripes are still owed shards`;
+        if (left !== last) complain(left);
+        last = left;
+        await new Promise((resolve) => setTimeout(resolve, REPAIR_POLL_MS));
+    }
+}
+
+const tell = (status: unknown): Promise<number> => write(wordsOf(status as StoreStatus)).then(() => 0);
+
+const complain = (line: string): void => void process.stderr.write(`zstor: ${line}\n`);
 
 /** Waits for whoever reads standard output. */
 function write(bytes: Buffer | string): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Bearing } from "./bearing.ts";
 import type { BackendStatus, StoreStatus } from "./status.ts";
 
 /** The status for a person: what is wrong first, then what is there. */
@@ -7,6 +8,7 @@ export function wordsOf({
     stripes,
     storedBytes,
     spare,
+    bears,
     owed,
     metadata,
     backends,
@@ -21,6 +23,7 @@ export function wordsOf({
     );
     for (const [more, count] of Object.entries(spare).sort(([a], [b]) => Number(a) - Number(b)))
         lines.push(`${count} stripes ${bearing(Number(more))}.`);
+    if (bears !== undefined) lines.push(`What could still be lost: ${losses(bears)}.`);
     lines.push(owed === 0 ? "Nothing is owed." : `${owed} stripes are owed shards.`);
     if (rebalance)
         lines.push(
@@ -40,6 +43,16 @@ export function wordsOf({
 function timesOf(storedBytes: number, bytes: number): string {
     return bytes === 0 ? "" : `: ${(storedBytes / bytes).toFixed(2)} times as many`;
 }
+
+/** In the words of somebody who asks what may happen next. */
+function losses({ backends, groups }: Bearing): string {
+    if (backends < 0) return "nothing, some objects cannot be read now";
+    if (backends === 0) return "no further backend";
+    const any = `any ${counted(backends, "backend")}`;
+    return groups > 0 ? `${any}, or any ${counted(groups, "whole group")}, such as a machine` : `${any}, but no whole group`;
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 function bearing(more: number): string {
     if (more < 0) return `cannot be read now: ${-more} shards too few answer`;

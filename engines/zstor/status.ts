@@ -1,4 +1,5 @@
 import { nameOfBackend } from "./backend-url.ts";
+import { type Bearing, bearingOf, type Standing } from "./bearing.ts";
 import type { BreakerState } from "./breaker.ts";
 import { policyOf } from "./engine.ts";
 import { type Latency, VALUE_SIZES, type ValueSize } from "./latency.ts";
@@ -7,7 +8,7 @@ import { type Placement, place } from "./placement.ts";
 import type { ReadCache } from "./read-cache.ts";
 import type { RebalanceProgress } from "./rebalance.ts";
 import { EMPTY } from "./record.ts";
-import { holdsPolicy, shardsToMove } from "./repair.ts";
+import { emptyOnes, holdsPolicy, shardsToMove } from "./repair.ts";
 import type { Store } from "./store.ts";
 import { shardRoom } from "./stripe-builder.ts";
 
@@ -27,6 +28,8 @@ export interface StoreStatus {
     readonly owed: number;
     /** Stripes that the loss which the policy means would make unreadable. */
     readonly outOfPolicy: number;
+    /** How many more backends, or groups of them, may be lost, whichever, so that everything can be read; undefined when nothing is stored. */
+    readonly bears?: Bearing;
     readonly repairedShards: number;
     /** How far the rebalance is that was asked for last; undefined when none was. */
     readonly rebalance?: RebalanceProgress;
@@ -86,16 +89,20 @@ export function statusOf(store: Store): StoreStatus {
     const spare: Record<string, number> = {};
     let owed = 0;
     let outOfPolicy = 0;
+    const standings: Standing[] = [];
     for (const [id, count] of view.stripeCounts()) {
         const layout = view.layout(id);
         if (layout === undefined) continue;
         const there = layout.backends.filter((backend) => backend === EMPTY || pool.isUp(backend)).length - layout.dataShards;
         spare[there] = (spare[there] ?? 0) + count;
+        const places = layout.backends.map((backend) => (pool.isUp(backend) ? pool.candidate(backend) : undefined));
+        standings.push({ dataShards: layout.dataShards, places, implicit: emptyOnes(layout) });
         if (shardsToMove(store, layout, store.caretaker.deadAfterMs).length > 0) owed += count;
         if (!holdsPolicy(store, layout)) outOfPolicy += count;
     }
     const backends = pool.all().map((member) => backendStatus(store, member));
     const behind = [...replicas.behind].map((index) => nameOf(store.config.metadata[index] ?? ""));
+    const bears = bearingOf(standings);
     const stopped = journal.failure?.message;
     const trouble = journal.trouble?.message;
     const metadata = { replicas: replicas.backends.length, quorum: replicas.quorum, behind, sequence: view.head?.sequence ?? 0 };
@@ -107,6 +114,7 @@ export function statusOf(store: Store): StoreStatus {
     if (cache?.trouble !== undefined) warnings.push(`nothing is cached now: ${cache.trouble}`);
     return {
         ...view.totals(),
+        ...(bears === undefined ? {} : { bears }),
         spare,
         owed,
         outOfPolicy,
