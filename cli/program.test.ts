@@ -40,7 +40,7 @@ describe("the help of", () => {
     });
 
     it.each(leaves(zeroform()))("zeroform %s has --json where it prints", (path, command) => {
-        const passesOn = ["shell", "dev ssh", "completion"];
+        const passesOn = ["shell", "zstor", "dev ssh", "completion"];
         expect(command.options.some(({ long }) => long === "--json")).toBe(!passesOn.includes(path));
     });
 });

@@ -14,9 +14,26 @@ import * as shell from "./shell.ts";
 import * as status from "./status.ts";
 import * as tenants from "./tenants.ts";
 import * as trash from "./trash.ts";
+import * as zstor from "./zstor.ts";
 
 /** Every group of commands is a file that exports `register(program)`; the order here is the order in the help. */
-const GROUPS = [status, logs, events, metrics, shell, doctor, trash, remove, tenants, adopt, evict, machine, completion, dev] as const;
+const GROUPS = [
+    status,
+    logs,
+    events,
+    metrics,
+    shell,
+    zstor,
+    doctor,
+    trash,
+    remove,
+    tenants,
+    adopt,
+    evict,
+    machine,
+    completion,
+    dev,
+] as const;
 
 /** The whole command line. Wrong use ends in a CommanderError. */
 export const zeroform = (): Command => {

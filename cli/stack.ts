@@ -22,6 +22,9 @@ export interface StackResource {
     readonly name: string;
     /** `<machine>/<tenant>/<life>` */
     readonly id: string;
+    /** `ZStor` ... */
+    readonly kind: string;
+    readonly outputs: Readonly<Record<string, unknown>>;
 }
 
 interface StateResource {
@@ -51,14 +54,20 @@ export const nodesOfStack = async (stack: string | undefined): Promise<readonly 
                 Object.keys(reach.shape).flatMap((field) => (outputs[field] == null ? [] : [[field, inClear(outputs[field])]])),
             ),
         ),
-        resources: ours.flatMap((resource) =>
-            resource.id?.startsWith(`${id}/`) ? [{ urn: resource.urn, name: partsOf(resource.urn).name, id: resource.id }] : [],
-        ),
+        resources: ours.flatMap((resource) => (resource.id?.startsWith(`${id}/`) ? [stackResource(resource, resource.id)] : [])),
     }));
     return named
         .map((node) => ({ ...node, known: new Set(node.resources.map((resource) => resource.id)) }))
         .toSorted((one, other) => one.name.localeCompare(other.name));
 };
+
+const stackResource = ({ urn, type, outputs = {} }: StateResource, id: string): StackResource => ({
+    urn,
+    name: partsOf(urn).name,
+    id,
+    kind: type.slice(type.lastIndexOf(":") + 1),
+    outputs,
+});
 
 const tenantIn = (id: string): Pick<NamedNode, "tenant"> => {
     const tenant = parseNodeId(id)?.tenant;
