@@ -76,15 +76,52 @@ describe("a DispersedStore", () => {
         expect(registered.get("one-alpha-metadata")?.inputs).toMatchObject({ size: "64MiB" });
     });
 
-    it.each<[string, unknown, string]>([
-        ["a list of places", [], 'DispersedStore "a": places must be an object of { node (or mount), listen } by name, not an array.'],
-        ["no place", undefined, 'DispersedStore "a": places must be an object of { node (or mount), listen } by name, not left out.'],
+    it("keeps its metadata where it is told to", async () => {
+        const { e, ...places } = placesOn(["a2", "b2", "c2", "e"]);
+        if (e === undefined) throw new Error("there is no place");
+        const store = new DispersedStore("three", { node: e.node as Node, places, metadata: { front: e, ...places }, size: "1GiB" });
+        await settled(store.store.urn);
+        expect(Object.keys(store.metadata)).toEqual(["front", "a2", "b2", "c2"]);
+        expect(Object.values(store.data).map((parts) => parts.length)).toEqual([3, 3, 3]);
+        expect(registered.get("three-front-metadata")?.inputs).toMatchObject({ node: "machine-of-e/tenant", size: "1GiB" });
+    });
+
+    const node = () => nodes("alpha")[0];
+    const listen = "10.0.0.1";
+    it.each<[string, () => unknown, string]>([
+        ["a list of places", () => [], "places must be an object of { node (or mount), listen } by name, not an array."],
+        ["no place", () => undefined, "places must be an object of { node (or mount), listen } by name, not left out."],
+        ["none in it", () => ({}), "places is empty: name each machine, as { node (or mount), listen }."],
+        ["a Node for a place", () => ({ alpha: node() }), "places.alpha must be { node (or mount), listen }, not a Node."],
+        ["nothing to lie on", () => ({ alpha: { listen } }), "places.alpha: give node or mount, and neither is there."],
+        [
+            "no address",
+            () => ({ alpha: { node: node() } }),
+            "places.alpha: listen is left out: give the IP address at which the front end reaches that machine.",
+        ],
+        [
+            "something else",
+            () => ({ alpha: { node: node(), listen, host: listen } }),
+            "places.alpha: there is no host; it is { node (or mount), listen }.",
+        ],
+        [
+            "too few of them",
+            () => ({ alpha: { node: node(), listen } }),
+            "redundantGroups: a loss of 1 of 1 places takes 6 of 6 shards, and parityShards 2 makes up for 2: name 3 places, or write other numbers.",
+        ],
     ])("says what is wrong with %s", (_, places, sentence) => {
-        const [node] = nodes("alpha");
-        expect(() => new DispersedStore("a", { node, places, size: "1GiB" } as never)).toThrow(sentence);
-        const place = { node, listen: "10.0.0.1" };
-        expect(() => new DispersedStore("b", { node, places: { place }, size: "much" } as never)).toThrow(
+        expect(() => new DispersedStore("a", { node: node(), places: places(), size: "1GiB" } as never)).toThrow(
+            `DispersedStore "a": ${sentence}`,
+        );
+    });
+
+    it("says what is wrong with a size", () => {
+        const places = placesOn(["a3", "b3", "c3"]);
+        expect(() => new DispersedStore("b", { node: node(), places, size: "much" } as never)).toThrow(
             'DispersedStore "b": size: write a size',
+        );
+        expect(() => new DispersedStore("b", { node: node(), places, size: "1GiB", metadataSize: "some" } as never)).toThrow(
+            'DispersedStore "b": metadataSize: write a size',
         );
     });
 });
