@@ -2,12 +2,12 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Redis, type RedisOptions } from "ioredis";
-import { down, exec, type HostInfo, list, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
-import { note, pulumi, run, say, step } from "./demo-stage.ts";
+import { down, type HostInfo, list, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
+import { machineOf, proveNothingLeft } from "../demo-hosts.ts";
+import { note, pulumi, run, say, step } from "../demo-stage.ts";
 
 const HOSTS = 3;
 /** Longer than any machine takes to start its systemd, mounts and stores. */
@@ -120,14 +120,7 @@ async function demonstrate(): Promise<void> {
 }
 
 async function configure(hosts: readonly HostInfo[]): Promise<void> {
-    const machines = hosts.map(({ name, address, port, user, identityFile, hostKey }) => ({
-        name,
-        host: address,
-        port,
-        user,
-        identityFile,
-        hostKey,
-    }));
+    const machines = hosts.map((host) => machineOf(host.name, host));
     await writeFile(config, `config:\n  quickstart:machines: ${JSON.stringify(machines)}\n`);
 }
 
@@ -204,20 +197,6 @@ async function proveValues(all: Stores, limitMs: number): Promise<void> {
         client.disconnect();
         if (greeting !== `hello from ${machine}`) throw new Error(`${machine}: greeting is ${greeting}`);
     }
-}
-
-/** Units, mounts and files of zeroform on a host. The agent takes itself away a moment after the last removal is answered. */
-async function proveNothingLeft(host: string): Promise<void> {
-    const script =
-        "ls -A /var/lib/zeroform | grep -v lost+found; ls /etc/systemd/system | grep zeroform; grep zeroform/mounts /proc/mounts; ls -d /run/zeroform";
-    const deadline = Date.now() + HEAL_LIMIT_MS;
-    for (;;) {
-        const { stdout } = await exec(host, ["sh", "-c", `{ ${script}; } 2>/dev/null; true`]);
-        if (stdout.trim() === "") break;
-        if (Date.now() > deadline) throw new Error(`left on ${host}:\n${stdout}`);
-        await sleep(200);
-    }
-    note(`${host}: no unit, no mount, no file`);
 }
 
 async function clean(): Promise<void> {

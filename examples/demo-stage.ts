@@ -1,4 +1,4 @@
-// What the demo needs to show what it does: steps with their time, and commands whose output the reader sees.
+// What demonstrations need to show what they do: steps with their time, and commands whose output the reader sees.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
@@ -52,8 +52,14 @@ export function run(command: string, args: readonly string[], { cwd, env, quiet 
     });
 }
 
+interface StackOptions {
+    readonly quiet?: boolean;
+    /** Beside what a shell needs. */
+    readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface PulumiStack {
-    (args: readonly string[], options?: { readonly quiet?: boolean }): Promise<string>;
+    (args: readonly string[], options?: StackOptions): Promise<string>;
     /** What a shell needs to work on the same stack. */
     readonly environment: Readonly<Record<string, string>>;
 }
@@ -69,9 +75,9 @@ export function pulumi(project: string, backend: string, stack: string): PulumiS
         PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
         PULUMI_DISABLE_REGISTRY_RESOLVE: "true",
     };
-    const command = (args: readonly string[], { quiet = false }: { readonly quiet?: boolean } = {}) => {
+    const command = (args: readonly string[], { quiet = false, env = {} }: StackOptions = {}) => {
         const color = !quiet && process.stdout.isTTY ? "auto" : "never";
-        return run("pulumi", [...args, "--non-interactive", "--color", color], { cwd: project, env: environment, quiet });
+        return run("pulumi", [...args, "--non-interactive", "--color", color], { cwd: project, env: { ...environment, ...env }, quiet });
     };
     return Object.assign(command, { environment });
 }

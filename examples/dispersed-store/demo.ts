@@ -1,0 +1,178 @@
+// Runs this example on test hosts and proves, step by step, what it is for. `npm run example:dispersed-store`; `-- --keep` leaves it running.
+import { randomBytes } from "node:crypto";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { down, type HostInfo, list, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
+import { machineOf, proveNothingLeft } from "../demo-hosts.ts";
+import { note, pulumi, run, say, step } from "../demo-stage.ts";
+
+/** The front end's host, three that hold the shards, and one that stays off until one of those is lost. */
+const HOSTS = 5;
+/** Beside many small files some that fill stripes. */
+const LARGE_FILES_BYTES = [3 * 2 ** 20, 5 * 2 ** 20 + 1];
+
+const { values: options } = parseArgs({
+    options: {
+        keep: { type: "boolean", default: false, short: "k" },
+        prefix: { type: "string", default: "zsdem" },
+        help: { type: "boolean", default: false, short: "h" },
+    },
+});
+if (options.help) {
+    console.log(
+        "npm run example:dispersed-store [-- --keep]\n\nA dispersed store over test hosts on this machine: files in it, a host lost for good, all files read, the host replaced and the store healed.\n\n--keep           leave hosts and stack running, and say how to play with them\n--prefix <name>  name of the hosts and of the stack (default: zsdem)",
+    );
+    process.exit(0);
+}
+
+const { prefix } = options;
+const here = dirname(fileURLToPath(import.meta.url));
+const repository = join(here, "..", "..");
+const work = join(here, ".demo", prefix);
+const [files, back] = [join(work, "files"), join(work, "back")];
+const config = join(here, `Pulumi.${prefix}.yaml`);
+const stack = pulumi(here, work, prefix);
+let finished = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+        console.error("\nStopped; taking everything away again.");
+        void clean().finally(() => process.exit(130));
+    });
+
+try {
+    await demonstrate();
+    finished = true;
+} catch (thrown) {
+    console.error(`\nThe demo stopped: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    process.exitCode = 1;
+} finally {
+    if (!(options.keep && finished)) await clean();
+}
+
+async function demonstrate(): Promise<void> {
+    const [front, alpha, beta, gamma, delta] = await step(`${HOSTS - 1} hosts on this machine, and a spare one that is off`, async () => {
+        await clean();
+        const made = (await up({ prefix, count: HOSTS })) as [HostInfo, HostInfo, HostInfo, HostInfo, HostInfo];
+        for (const { name, address } of made) note(`${name} at ${address}`);
+        await powerOff(made[4].name);
+        return made;
+    });
+
+    await step("pulumi up: a store of 4 + 2 shards over three hosts, its front end on a fourth", async () => {
+        await mkdir(files, { recursive: true });
+        await stack(["stack", "init", prefix], { quiet: true });
+        await configure(front, { alpha, beta, gamma });
+        await stack(["up", "--yes", "--skip-preview"]);
+    });
+
+    await step("put a directory of real files into it", async () => {
+        await gather();
+        const stored = JSON.parse(await shell(`tar c -C '${files}' . | zeroform zstor files import`)) as { objects: number; bytes: number };
+        note(`tar c . | zeroform zstor files import: ${stored.objects} files of ${stored.bytes} bytes`);
+        await tellStatus();
+        await proveBack();
+    });
+
+    await step("a host is switched off for good; everything can be read", async () => {
+        await powerOff(gamma.name);
+        note(`${gamma.name} is off, and with it a third of all shards and one copy of the metadata`);
+        await proveBack();
+        await tellStatus();
+    });
+
+    await step("the program names the spare host instead, and pulumi up makes the store whole", async () => {
+        await powerOn(delta.name);
+        await configure(front, { alpha, beta, delta });
+        // What was on the dead host is given up; without that word a host that does not answer stops the run.
+        await stack(["up", "--yes", "--skip-preview"], { env: { ZEROFORM_ON_UNREACHABLE: "abandon" } });
+        note("zeroform zstor files repair --wait");
+        await shell("zeroform zstor files repair --wait");
+        await tellStatus();
+        await proveBack();
+    });
+
+    await step("so it bears the next loss: another host is off, and everything can be read", async () => {
+        await powerOff(alpha.name);
+        note(`${alpha.name} is off`);
+        await proveBack();
+        await tellStatus();
+        await powerOn(alpha.name);
+    });
+
+    if (options.keep) {
+        say(
+            `\nLeft running. To play with it:\n\n    cd ${here}\n${Object.entries({ PATH: process.env.PATH ?? "", ...stack.environment })
+                .map(([name, value]) => `    export ${name}='${value}'`)
+                .join(
+                    "\n",
+                )}\n    npx zeroform zstor files status\n    npx zeroform zstor files ls\n    npx zeroform status\n    npx zeroform dev power-off ${prefix}-1\n    pulumi destroy; npx zeroform dev down --prefix ${prefix}\n`,
+        );
+        return;
+    }
+
+    await step("pulumi destroy: nothing is left on the hosts", async () => {
+        await stack(["destroy", "--yes", "--skip-preview"]);
+        for (const host of [front, alpha, beta, delta]) await proveNothingLeft(host.name);
+    });
+    await step("the hosts go too", async () => {
+        await clean();
+        const left = await list({ prefix });
+        if (left.length > 0) throw new Error(`still there: ${left.map(({ name }) => name).join(", ")}`);
+    });
+    say("\nDone: every step above was checked, not just run.");
+}
+
+async function configure(front: HostInfo, machines: Readonly<Record<string, HostInfo>>): Promise<void> {
+    const named = Object.entries(machines).map(([name, host]) => machineOf(name, host));
+    const values = { front: machineOf("front", front), machines: named };
+    const lines = Object.entries(values).map(([key, value]) => `  dispersed-store:${key}: ${JSON.stringify(value)}\n`);
+    await writeFile(config, `config:\n${lines.join("")}`);
+}
+
+/** This repository's documentation and some of its sources, and files of random bytes beside them. */
+async function gather(): Promise<void> {
+    for (const directory of ["docs", "sdk", "engines/zstor"])
+        await cp(join(repository, directory), join(files, directory), { recursive: true });
+    for (const [index, bytes] of LARGE_FILES_BYTES.entries()) await writeFile(join(files, `large-${index + 1}`), randomBytes(bytes));
+}
+
+/** Everything comes back as it was put, byte for byte. */
+async function proveBack(): Promise<void> {
+    await rm(back, { recursive: true, force: true });
+    await mkdir(back);
+    await shell(`set -o pipefail; zeroform zstor files export | tar x -C '${back}'`);
+    const [wanted, found] = [await contentOf(files), await contentOf(back)];
+    for (const [path, bytes] of wanted) if (!found.get(path)?.equals(bytes)) throw new Error(`${path} did not come back as it was put`);
+    if (found.size !== wanted.size) throw new Error(`${found.size} files came back of ${wanted.size}`);
+    note(`zeroform zstor files export | tar x: ${found.size} files, byte for byte what was put`);
+}
+
+async function contentOf(directory: string): Promise<ReadonlyMap<string, Buffer>> {
+    const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+    const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+    return new Map(await Promise.all(paths.map(async (path) => [relative(directory, path), await readFile(path)] as const)));
+}
+
+/** What the front end says of the store, but for the line of each backend. */
+async function tellStatus(): Promise<void> {
+    note("zeroform zstor files status:");
+    const words = await shell("zeroform zstor files status");
+    for (const line of words
+        .trim()
+        .split("\n")
+        .filter((each) => !each.startsWith("Backend ")))
+        note(`  ${line}`);
+}
+
+/** A command line as a user would type it in the folder of the program. */
+function shell(line: string): Promise<string> {
+    return run("bash", ["-c", line], { cwd: here, env: stack.environment });
+}
+
+async function clean(): Promise<void> {
+    await down({ prefix });
+    await rm(work, { recursive: true, force: true });
+    await rm(config, { force: true });
+}
