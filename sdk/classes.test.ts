@@ -157,6 +157,18 @@ describe("a program's resources", () => {
         expect(await valueIn(outputs[2])).toBe(9900);
     });
 
+    it("show defaults that nobody wrote, which no state has, and what a transform wrote in their place", async () => {
+        const node = new Node("alpha", { host: "10.0.0.11" });
+        const worm: pulumi.ResourceTransformation = ({ props, opts }) => ({ props: { ...props, worm: true }, opts });
+        const db = new Zdb("events", { node, size: "5GiB", durability: "commit" }, { transformations: [worm] });
+        expect((await inputsOf(db)).inputs).not.toHaveProperty("mode");
+        expect(await Promise.all([db.mode, db.worm, db.durability].map((output) => valueIn<unknown>(output)))).toEqual([
+            "user",
+            true,
+            "commit",
+        ]);
+    });
+
     it("are known to policies by their class", () => {
         const alpha = new Node("alpha", { host: "10.0.0.11" });
         expect(ZMount.__pulumiType).toBe("pulumi-nodejs:dynamic/zeroform:ZMount");
@@ -173,6 +185,18 @@ describe("in a preview", () => {
         const disk = new ZMount("disk", { node: alpha, size: "20GiB" });
         const { inputs } = await inputsOf(disk);
         expect(inputs).toMatchObject({ size: "20GiB", nodeUrn: NODE_URN });
+    });
+
+    it("a default is known, and what is written is not before it is", async () => {
+        await mock(true);
+        const later = pulumi.output(pulumi.unknown as unknown as "ext4");
+        const [node, seen] = [new Node("alpha", { host: "10.0.0.11" }), [] as unknown[]];
+        const [plain, written] = [undefined, later].map(
+            (filesystem) => new ZMount(`disk-${filesystem}`, { node, size: "20GiB", filesystem }),
+        );
+        written?.filesystem.apply((value) => seen.push(value));
+        expect(await valueIn(plain?.filesystem ?? later)).toBe("ext4");
+        expect(seen).toEqual([]);
     });
 });
 

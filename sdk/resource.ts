@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { loaderText, typeToken } from "../protocol/dynamic-type.ts";
+import { defaultsOf } from "../schema/defaults.ts";
 import { hasSecretParts, markSecretParts } from "../schema/secret-parts.ts";
 import type { Declaration, Shown } from "./args.ts";
 
@@ -24,6 +25,8 @@ export const resourceClass = <P extends Declaration>(primitive: P): ResourceClas
                 { ...propertiesOf(primitive), ...secretsMarked(primitive, inputs), ...hidden },
                 optionsFor(primitive, inputs, options),
             );
+            for (const [field, value] of Object.entries(defaultsOf(primitive)))
+                if (inputs[field] === undefined) Object.assign(this, { [field]: orDefault(this, field, value) });
         }
     }
     return Resource as unknown as ResourceClass<P>;
@@ -32,6 +35,19 @@ export const resourceClass = <P extends Declaration>(primitive: P): ResourceClas
 /** Whether something is a resource of a kind, from whichever copy of this package. */
 export const isOfKind = (kind: string, value: unknown): boolean =>
     pulumi.CustomResource.isInstance(value) && "__pulumiType" in value && value.__pulumiType === typeToken(kind);
+
+/**
+ * A default that nobody wrote is in no state, and Pulumi calls what a state lacks unknown in a preview. It is known: whoever writes another
+ * value, a transform too, has that in the state.
+ */
+const orDefault = (resource: pulumi.CustomResource, field: string, value: unknown): pulumi.Output<unknown> => {
+    const answered: unknown = Reflect.get(resource, field);
+    if (!pulumi.Output.isInstance(answered)) return resource.urn.apply(() => value);
+    // Whether it is known is no part of Pulumi's declarations, though of all its releases: without it, it is as unknown as before.
+    const isKnown: unknown = Reflect.get(answered, "isKnown");
+    if (!(isKnown instanceof Promise)) return answered.apply((known) => known ?? value);
+    return resource.urn.apply(async () => ((await isKnown) ? answered.apply((known) => known ?? value) : value));
+};
 
 /** Every property has to be named for the program to get an output for it. */
 const propertiesOf = ({ inputs, outputs }: Declaration): pulumi.Inputs =>

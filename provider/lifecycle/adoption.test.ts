@@ -135,7 +135,8 @@ describe("what is adopted without a program", () => {
         const { resources } = adopted(() => undefined, disclosure([disk, { ...events, generated: ["password"] }]));
         const [node, , zdb] = await resources;
         expect(node?.inputs).toMatchObject({ host: HOST, installPackages: false, machine: "instance-1" });
-        expect(zdb?.inputs).toMatchObject({ port: 9901, mode: "user" });
+        expect(zdb?.inputs).toMatchObject({ port: 9901, size: "5GiB" });
+        expect(zdb?.inputs).not.toHaveProperty("mode");
         expect(zdb?.inputs).not.toHaveProperty("password");
         expect(zdb?.references).toEqual({ node: urnOf("Node", "alpha"), mount: urnOf("ZMount", "disk") });
     });

@@ -7,6 +7,7 @@ import type { Input } from "../../schema/primitive.ts";
 import { check } from "./check.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { givenIn } from "./outputs.ts";
+import { stored } from "./stored.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { GIVEN, hasUnknown, nameOf, type Properties, URN } from "./values.ts";
 
@@ -56,7 +57,7 @@ const adoptNode = async (surroundings: Surroundings, { machine, disclosure, reac
         return program && isKnown(program[field]) ? program[field] : asReached[field];
     };
     const inputs = checked("Node", urn, Object.fromEntries(Object.keys(primitiveOf("Node").inputs).map((field) => [field, known(field)])));
-    return read(surroundings, "Node", urn, formatNodeId(machine, tenant.tenant), inputs, {}, {});
+    return read(surroundings, "Node", urn, formatNodeId(machine, tenant.tenant), stored("Node", inputs, program ?? {}), {}, {});
 };
 
 const adoptLife = async (
@@ -84,7 +85,7 @@ const adoptLife = async (
     const references = Object.fromEntries(
         Object.entries(life.uses).flatMap(([field, used]) => before.flatMap((each) => (each.id === id(used) ? [[field, each.urn]] : []))),
     );
-    return read(surroundings, kind, urn, id(life.life), inputs, made, { node: node.urn, ...references });
+    return read(surroundings, kind, urn, id(life.life), stored(kind, inputs, program ?? {}), made, { node: node.urn, ...references });
 };
 
 /** The node has the last word, as in any refresh. */

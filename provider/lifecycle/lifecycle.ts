@@ -4,29 +4,47 @@ import { type Checked, check } from "./check.ts";
 import { reachFrom } from "./contact.ts";
 import { type Difference, diff } from "./diff.ts";
 import { nodeOperations } from "./node-operations.ts";
-import type { Operations } from "./operations.ts";
+import type { Operations, Outcome } from "./operations.ts";
 import { resourceOperations } from "./resource-operations.ts";
 import type { Session } from "./session.ts";
+import { completed, stored } from "./stored.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { hasUnknown, type Properties, text, URN } from "./values.ts";
+import { hasUnknown, isRecord, type Properties, text, URN } from "./values.ts";
 
-/** A kind of resource, for whichever frontend: what needs no contact with a node, and what does. */
+/** A kind of resource, for whichever frontend: what needs no contact with a node, and what does. It takes and answers what the engine stores. */
 export interface Lifecycle extends Operations {
     check(olds: unknown, news: unknown): Checked;
     diff(id: string, olds: Properties, news: Properties): Difference;
 }
 
-export const lifecycle = (kind: Kind, surroundings: Surroundings): Lifecycle => ({
-    ...(kind === "Node" ? nodeOperations(surroundings) : resourceOperations(kind, surroundings)),
-    check: (olds, news) => check(kind, olds, news),
-    diff: (id, olds, news) => {
-        surroundings.session.noticed(id);
-        const difference = diff(kind, olds, news);
-        if (difference.replaces.length > 0) keepOver(surroundings.session, kind, olds, news);
-        if (kind === "Node" && difference.replaces.length === 0) noteWayTo(surroundings.session, id, olds, news);
-        return difference;
-    },
-});
+export const lifecycle = (kind: Kind, surroundings: Surroundings): Lifecycle => {
+    const operations = kind === "Node" ? nodeOperations(surroundings) : resourceOperations(kind, surroundings);
+    const complete = (properties: Properties) => completed(kind, properties);
+    const outcome = (made: Outcome, inputs: Properties): Outcome => ({ ...made, outputs: stored(kind, made.outputs, inputs) });
+    return {
+        check: (olds, news) => {
+            const { inputs, failures } = check(kind, olds, news);
+            return { inputs: stored(kind, inputs, { ...asProperties(olds), ...asProperties(news) }), failures };
+        },
+        diff: (id, olds, news) => {
+            surroundings.session.noticed(id);
+            const difference = diff(kind, olds, complete(news));
+            if (difference.replaces.length > 0) keepOver(surroundings.session, kind, olds, news);
+            if (kind === "Node" && difference.replaces.length === 0) noteWayTo(surroundings.session, id, olds, news);
+            return difference;
+        },
+        create: async (inputs) => outcome(await operations.create(complete(inputs)), inputs),
+        update: async (id, olds, news) => outcome(await operations.update(id, complete(olds), complete(news)), news),
+        read: async (id, outputs) => {
+            const reading = await operations.read(id, complete(outputs));
+            if (!reading.found) return reading;
+            return { found: true, outputs: stored(kind, reading.outputs, outputs), inputs: stored(kind, reading.inputs, outputs) };
+        },
+        delete: (id, outputs) => operations.delete(id, complete(outputs)),
+    };
+};
+
+const asProperties = (value: unknown): Properties => (isRecord(value) ? value : {});
 
 /** The create that follows sees the new inputs only: what was generated, and has to stay, is handed over here. */
 const keepOver = (session: Session, kind: Kind, olds: Properties, news: Properties) => {

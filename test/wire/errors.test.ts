@@ -111,7 +111,7 @@ describe("what goes wrong, as the engine and the user see it", () => {
         });
         const { outs } = await make(run, "ZMount", onNode(run, node.id, "ZMount", "odd", { size: "20GiB" }));
         delete run.node.answers["resource.create"];
-        expect(outs).toMatchObject({ size: "20GiB", filesystem: "ext4", path: "/mnt" });
+        expect(outs).toMatchObject({ size: "20GiB", path: "/mnt" });
         expect(outs).not.toHaveProperty("pool");
         expect(outs).not.toHaveProperty("extra");
     });
