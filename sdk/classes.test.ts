@@ -90,6 +90,7 @@ describe("a program's resources", () => {
                 { url: "redis://x:y@10.0.0.13", disk: "sda" },
             ],
             metadata: [zdb("m", beta), "redis://x:y@10.0.0.13"],
+            cache: { mount: new ZMount("disk", { node: alpha, size: "1GiB" }), size: "512MiB" },
         });
         const { inputs } = await inputsOf(store);
         expect(inputs.backends).toMatchObject({
@@ -102,6 +103,7 @@ describe("a program's resources", () => {
         });
         expect(inputs.metadata).toMatchObject({ value: ["redis://x", "redis://x:y@10.0.0.13"] });
         for (const list of [inputs.backends, inputs.metadata]) expect(list).toHaveProperty(SECRET);
+        expect(inputs).toMatchObject({ cache: "id-of-disk", cacheSize: "512MiB" });
         expect(inputs).toMatchObject({ node: "id-of-alpha", spread: { backends: 4, groups: 4 } });
         expect(inputs.spread).not.toHaveProperty(SECRET);
     });
@@ -241,6 +243,16 @@ describe("wrong references fail with a sentence", () => {
             "a node as backend",
             () => new ZStor("a", wrong({ node: node(), backends: [{ zdb: node() }], metadata: [] })),
             'ZStor "a": backends[0]: zdb must be a Zdb of this program, not a Node.',
+        ],
+        [
+            "a mount alone as cache",
+            () => new ZStor("a", wrong({ node: node(), backends: [], metadata: [], cache: disk() })),
+            'ZStor "a": cache: write { mount, size }.',
+        ],
+        [
+            "a cache on another node",
+            () => new ZStor("a", { node: node(), backends: [], metadata: [], cache: { mount: disk(), size: "1GiB" } }),
+            'ZStor "a": cache: mount is on another node than the front end.',
         ],
         [
             "no inputs",

@@ -2,9 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { zstor } from "../schema/zstor.ts";
 import type { Args } from "./args.ts";
 import type { Node } from "./node.ts";
-import { argsOf, isPlace, placementOn, whatIs } from "./placement.ts";
+import { argsOf, isPlace, type Placement, placementOn, whatIs } from "./placement.ts";
 import { isOfKind, type ResourceClass, resourceClass } from "./resource.ts";
 import { Zdb } from "./zdb.ts";
+import type { ZMount } from "./zmount.ts";
 
 /** What may be said of a backend, whatever it is. */
 interface BackendTerms {
@@ -22,6 +23,13 @@ interface BackendTerms {
 export type ZStorBackend = BackendTerms &
     ({ readonly zdb: Zdb; readonly url?: undefined } | { readonly url: pulumi.Input<string>; readonly zdb?: undefined });
 
+/** A read cache: how much of which ZMount of its node. */
+export interface ZStorCache {
+    readonly mount: ZMount;
+    /** At least 16MiB. */
+    readonly size: pulumi.Input<string | number>;
+}
+
 export type ZStorArgs = Omit<Args<typeof zstor>, "backends" | "metadata"> & {
     /** The machine that its front end runs on. */
     readonly node: Node;
@@ -29,6 +37,8 @@ export type ZStorArgs = Omit<Args<typeof zstor>, "backends" | "metadata"> & {
     readonly backends: readonly ZStorBackend[];
     /** Where its metadata lie, each with all of it: 4 of them, so that one may be lost or lie. Passwords may change, the namespaces are for the life of the store. */
     readonly metadata: readonly (Zdb | pulumi.Input<string>)[];
+    /** Keeps chunks that were read on a disk of its node, encrypted as they are stored. Changed, moved and taken away in place. @default none */
+    readonly cache?: ZStorCache | undefined;
 };
 
 const Base: ResourceClass<typeof zstor> = resourceClass(zstor);
@@ -43,13 +53,13 @@ const Base: ResourceClass<typeof zstor> = resourceClass(zstor);
 export class ZStor extends Base {
     constructor(name: string, args: ZStorArgs, options?: pulumi.CustomResourceOptions) {
         const resource = `ZStor "${name}"`;
-        const { node, backends, metadata, ...written } = argsOf(resource, args);
+        const { node, backends, metadata, cache, ...written } = argsOf(resource, args);
         const placement = placementOn(resource, "node", "Node", node);
         const lists = {
             backends: listOf(resource, "backends", backends).map((each, index) => lowered(`${resource}: backends[${index}]`, each)),
             metadata: listOf(resource, "metadata", metadata).map((each) => (Zdb.isInstance(each) ? each.url : each)),
         };
-        super(name, { ...written, ...placement, ...lists, spread: spreadOf(backends) }, options);
+        super(name, { ...written, ...placement, ...lists, ...cacheOf(resource, cache, placement), spread: spreadOf(backends) }, options);
     }
 
     static isInstance(value: unknown): value is ZStor {
@@ -61,6 +71,17 @@ export class ZStor extends Base {
 const listOf = <T>(resource: string, argument: string, given: readonly T[]): readonly T[] => {
     if (Array.isArray(given)) return given;
     throw new pulumi.RunError(`${resource}: ${argument} must be a list, not ${whatIs(given)}.`);
+};
+
+const cacheOf = (resource: string, cache: ZStorCache | undefined, { nodeUrn }: Placement): pulumi.Inputs => {
+    if (cache === undefined) return {};
+    const place = `${resource}: cache`;
+    const { mount, size, ...others } = argsOf(place, cache);
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined || size === undefined) throw new pulumi.RunError(`${place}: write { mount, size }.`);
+    if (placementOn(place, "mount", "ZMount", mount).nodeUrn !== nodeUrn)
+        throw new pulumi.RunError(`${place}: mount is on another node than the front end.`);
+    return { cache: mount.id, cacheSize: size };
 };
 
 const lowered = (place: string, given: ZStorBackend): pulumi.Inputs => {

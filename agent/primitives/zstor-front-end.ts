@@ -3,9 +3,9 @@ import { NO_OWN_VIEW } from "../os/confinement.ts";
 import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
-import { type FrontEnd, frontEndOf, type ZStor } from "./zstor-places.ts";
+import { type CachePlace, cacheOf, type FrontEnd, frontEndOf, type ZStor } from "./zstor-places.ts";
 import { type Answered, parseStatus } from "./zstor-status.ts";
-import { configOf, FRONT_END, instanceOf, revisionOf, secretsIn, withPrevious } from "./zstor-units.ts";
+import { cacheIn, configOf, FRONT_END, instanceOf, revisionOf, secretsIn, withPrevious } from "./zstor-units.ts";
 
 /** How long a front end may take to read its metadata and answer; with a large store it goes on, and is asked again by the next try. */
 const START_WAIT_MS = 60_000;
@@ -26,12 +26,14 @@ export const ensureFrontEnd = (resource: ZStor, context: Context): Promise<void>
                 hint: "Remove this ZStor from its program, or run `pulumi refresh` and `pulumi up` to take the store back.",
             });
         await files.makeDirectory(front.home);
-        await systemd.install([FRONT_END, instanceOf(front)]);
+        const cache = await readyCache(resource, os);
+        await systemd.install([FRONT_END, instanceOf(front, cacheOf(resource))]);
         const config = configOf(resource, front);
+        await dropCache(cacheIn(await files.readText(front.config)), cache?.directory, os);
         await writeConfig(front, config, os);
 
         const runs = await statusOf(front, os);
-        if (runs === undefined || runs.revision !== revisionOf(config)) {
+        if (runs === undefined || runs.revision !== revisionOf(config) || (cache && runs.cache?.isLost)) {
             if (!(await systemd.hasOwnViews())) progress(NO_OWN_VIEW);
             progress(runs === undefined ? "starting its front end" : "restarting its front end with what has changed");
             await systemd.restart(front.unit, signal);
@@ -51,9 +53,23 @@ export const dropFrontEnd = (resource: ZStor, { os, progress }: Context): Promis
         const front = frontEndOf(resource);
         progress("taking its front end away; the store stays in its namespaces, for whoever has its secret");
         await systemd.stop(front.unit);
-        await systemd.uninstall([instanceOf(front)]);
+        await systemd.uninstall([instanceOf(front, cacheOf(resource))]);
+        await dropCache(cacheIn(await files.readText(front.config)), undefined, os);
         for (const path of [front.config, front.home]) await files.remove(path);
     });
+
+/** Its directory, once its mount is there. On the bare mount point nothing is made. */
+const readyCache = async (resource: ZStor, { files, mounts }: Os): Promise<CachePlace | undefined> => {
+    const cache = cacheOf(resource);
+    if (cache === undefined || !(await mounts.list()).has(cache.mountPoint)) return undefined;
+    await files.makeDirectory(cache.directory);
+    return cache;
+};
+
+/** Takes away what is not to be kept there any more; before the parameters that name it change, so that it is not forgotten. */
+const dropCache = async (directory: string | undefined, kept: string | undefined, { files }: Os): Promise<void> => {
+    if (directory !== undefined && directory !== kept) await files.remove(directory);
+};
 
 /** Secrets that the store may still be sealed with stay in the file until a front end has sealed it with the one of today. */
 const writeConfig = async (front: FrontEnd, config: string, os: Os): Promise<void> => {

@@ -3,7 +3,7 @@ import type { zstor } from "../../schema/zstor.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
 import { SUPERSEDED } from "./zstor-front-end.ts";
-import { frontEndOf, type ZStor } from "./zstor-places.ts";
+import { cacheOf, frontEndOf, type ZStor } from "./zstor-places.ts";
 import { type Answered, parseStatus } from "./zstor-status.ts";
 import { configOf, FRONT_END, instanceOf, revisionOf } from "./zstor-units.ts";
 
@@ -12,6 +12,8 @@ export interface FrontEndFacts {
     readonly installed: boolean;
     readonly config: string | undefined;
     readonly superseded: boolean;
+    /** The mount of its cache is there. */
+    readonly hasCacheMount: boolean;
     readonly answer: Answered | { readonly silent: string };
     /** What its unit does instead of running, with the journal's last words. */
     readonly down: { readonly sub: string; readonly lastWords: string } | undefined;
@@ -24,6 +26,8 @@ export const gatherZStors = async (os: Os, resources: readonly ZStor[]): Promise
     if (resources.length === 0) return new Map();
     const [template, answers] = await Promise.all([os.systemd.installed(FRONT_END), Promise.all(resources.map((each) => ask(os, each)))]);
     // Who answers runs; systemd is asked about the others only, because asking costs more than all the rest.
+    const isLost = answers.some((answer) => "cache" in answer && answer.cache?.isLost);
+    const mounts = isLost ? await os.mounts.list() : undefined;
     const states = answers.some((answer) => "silent" in answer) ? await os.systemd.states() : undefined;
     const facts = await Promise.all(
         resources.map(async (resource, index): Promise<[string, FrontEndFacts]> => {
@@ -32,12 +36,14 @@ export const gatherZStors = async (os: Os, resources: readonly ZStor[]): Promise
             const isRunning = !("silent" in answer) || states?.get(front.unit)?.sub === "running";
             const [config, instance, superseded, lastWords] = await Promise.all([
                 os.files.readText(front.config),
-                os.systemd.installed(instanceOf(front)),
+                os.systemd.installed(instanceOf(front, cacheOf(resource))),
                 os.files.stat(front.superseded),
                 isRunning ? "" : os.systemd.lastWords(front.unit),
             ]);
             const down = isRunning ? undefined : { sub: states?.get(front.unit)?.sub ?? "dead", lastWords };
-            return [resource.life, { installed: template && instance, config, superseded: superseded !== undefined, answer, down }];
+            const hasCacheMount = mounts?.has(cacheOf(resource)?.mountPoint ?? "") ?? false;
+            const judged = { installed: template && instance, superseded: superseded !== undefined };
+            return [resource.life, { ...judged, config, hasCacheMount, answer, down }];
         }),
     );
     return new Map(facts);
@@ -66,6 +72,7 @@ export const observeZStor = (resource: ZStor, all: ZStorFacts): Observation<type
     const config = configOf(resource, front);
     if (facts.config !== config) return drifted("its front end's parameters are gone or changed");
     if (facts.answer.revision !== revisionOf(config)) return drifted("its front end still runs by earlier parameters");
+    if (facts.answer.cache?.isLost && facts.hasCacheMount) return drifted("its front end does not see the disk of its cache");
     const { stopped, layout, backends, warnings } = facts.answer;
     if (stopped !== undefined) return drifted(`nothing is written any more: ${stopped}`);
     if (layout.holds) return { state: "ready", outputs, ...(warnings.length > 0 && { notes: warnings }) };

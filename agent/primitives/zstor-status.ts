@@ -8,6 +8,7 @@ const status = z.object({
     backends: z.array(
         z.object({ name: z.string(), state: z.string(), draining: z.boolean().optional(), downSinceMs: z.number().optional() }),
     ),
+    cache: z.object({ isLost: z.boolean() }).optional(),
     warnings: z.array(z.string()),
 });
 const explanation = z.object({ holds: z.boolean(), why: z.string() });

@@ -5,7 +5,7 @@ import { millisecondsOf } from "../../schema/quantity.ts";
 import { OF_A_SERVER, OWN_VIEW } from "../os/confinement.ts";
 import type { Unit } from "../os/units.ts";
 import { STOPPED_MARK } from "../os/watch.ts";
-import type { FrontEnd, ZStor } from "./zstor-places.ts";
+import { type CachePlace, cacheOf, type FrontEnd, type ZStor } from "./zstor-places.ts";
 
 /** What all front ends run as. */
 export const ZSTOR_USER = "zeroform-zstor";
@@ -16,7 +16,7 @@ const SUPERSEDED_STATUS = 3;
 const HOME = `${ZSTORS}/%i`;
 
 /** What root does before a front end starts, in the machine's own view as for a Zero-DB server: what was written for it becomes its user's. */
-const PREPARE = `chmod 711 ${ZSTORS} ${SERVICES}; chown -hR ${ZSTOR_USER}:${ZSTOR_USER} ${HOME} ${SERVICES}/zstor-%i.json`;
+const PREPARE = `chmod 711 ${ZSTORS} ${SERVICES}; chown -hR ${ZSTOR_USER}:${ZSTOR_USER} ${HOME} ${SERVICES}/zstor-%i.json; [ ! -d "$$CACHE" ] || { chmod 711 "$$CACHE/.."; chown -hR ${ZSTOR_USER}:${ZSTOR_USER} "$$CACHE"; }`;
 
 /**
  * A front end that falls is started again for ever, but for one that another has taken over from: it would take the store back, and each put of
@@ -58,15 +58,29 @@ BindReadOnlyPaths=-${SERVICES}/zstor-%i.json
 `,
 };
 
-export const instanceOf = ({ unit }: FrontEnd): Unit => ({ name: unit, wantedBy: "zeroform.target" });
+/**
+ * A front end has no need of its cache: it starts without the mount, and goes on when that fails. Who unmounts it for a purpose ends the front end too, which
+ * comes back without the cache until the mount is there again.
+ */
+export const instanceOf = ({ unit }: FrontEnd, cache: CachePlace | undefined): Unit => ({
+    name: unit,
+    wantedBy: "zeroform.target",
+    ...(cache && {
+        dropIn: `[Unit]\nPartOf=${cache.mountUnit}\nAfter=${cache.mountUnit}\n\n[Service]\nEnvironment=CACHE=${cache.directory}\n`,
+        ownView: `BindPaths=-${cache.directory}\n`,
+    }),
+});
 
 /** The parameters of a front end but for what it is only told once: secrets that were before. */
-export const configOf = ({ spec }: ZStor, { socket, view }: FrontEnd): string => {
+export const configOf = (resource: ZStor, { socket, view }: FrontEnd): string => {
+    const { spec } = resource;
     if (spec.secret === undefined) throw new TypeError("a ZStor without a secret has not been admitted");
     const { backends, metadata, dataShards, parityShards, redundantGroups, redundantNodes, minParity, compression, secret } = spec;
     const layout = { dataShards, parityShards, redundantGroups, redundantNodes, minParity, compression };
     const care = { scrubMs: millisecondsOf(spec.scrub), deadAfterMs: millisecondsOf(spec.deadAfter) };
-    const wanted = { secret, socket, view, metadata, backends, ...layout, ...care };
+    const place = cacheOf(resource);
+    const cache = place && { cache: { directory: place.directory, sizeBytes: place.sizeBytes } };
+    const wanted = { secret, socket, view, metadata, backends, ...layout, ...care, ...cache };
     const revision = createHash("sha256").update(JSON.stringify(wanted)).digest("hex");
     return textOf({ ...wanted, revision });
 };
@@ -81,6 +95,9 @@ export const secretsIn = (config: string | undefined): readonly string[] => {
     return secret === undefined ? previousSecrets : [secret, ...previousSecrets];
 };
 
+/** Where the front end that follows it keeps what it has read. */
+export const cacheIn = (config: string | undefined): string | undefined => parsed(config)?.cache?.directory;
+
 /** What the front end that follows it tells by its status. */
 export const revisionOf = (config: string | undefined): string | undefined => parsed(config)?.revision;
 
@@ -88,6 +105,7 @@ const written = z.looseObject({
     secret: z.string().optional(),
     previousSecrets: z.array(z.string()).optional(),
     revision: z.string().optional(),
+    cache: z.looseObject({ directory: z.string() }).optional(),
 });
 
 const parsed = (config: string | undefined): z.infer<typeof written> | undefined => {

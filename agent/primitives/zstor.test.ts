@@ -29,6 +29,8 @@ const zstor = (spec: Partial<ZStor["spec"]> = {}): ZStor => ({
         secret: SECRET,
         scrub: "30d",
         deadAfter: "10m",
+        cache: undefined,
+        cacheSize: undefined,
         ...spec,
     },
     uses: {},
@@ -48,7 +50,12 @@ const answer = (changes: Partial<Answered> = {}): Answered => ({
 const observed = (changes: Partial<FrontEndFacts> = {}) =>
     observeZStor(
         resource,
-        new Map([[resource.life, { installed: true, config, superseded: false, answer: answer(), down: undefined, ...changes }]]),
+        new Map([
+            [
+                resource.life,
+                { installed: true, config, superseded: false, hasCacheMount: false, answer: answer(), down: undefined, ...changes },
+            ],
+        ]),
     );
 const NARROW = { holds: false, why: "there are 2 groups" };
 
@@ -65,6 +72,12 @@ describe("a ZStor", () => {
         ["its unit was changed", { installed: false }, "unit is gone or changed"],
         ["its parameters were changed", { config: `${config} ` }, "parameters are gone or changed"],
         ["it was not restarted with them", { answer: answer({ revision: "another" }) }, "still runs by earlier parameters"],
+        [
+            "the disk of its cache came after it",
+            { hasCacheMount: true, answer: answer({ cache: { isLost: true } }) },
+            "does not see the disk of its cache",
+        ],
+        ["the disk of its cache is not there", { answer: answer({ cache: { isLost: true } }) }, "ready"],
         ["it has stopped writing", { answer: answer({ stopped: "no room" }) }, "nothing is written any more: no room"],
         ["what is asked for cannot be", { answer: answer({ layout: NARROW }) }, "cannot hold what is asked for: there are 2 groups"],
     ])("is judged when %s", (_, changes, is) => expect(wordsOf(observed(changes))).toContain(is));
@@ -94,7 +107,7 @@ describe("a ZStor", () => {
     });
 
     it("has a front end whose units hold neither a user's words nor a secret", () => {
-        const all = JSON.stringify([FRONT_END, instanceOf(front)]);
+        const all = JSON.stringify([FRONT_END, instanceOf(front, undefined)]);
         for (const hidden of [SECRET, "of-backends", "of-metadata", "reboot"]) expect(all).not.toContain(hidden);
         expect(FRONT_END.text).not.toContain(resource.life);
         expect(JSON.stringify(observed({ config: "", answer: answer({ revision: "x" }) }))).not.toContain(SECRET);

@@ -39,6 +39,8 @@ export class ReadCache {
     private pausedUntilMs = 0;
     /** Why nothing is kept now. */
     trouble: string | undefined;
+    /** As one whose disk came after the front end, and that it does not see. */
+    isLost = false;
     hits = 0;
     misses = 0;
     hitBytes = 0;
@@ -78,7 +80,7 @@ export class ReadCache {
             if (head?.length === length && head.key.equals(key) && found.length === ENTRY_HEAD_BYTES + length) {
                 const bytes = found.subarray(ENTRY_HEAD_BYTES);
                 this.hits++;
-                if (this.surroundings.clock.nowMs() >= this.pausedUntilMs) this.trouble = undefined;
+                if (this.surroundings.clock.nowMs() >= this.pausedUntilMs) this.well();
                 this.hitBytes += length;
                 if (this.isAboutToGo(serial)) this.enqueue({ key, bytes });
                 return bytes;
@@ -136,7 +138,7 @@ export class ReadCache {
                 if (serial !== undefined) this.segments.set(serial, { bytes });
             await this.makeRoom(0);
             this.isOpen = true;
-            this.trouble = undefined;
+            this.well();
             // The newest first: what is in two of them is the same, or the newer one is right.
             for (const serial of [...this.segments.keys()].reverse()) await this.load(serial);
         } catch (error) {
@@ -204,7 +206,7 @@ export class ReadCache {
         // Counted before it is written: also a part of it takes room.
         segment.bytes += all.length;
         await this.files.append(nameOfSegment(serial), all);
-        this.trouble = undefined;
+        this.well();
         let at = begin;
         for (const { key, bytes } of entries) {
             this.index.set(numberOf(key), serial * SEGMENT_SPAN + at);
@@ -247,13 +249,21 @@ export class ReadCache {
         this.queuedBytes = 0;
     }
 
+    private well(): void {
+        this.trouble = undefined;
+        this.isLost = false;
+    }
+
     private pause(error: unknown): void {
         if (!(error instanceof Error)) throw error;
         if (this.trouble === undefined) this.surroundings.log(`nothing is cached for a while: ${error.message}`);
         this.trouble = error.message;
+        this.isLost = "code" in error && LOST.has(String(error.code));
         this.pausedUntilMs = this.surroundings.clock.nowMs() + CACHE_PAUSE_MS;
     }
 }
+
+const LOST = new Set(["ENOENT", "EROFS", "EACCES", "EPERM", "ENOTDIR"]);
 
 /** Of 48 bits: two that meet are told apart by what stands before the chunk. */
 function numberOf(key: Buffer): number {

@@ -53,6 +53,8 @@ export interface CacheStatus {
     /** Chunks that were found there since the front end was started, and that were not. */
     readonly hits: number;
     readonly misses: number;
+    /** Its directory is not there, or not to be written to. */
+    readonly isLost: boolean;
     /** Why nothing is kept now. */
     readonly trouble?: string;
 }
@@ -129,8 +131,8 @@ export function statusOf(store: Store): StoreStatus {
     };
 }
 
-function cacheStatus({ sizeBytes, usedBytes, hits, misses, trouble }: ReadCache): CacheStatus {
-    return { sizeBytes, usedBytes, hits, misses, ...(trouble === undefined ? {} : { trouble }) };
+function cacheStatus({ sizeBytes, usedBytes, hits, misses, isLost, trouble }: ReadCache): CacheStatus {
+    return { sizeBytes, usedBytes, hits, misses, isLost, ...(trouble === undefined ? {} : { trouble }) };
 }
 
 function backendStatus({ pool, surroundings }: Store, member: Member): BackendStatus {

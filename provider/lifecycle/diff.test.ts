@@ -80,6 +80,8 @@ const other: Record<Kind, Properties> = {
         secret: "another secret of somebody",
         scrub: "7d",
         deadAfter: "1h",
+        cache: `${machine}/${tenant}/other`,
+        cacheSize: "2GiB",
         spread: { backends: 7, groups: 7 },
     },
 };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Resource } from "../../agent/primitives/driver.ts";
 import { namespaceOf, type Zdb } from "../../agent/primitives/zdb-places.ts";
 import { SUPERSEDED } from "../../agent/primitives/zstor-front-end.ts";
-import { frontEndOf } from "../../agent/primitives/zstor-places.ts";
+import { cacheOf, frontEndOf, type ZStor } from "../../agent/primitives/zstor-places.ts";
 import { prefixOf } from "../prefix.ts";
 import { changed, Rig } from "./driver/rig.ts";
 import { placeProgram } from "./in-host.ts";
@@ -41,6 +41,58 @@ describe("a ZStor on a real host", () => {
     /** A front end that is being started again needs a moment. */
     const untilReady = (resource: Resource) =>
         rig.run("apply", resource).then(() => expect(seen(resource)).resolves.toMatchObject({ state: "ready" }));
+
+    it("keeps what was read on a mount, as its own user, takes that in place, does without it, and takes it away", async () => {
+        const disk = rig.mount("cache", "96MiB");
+        await rig.run("apply", disk);
+        const wantedWith = (cache: Resource | undefined, more: Readonly<Record<string, unknown>> = {}) =>
+            rig.zstor(
+                "cached",
+                { backends: backends(0, 1, 2), metadata: [urls[3]], dataShards: 2, parityShards: 1, secret: PASSWORD.repeat(2), ...more },
+                cache,
+            );
+        const first = await admitted(wantedWith(disk, { cacheSize: "32MiB" }));
+        const as = (resource: Resource): Resource => ({ ...resource, life: first.life });
+        await rig.run("apply", first);
+        expect(await rig.run("observe", first)).toEqual({ state: "ready", outputs: { socket: frontEndOf(first).socket } });
+        const place = cacheOf(first as ZStor);
+        if (place === undefined) throw new Error("a cache has a place");
+        const cacheStatus = async () => JSON.parse(await on(first, "status")).cache;
+        const content = "read again and again ".repeat(1000);
+        await on(first, "put letters/one", content);
+        for (let count = 0; count < 2; count++) expect(await on(first, "get letters/one")).toBe(content.trim());
+        expect(await cacheStatus()).toMatchObject({ sizeBytes: 32 * 2 ** 20, isLost: false, hits: 1 });
+        expect(await rig.sh(`stat -c '%U %a' ${place.directory}; stat -c '%U %a' ${place.directory}/..`)).toBe(
+            "zeroform-zstor 700\nroot 711",
+        );
+        expect(await rig.sh(`grep -rl 'again and again' ${place.directory} | wc -l`)).toBe("0");
+
+        // Found again by the next process, which takes another size.
+        await rig.run("apply", as(wantedWith(disk, { cacheSize: "16MiB" })));
+        expect(await on(first, "get letters/one")).toBe(content.trim());
+        expect(await cacheStatus()).toMatchObject({ sizeBytes: 16 * 2 ** 20, hits: 1 });
+
+        // Whoever unmounts it ends the front end with it, which comes back without its cache, and with it once that is there.
+        await rig.sh(`systemctl stop ${place.mountUnit}; ! systemctl is-active ${frontEndOf(first).unit}`);
+        const smaller = as(wantedWith(disk, { cacheSize: "16MiB" }));
+        await rig.run("apply", smaller);
+        expect(await on(first, "get letters/one")).toBe(content.trim());
+        expect(await cacheStatus()).toMatchObject({ isLost: true });
+        expect(await seen(smaller)).toMatchObject({ state: "ready", notes: [expect.stringContaining("nothing is cached now")] });
+        await rig.run("apply", disk);
+        expect(await seen(smaller)).toMatchObject({ state: "drifted", why: "its front end does not see the disk of its cache" });
+        await untilReady(smaller);
+        expect(await on(first, "get letters/one")).toBe(content.trim());
+        expect(await cacheStatus()).toMatchObject({ isLost: false, hits: 1 });
+
+        const without = as(wantedWith(undefined));
+        await rig.run("apply", without);
+        expect(await seen(without)).toMatchObject({ state: "ready" });
+        expect(await rig.sh(`ls -A $(dirname ${place.directory})`)).toBe("");
+        expect(await on(first, "get letters/one")).toBe(content.trim());
+        await rig.run("remove", without);
+        await rig.run("remove", disk);
+    });
 
     it("is made with a secret of its own, heals, changes in place, and is found again by another front end", async () => {
         const first = await admitted(wanted("store", { redundantGroups: 1 }));

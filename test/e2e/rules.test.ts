@@ -32,7 +32,9 @@ const program: Program<Values> = ({ zeroform }, { machine, other, node = {}, dis
         new zeroform.Zdb(name, { node: second, size: "64MiB", oversubscribe: true, durability: "commit", listen: other.host });
     const backends = ["part-a", "part-b"].map((name) => ({ zdb: part(name), disk: name }));
     const layout = { backends, metadata: [part("meta")], dataShards: 1, parityShards: 1 };
-    new zeroform.ZStor("store", { node: storeOn === "other" ? second : first, ...layout, ...store });
+    const { cache: size, ...others } = store;
+    const cache = typeof size === "string" ? { cache: { mount, size } } : {};
+    new zeroform.ZStor("store", { node: storeOn === "other" ? second : first, ...layout, ...cache, ...others });
     return { url };
 };
 
@@ -123,6 +125,8 @@ const cases = (machine: Machine, unpinned: Omit<Machine, "hostKey">): readonly C
     { ...db("replaceData", true), expected: DB, real: true },
     { input: "Zdb.mount", change: { on: "node" }, expected: ["same", "same", "replace", "same"], real: true },
     { input: "Zdb.size", change: { db: { size: "12MiB" } }, expected: UNCHANGED },
+    { ...store("cache", "32MiB"), expected: STORE },
+    { ...store("cache", "1MiB"), expected: /cacheSize: a cache has at least 16MiB/ },
     // Its data lie elsewhere: on another node it is found again.
     { input: "ZStor.node", change: { storeOn: "other" }, expected: ["same", "same", "same", "replace"], real: true },
     {

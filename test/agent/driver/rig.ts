@@ -92,8 +92,9 @@ export class Rig {
     }
 
     /** The engine has to be on the host: `placeProgram(host, "engines/zstor/standalone.ts", "zstor.js")`. */
-    zstor(name: string, spec: Readonly<Record<string, unknown>>): Resource {
-        return this.#resource("ZStor", name, { ...defaultsOf(zstor as unknown as AnyPrimitive), node: "", ...spec }, {});
+    zstor(name: string, spec: Readonly<Record<string, unknown>>, cache?: Resource): Resource {
+        const complete = { ...defaultsOf(zstor as unknown as AnyPrimitive), node: "", ...spec };
+        return this.#resource("ZStor", name, complete, cache === undefined ? {} : { cache });
     }
 
     #resource(kind: Request["kind"], name: string, spec: Readonly<Record<string, unknown>>, uses: Resource["uses"]): Resource {
