@@ -146,6 +146,19 @@ test("what a front end had written of a move when it ended is swept, and the mov
     await expectAll(memory, again, contents);
 });
 
+test("what a front end had moved and not freed when it ended is freed by the next one, whatever it knows", async () => {
+    const { memory, store } = await opened();
+    const contents = await putSmall(memory, store, 12);
+    await memory.clock.run(store.caretaker.repacker.pass());
+    expect(statusOf(store).storedBytes).toBeGreaterThan(2 * 1.5 * 12 * SMALL_BYTES);
+    const again = await memory.open({}, METADATA.slice(0, 1));
+    await expectAll(memory, again, contents);
+    await memory.clock.run(again.caretaker.round());
+    expect(again.view.totals().stripes).toBe(1);
+    expect(BACKENDS.reduce((sum, index) => sum + memory.backend(index).usedBytes, 0)).toBe(statusOf(again).storedBytes);
+    await expectAll(memory, again, contents);
+});
+
 describe("a plan", () => {
     const INTO = { dataShards: SETTINGS.dataShards, parityShards: SETTINGS.parityShards, settledMs: 1000 };
     const stripe = (index: number, sizes: readonly number[], createdMs = 0): [Packed, readonly number[]] => {
