@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Disk } from "./disk.ts";
+import { type Disk, errorCode } from "./disk.ts";
 import type { InputBudget } from "./input-budget.ts";
 import { READ_STEP_BYTES } from "./limits.ts";
 import type { Spot } from "./place.ts";
@@ -114,12 +114,22 @@ class Claim {
     }
 }
 
+/** A file that somebody took away may be brought back, which is tried once. */
+async function borrow(segments: Segments, id: number): Promise<ReturnType<Segments["borrow"]>> {
+    try {
+        return segments.borrow(id);
+    } catch (error) {
+        if (errorCode(error) !== "ENOENT" || !(await segments.bringBack(id))) throw error;
+        return segments.borrow(id);
+    }
+}
+
 /** Reads on the thread pool, in steps, so that neither the disk nor the checksum of a large value holds up others. Never rejects. */
 async function fetchRange({ segments, disk }: ColdReads, range: Range, room: Claim): Promise<FetchedRange> {
     const bytes = Buffer.allocUnsafeSlow(range.length);
     let checksum = 0;
     try {
-        const { fd, giveBack } = segments.borrow(range.segment);
+        const { fd, giveBack } = await borrow(segments, range.segment);
         try {
             for (let at = 0; at < range.length && !room.isUnwanted; at += READ_STEP_BYTES) {
                 const length = Math.min(READ_STEP_BYTES, range.length - at);

@@ -66,6 +66,37 @@ describe("hooks", () => {
         });
     });
 
+    test("bring back the file of a segment that was taken away; its readers wait for that, nobody else", async () => {
+        const directory = temporaryDirectory();
+        const gate = path.join(directory, "gate");
+        const { file, told } = hook(
+            directory,
+            `[ "$1" = missing-data ] || exit 0; until [ -e ${gate} ]; do sleep 0.05; done; mv ${directory}/away/$(basename "$3") "$3"`,
+        );
+        const argv = ["--hook", file, "--datasize", "524288"];
+        const first = await startServer(argv, directory);
+        const before = await first.client();
+        for (const key of ["a", "b", "c"]) await before.call("SET", key, Buffer.alloc(400_000, key));
+        await first.stop();
+
+        const server = await startServer(argv, directory);
+        const [data, away] = [`${directory}/data/default`, path.join(directory, "away")];
+        fs.mkdirSync(away);
+        for (const segment of ["d0", "d1"]) fs.renameSync(path.join(data, segment), path.join(away, segment));
+        const [one, two, other] = [await server.client(), await server.client(), await server.client()];
+        for (const client of [one, two]) client.send(encodeRequest(["GET", "a"]));
+        await eventually(() => expect(told().filter((line) => line.startsWith("missing-data"))).toHaveLength(1));
+        expect(await other.call("SET", "d", "v")).toBe("d");
+        fs.writeFileSync(gate, "");
+        for (const client of [one, two]) expect(await client.reply()).toBe("a".repeat(400_000));
+        expect(told().filter((line) => line.startsWith("missing-data"))).toEqual([`missing-data|unix://${directory}/zdb.sock|${data}/d0`]);
+
+        // One that does not come is not there.
+        fs.rmSync(path.join(away, "d1"));
+        expect(await one.call("GET", "b")).toEqual(error("Internal Error"));
+        expect(await one.call("GET", "c")).toBe("c".repeat(400_000));
+    });
+
     test("that fail are said; ready decides whether the server starts", async () => {
         const directory = temporaryDirectory();
         const { file } = hook(directory, `[ "$1" != ready ] || exit 3`);

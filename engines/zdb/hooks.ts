@@ -97,6 +97,12 @@ export class Hooks {
         });
     }
 
+    /** The file of a segment is not there when it is read; whether the program says that it is now. */
+    async bringsBack(hooked: Hooked, file: string): Promise<boolean> {
+        if (this.program === undefined && hooked.hook === "") return false;
+        return (await this.fireFor(hooked, "missing-data", file)) === 0;
+    }
+
     /** The last event, waited for; a hook that does not end must not keep the server from ending. */
     async close(): Promise<void> {
         let cancel = (): void => undefined;

@@ -33,6 +33,8 @@ export interface NamespaceParts {
     acknowledged(): void;
     /** A namespace appends to another segment. */
     segmentBegun(namespace: Namespace, before: number, now: number): void;
+    /** A segment file of a namespace is not there; whether it is now. */
+    missing(namespace: Namespace, file: string): Promise<boolean>;
     /** A namespace was opened anew: its clients belong to the new one. */
     renewed(before: Namespace, now: Namespace): void;
     /** A namespace that could not be opened before is there now: its listeners are wanted. */

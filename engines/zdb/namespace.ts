@@ -88,6 +88,7 @@ export class Namespace implements LogOwner {
         this.parts = parts;
         this.name = name;
         this.segments = new Segments(parts.disk, parts.files, directory);
+        this.segments.recall = (file) => parts.missing(this, file);
         this.sidecars = new Sidecars(parts.disk, parts.files, path.join(parts.indexDirectory, name));
         this.upkeep = new NamespaceUpkeep(this, parts.disk, parts.space, parts.upkeep);
         this.checkpoint = new NamespaceCheckpoint(this, parts.checkpointBytes);

@@ -4,6 +4,7 @@ export const FLAGS = [
     "closed",
     "dualnet",
     "protect",
+    "compact",
     "secure",
     "background",
     "verbose",
@@ -78,6 +79,7 @@ A Zero-DB server: an always-append key-value store that speaks the Redis protoco
   --scrub <size>          how much of the closed segments is read in a second in the background to find damage
                           (default 8M; 0: nothing)
   --hook <file>           program that is run at events; compaction is off then, so that closed segments stay as they are
+  --compact               compaction all the same, with --hook
   --seal-key-file <file>  32 random bytes (0600) that seal passwords on disk
   --config <file>         JSON with these names as keys, so that no secret is in the process list;
                           what is on the command line wins

@@ -33,6 +33,7 @@ describe("options", () => {
             protect: false,
             tls: undefined,
             hook: undefined,
+            compacts: true,
             datasize: undefined,
             rotateS: 0,
             scrubBytesPerSecond: 8 * 1024 * 1024,
@@ -75,7 +76,9 @@ describe("options", () => {
             rotateS: 60,
             eraseAfterHours: 24,
             hook: "h",
+            compacts: false,
         });
+        expect(options("--hook", "h", "--compact")).toMatchObject({ hook: "h", compacts: true });
     });
 
     test("help and version", () => {

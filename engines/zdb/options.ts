@@ -33,6 +33,8 @@ export interface ServerOptions {
     readonly tls: TlsFiles | undefined;
     /** Program run at events. */
     readonly hook: string | undefined;
+    /** Segments are rewritten; with a hook only where that is asked for, since it may copy them away. */
+    readonly compacts: boolean;
     /** Where a segment ends; by the quota when undefined. */
     readonly datasize: number | undefined;
     /** After how many seconds a namespace that was written to begins a new segment; 0 for never. */
@@ -172,6 +174,7 @@ function serverOptions(given: Given): ServerOptions {
         protect: isProtected(given),
         tls: tlsFiles(given),
         hook: given.one("hook"),
+        compacts: !given.has("hook") || given.flags.has("compact"),
         datasize: datasize(given.one("datasize")),
         rotateS: wholeNumber("rotate", given.one("rotate") ?? "0", MAX_ROTATE_S),
         scrubBytesPerSecond: scrubRate(given.one("scrub")),

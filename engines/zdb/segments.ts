@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { Cold, type FetchedRange } from "./cold-reads.ts";
-import type { Disk } from "./disk.ts";
+import { type Disk, errorCode } from "./disk.ts";
 import { READ_STEP_BYTES, SURELY_WARM_BYTES } from "./limits.ts";
 import { LsnMarks } from "./lsn-marks.ts";
 import type { OpenFiles } from "./open-files.ts";
@@ -94,12 +94,15 @@ export class Segments {
      * without it, reads wait for the disk.
      */
     lent: readonly FetchedRange[] | undefined;
+    /** Brings the file of a closed segment back that somebody took away; false when it did not come. */
+    recall: (file: string) => Promise<boolean> = async () => false;
 
     private readonly disk: Disk;
     private readonly files: OpenFiles;
     private readonly byId = new Map<number, Segment>();
     private inOrder: Segment[] = [];
     private readonly open = new Map<number, OpenSegment>();
+    private readonly coming = new Map<number, Promise<boolean>>();
     private nextId = 1;
 
     constructor(disk: Disk, files: OpenFiles, directory: string) {
@@ -220,7 +223,7 @@ export class Segments {
         const unwrittenFrom = isAppended ? offset - appended.segment.endOffset : -1;
         if (unwrittenFrom >= 0) return this.unwritten?.copy(target, at, unwrittenFrom, unwrittenFrom + length) === length;
 
-        const fd = isAppended ? appended.fd : this.fd(id);
+        const fd = isAppended ? appended.fd : this.fdNow(id, { offset, length });
         if (!lent) return this.disk.read(fd, target, at, length, offset) === length;
         const range = lent.find((each) => each.segment === id && each.offset <= offset && offset + length <= each.offset + each.length);
         if (range) return range.bytes?.copy(target, at, offset - range.offset, offset - range.offset + length) === length;
@@ -247,6 +250,27 @@ export class Segments {
         const fd = this.disk.openForRead(path.join(this.directory, segmentName(segment.header.number)));
         this.keep(id, fd);
         return fd;
+    }
+
+    /** The same for a command that can wait until the file was brought back, which throws Cold then. */
+    private fdNow(segment: number, range: { readonly offset: number; readonly length: number }): number {
+        try {
+            return this.fd(segment);
+        } catch (error) {
+            // Once: when it did not come, it is not there.
+            const canWait = this.lent !== undefined && !this.lent.some((each) => each.segment === segment);
+            if (!canWait || errorCode(error) !== "ENOENT") throw error;
+            throw new Cold({ segment, ...range });
+        }
+    }
+
+    /** Has the file of a segment brought back; false when it did not come. Whoever wants it meanwhile waits for the same. */
+    bringBack(id: number): Promise<boolean> {
+        const segment = this.byId.get(id);
+        if (!segment) return Promise.resolve(false);
+        const coming = this.coming.get(id) ?? this.recall(path.join(this.directory, segmentName(segment.header.number)));
+        this.coming.set(id, coming);
+        return coming.finally(() => this.coming.delete(id));
     }
 
     /** A descriptor that stays open until it is given back, for reads that take longer than a turn. */

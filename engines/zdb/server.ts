@@ -207,7 +207,7 @@ export class Server {
     }
 
     private namespaceParts(): NamespaceParts {
-        const { data, index, durability, sealKeyFile, datasize, hook } = this.options;
+        const { data, index, durability, sealKeyFile, datasize, compacts } = this.options;
         const { disk, timers, log } = this.parts;
         return {
             disk,
@@ -220,7 +220,7 @@ export class Server {
             seal: sealKeyFile === undefined ? undefined : readSealKey(sealKeyFile),
             segmentBytes: datasize,
             checkpointBytes: undefined,
-            upkeep: new Upkeep({ timers, log, compacts: hook === undefined }),
+            upkeep: new Upkeep({ timers, log, compacts }),
             log,
             acknowledged: () => {
                 for (const connection of this.waiting) this.turn.answered(connection);
@@ -228,6 +228,7 @@ export class Server {
             },
             segmentBegun: ({ name, directory, properties }, before, now) =>
                 this.hooks.jumped(properties, path.join(path.resolve(index), name), directory, before, now),
+            missing: ({ properties }, file) => this.hooks.bringsBack(properties, file),
             renewed: (before, now) => this.renewed(before, now),
             arrived: () => {
                 if (!this.isStopping) void this.rearrange();

@@ -86,6 +86,19 @@ async function overwrite({ connect }: InProcessServer, model: Map<string, string
     await Promise.all(work);
 }
 
+test("segments are a sixteenth of the quota, 16 to 64 MiB", async () => {
+    const { standard } = await openStore("/data", { disk: new MemoryDisk("/data") });
+    for (const [maxsizeMib, segmentMib] of [
+        [0, 64],
+        [8, 16],
+        [512, 32],
+        [4096, 64],
+    ] as const) {
+        await standard.setProperty({ name: "maxsize", text: String(maxsizeMib * 2 ** 20) });
+        expect(standard.segmentBytes()).toBe(segmentMib * 2 ** 20);
+    }
+});
+
 describe("under steady overwrite", () => {
     const bound =
         "the segments take at most twice what is live or kept as history and two segments; writes wait for that and are not refused";

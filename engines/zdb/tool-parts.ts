@@ -22,6 +22,7 @@ export function toolParts(disk: Disk, indexDirectory: string, log: (line: string
         acknowledged: () => undefined,
         segmentBegun: () => undefined,
         renewed: () => undefined,
+        missing: async () => false,
         arrived: () => undefined,
     };
 }

@@ -1,8 +1,9 @@
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { eventually } from "../../test/zdb/eventually.ts";
 import { ManualTimers } from "../../test/zdb/manual-timers.ts";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
-import { bytes, drop, openStore, readValue } from "../../test/zdb/store.ts";
+import { bytes, drop, openStore, put, readValue } from "../../test/zdb/store.ts";
 import { Upkeep } from "./upkeep.ts";
 
 test("nothing is done before the call that asks for it has returned", async () => {
@@ -17,6 +18,18 @@ test("nothing is done before the call that asks for it has returned", async () =
     upkeep.wants(namespace);
     expect(pieces).toBe(0);
     await eventually(() => expect(pieces).toBe(3));
+});
+
+test.each([true, false])("segments are rewritten or stay as they are, for whoever copies them: %s", async (compacts) => {
+    const disk = new MemoryDisk("/data");
+    const { standard } = await openStore("/data", { disk, segmentBytes: 600, upkeep: (parts) => new Upkeep({ ...parts, compacts }) });
+    for (let round = 0; round < 60; round++) {
+        put(standard, "k", `${round} `.repeat(60));
+        await setImmediate();
+    }
+    await eventually(() => expect(standard.segments.closed.every(({ marks }) => marks === undefined)).toBe(true));
+    expect(standard.measures.compactions > 0).toBe(compacts);
+    expect(disk.list("/data/default").length > 30).toBe(!compacts);
 });
 
 test("a checkpoint that a write asked for names no record that a power loss may take", async () => {

@@ -57,6 +57,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
         log: (line: string) => lines.push(line),
         acknowledged: options.acknowledged ?? (() => undefined),
         segmentBegun: () => undefined,
+        missing: async () => false,
         renewed: options.renewed ?? (() => undefined),
         arrived: () => undefined,
     };
