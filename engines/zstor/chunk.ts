@@ -17,6 +17,9 @@ export const CODEC_ZSTD = 1;
 const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** Compression that saves less than a sixteenth is not worth a decompression at each read. */
 const LEAST_SAVING = 16;
+/** A long chunk is tried with so many pieces of it first: what they cannot give up at all, the whole will not by a sixteenth. */
+const SAMPLES = 3;
+const SAMPLE_BYTES = 4096;
 
 export interface SealedChunk {
     readonly codec: number;
@@ -27,11 +30,22 @@ export interface SealedChunk {
 export const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES;
 
 export function sealChunk(owner: ChunkOwner, index: number, plain: Uint8Array, compress: boolean, stages = UNTIMED): SealedChunk {
-    const small = compress ? stages.run("compress", plain.length, () => zstdCompressSync(plain, FAST)) : undefined;
-    const codec = small && small.length <= plain.length - plain.length / LEAST_SAVING ? CODEC_ZSTD : CODEC_PLAIN;
-    const body = codec === CODEC_ZSTD && small ? small : plain;
+    const small = compress ? stages.run("compress", plain.length, () => (isPromising(plain) ? compressed(plain) : plain)) : plain;
+    const codec = small.length <= plain.length - plain.length / LEAST_SAVING ? CODEC_ZSTD : CODEC_PLAIN;
+    const body = codec === CODEC_ZSTD ? small : plain;
     const associated = associatedOf(owner, index, codec, plain.length);
     return { codec, bytes: stages.run("encrypt", body.length, () => seal(owner.dataKey, nonceOf(index), associated, body)) };
+}
+
+function compressed(plain: Uint8Array): Uint8Array {
+    return zstdCompressSync(plain, FAST);
+}
+
+function isPromising(plain: Uint8Array): boolean {
+    if (plain.length < 4 * SAMPLES * SAMPLE_BYTES) return true;
+    const step = Math.floor((plain.length - SAMPLE_BYTES) / (SAMPLES - 1));
+    const pieces = Array.from({ length: SAMPLES }, (_, index) => plain.subarray(index * step, index * step + SAMPLE_BYTES));
+    return compressed(Buffer.concat(pieces)).length < SAMPLES * SAMPLE_BYTES;
 }
 
 /** The plaintext, of exactly that length; undefined when the bytes are not this chunk as it was sealed. */

@@ -9,6 +9,7 @@ import type { Pool } from "./pool.ts";
 import type { ReadCache } from "./read-cache.ts";
 import type { ExtentRecord, MetadataRecord, ObjectId, StripeId } from "./record.ts";
 import { leaveGarbage } from "./seam-garbage.ts";
+import type { ShardBuffers } from "./shard-buffers.ts";
 import type { Slots } from "./slots.ts";
 import type { Stages } from "./stages.ts";
 import type { StoreConfig } from "./store-record.ts";
@@ -22,6 +23,7 @@ export interface Engine {
     readonly surroundings: Surroundings;
     readonly keys: StoreKeys;
     readonly codec: ErasureCodec;
+    readonly buffers: ShardBuffers;
     readonly pool: Pool;
     readonly view: View;
     readonly journal: Journal;
@@ -59,8 +61,8 @@ export function leastShards({ settings }: StoreConfig): number {
     return settings.dataShards + Math.max(1, settings.minParity);
 }
 
-/** A byte that is stored has been in so many buffers: as it came, as a chunk, sealed, in its shard, and half of it as parity. */
-const STAGES = 4.5;
+/** A byte that is stored has been in so many buffers that are not used again: as it came, compressed, enciphered and with its tag. */
+const STAGES = 4;
 
 /** Stores a stripe; gives the records that make it true, for whoever commits them in that session. */
 export async function storeStripe(

@@ -10,29 +10,48 @@ export interface Frame {
 const HEAD_BYTES = 5;
 const MOST_BYTES = 4 * 2 ** 20;
 
-/** Frames as they come; ends with the connection, in the middle of one with an error. Takes no more than is asked for. */
+/**
+ * Frames as they come; ends with the connection, in the middle of one with an error. Takes no more than is asked for. Content is given in
+ * the pieces in which it arrives, whatever its frames: to put them together would copy everything once more.
+ */
 export async function* framesOf(socket: Socket): AsyncGenerator<Frame, undefined> {
     let parts: Buffer[] = [];
     let there = 0;
     let needed = HEAD_BYTES;
+    /** Of the content frame that is under way. */
+    let contentLeft = 0;
     for await (const chunk of bytesOf(socket)) {
         parts.push(chunk);
         there += chunk.length;
         if (there < needed) continue;
         let bytes = parts.length === 1 ? chunk : Buffer.concat(parts);
-        while (bytes.length >= HEAD_BYTES) {
-            const length = bytes.readUInt32LE(0);
-            if (length > MOST_BYTES) throw new StoreError("invalid", `a frame of ${length} bytes is too long`);
-            if (bytes.length < HEAD_BYTES + length) break;
-            yield { kind: kindOf(bytes), bytes: bytes.subarray(HEAD_BYTES, HEAD_BYTES + length) };
-            bytes = bytes.subarray(HEAD_BYTES + length);
+        for (;;) {
+            if (contentLeft > 0 && bytes.length > 0) {
+                const piece = bytes.subarray(0, contentLeft);
+                contentLeft -= piece.length;
+                bytes = bytes.subarray(piece.length);
+                yield { kind: "D", bytes: piece };
+            }
+            if (contentLeft > 0 || bytes.length < HEAD_BYTES) break;
+            const { kind, length } = headOf(bytes);
+            if (kind === "D") contentLeft = length;
+            else if (bytes.length < HEAD_BYTES + length) break;
+            else yield { kind, bytes: bytes.subarray(HEAD_BYTES, HEAD_BYTES + length) };
+            bytes = bytes.subarray(HEAD_BYTES + (kind === "D" ? 0 : length));
         }
-        parts = [bytes];
+        parts = bytes.length === 0 ? [] : [bytes];
         there = bytes.length;
-        needed = there < HEAD_BYTES ? HEAD_BYTES : HEAD_BYTES + bytes.readUInt32LE(0);
+        if (contentLeft > 0) needed = 1;
+        else needed = there < HEAD_BYTES ? HEAD_BYTES : HEAD_BYTES + bytes.readUInt32LE(0);
     }
-    if (there > 0) throw new StoreError("stopped", "the connection ended in the middle of a frame");
+    if (there > 0 || contentLeft > 0) throw new StoreError("stopped", "the connection ended in the middle of a frame");
     return undefined;
+}
+
+function headOf(bytes: Buffer): { readonly kind: Frame["kind"]; readonly length: number } {
+    const length = bytes.readUInt32LE(0);
+    if (length > MOST_BYTES) throw new StoreError("invalid", `a frame of ${length} bytes is too long`);
+    return { kind: kindOf(bytes), length };
 }
 
 /** A connection that breaks is an end that was not said. */
@@ -50,11 +69,9 @@ export async function sendFrame(socket: Socket, kind: Frame["kind"], bytes: Uint
     head.writeUInt32LE(bytes.length);
     head.write(kind, 4);
     if (socket.destroyed) throw new StoreError("stopped", "the connection has ended");
-    socket.cork();
+    // Not corked: what is, Bun joins in a new buffer.
     socket.write(head);
-    const isTaken = bytes.length === 0 || socket.write(bytes);
-    socket.uncork();
-    if (isTaken) return;
+    if (bytes.length === 0 || socket.write(bytes)) return;
     await new Promise<void>((resolve, reject) => {
         const end = (settle: () => void) => {
             socket.off("drain", onDrain);

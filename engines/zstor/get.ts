@@ -25,8 +25,8 @@ export async function* readObject(engine: Engine, generation: Generation, range:
                     "lost",
                     `chunk ${piece.index} of ${generation.name} cannot be opened: its shard is whole, its key or record is not`,
                 );
-            // Its part of the shard, and itself.
-            leaveGarbage(2 * plain.length);
+            // As it came, its part of the shard, and itself.
+            leaveGarbage(3 * plain.length);
             const start = piece.index * CHUNK_BYTES;
             yield plain.subarray(Math.max(0, range.offset - start), Math.min(plain.length, end - start));
         }
@@ -83,10 +83,12 @@ async function* pieces(engine: Engine, generation: Generation, offset: number, e
             ahead.push(fetched);
         }
     };
-    for (fill(); ahead.length > 0; fill()) {
+    fill();
+    while (ahead.length > 0) {
         const taken = ahead.shift();
         if (taken === undefined) return;
         const { extent, chunks, unproven } = await taken;
+        fill();
         for (const at of extent.chunks.keys()) {
             const index = extent.firstChunk + at;
             if (index < first || index > last) continue;

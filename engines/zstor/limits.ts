@@ -23,6 +23,8 @@ export const SNAPSHOT_LEAST_BYTES = 4 * MIB;
 
 /** Stripes of one put that are on their way, and of all puts together. */
 export const STRIPES_IN_FLIGHT = 5;
+/** Buffers of shards that are kept to be used again: of the stripes of a put at 4+2. */
+export const SHARD_BUFFERS = 36;
 /** Stripes a get fetches ahead. */
 export const STRIPES_AHEAD = 3;
 

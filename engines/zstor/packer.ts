@@ -42,7 +42,7 @@ export class Packer {
         await Promise.resolve();
         while (this.queue.length > 0) {
             const { session } = this.queue[0] ?? { session: 0 };
-            const builder = new StripeBuilder(this.engine.config.settings.dataShards);
+            const builder = new StripeBuilder(this.engine.config.settings.dataShards, this.engine.buffers);
             const end = this.queue.findIndex((item) => item.session !== session || !builder.add(item.chunk));
             const items = this.queue.splice(0, end < 0 ? this.queue.length : end);
             try {

@@ -1,4 +1,4 @@
-import { type ChunkOwner, sealChunk } from "./chunk.ts";
+import { type ChunkOwner, type SealedChunk, sealChunk } from "./chunk.ts";
 import { chunksOf } from "./chunker.ts";
 import { wrapKey } from "./data-key.ts";
 import { type Engine, extentOf, generationKey, storeStripe } from "./engine.ts";
@@ -25,18 +25,35 @@ export async function putObject(
     const key = generationKey(draft.owner.object, draft.owner.generation);
     engine.drafts.set(key, draft.owner.generation);
     try {
-        const chunks = chunksOf(content);
-        const first = await chunks.next();
-        const second: IteratorResult<Buffer> = first.done ? first : await chunks.next();
+        const pieces = sealedPieces(draft.owner, content, engine.config.settings.compression, stages);
+        const first = await pieces.next();
+        const second = first.done ? first : await pieces.next();
         throwIfCut(signal);
-        if (!second.done) return await stream(engine, draft, again([first.value as Buffer, second.value], chunks), stages, signal);
-        const put = recordOf(engine, draft, first.done ? 0 : first.value.length);
+        if (!first.done && !second.done) return await stream(engine, draft, again([first.value, second.value], pieces), stages, signal);
+        const put = recordOf(engine, draft, first.done ? 0 : first.value.plainBytes);
         if (first.done) await stages.wait("journal", 0, () => engine.journal.commit([put], draft.session));
-        else await packer.add(sealChunk(draft.owner, 0, first.value, engine.config.settings.compression, stages), put, draft.session);
+        else await packer.add(first.value.chunk, put, draft.session);
         return put;
     } finally {
         engine.drafts.delete(key);
     }
+}
+
+interface Piece {
+    readonly chunk: SealedChunk;
+    readonly plainBytes: number;
+}
+
+async function* sealedPieces(
+    owner: ChunkOwner,
+    content: AsyncIterable<Uint8Array>,
+    compression: boolean,
+    stages: Stages,
+): AsyncGenerator<Piece, undefined> {
+    let index = 0;
+    for await (const plain of chunksOf(content))
+        yield { chunk: sealChunk(owner, index++, plain, compression, stages), plainBytes: plain.length };
+    return undefined;
 }
 
 interface Draft {
@@ -72,13 +89,12 @@ function recordOf(engine: Engine, { name, owner }: Draft, sizeBytes: number): Pu
 async function stream(
     engine: Engine,
     draft: Draft,
-    chunks: AsyncIterable<Buffer>,
+    pieces: AsyncIterable<Piece>,
     stages: Stages,
     signal: AbortSignal | undefined,
 ): Promise<PutRecord> {
     const { owner, session } = draft;
-    const { dataShards, compression } = engine.config.settings;
-    const builder = new StripeBuilder(dataShards);
+    const builder = new StripeBuilder(engine.config.settings.dataShards, engine.buffers);
     const underWay = new Set<Promise<void>>();
     let records: MetadataRecord[] = [];
     let stripes = 0;
@@ -113,16 +129,15 @@ async function stream(
         await stages.wait("journal", 0, () => engine.journal.commit(ready, session));
     };
     try {
-        for await (const chunk of chunks) {
+        for await (const { chunk, plainBytes } of pieces) {
             throwIfCut(signal);
             if (failure) throw failure;
-            const sealed = sealChunk(owner, count, chunk, compression, stages);
-            if (!builder.add(sealed)) {
+            if (!builder.add(chunk)) {
                 await flush();
-                builder.add(sealed);
+                builder.add(chunk);
             }
             count++;
-            sizeBytes += chunk.length;
+            sizeBytes += plainBytes;
         }
         await flush();
     } finally {
@@ -136,7 +151,7 @@ async function stream(
     return put;
 }
 
-async function* again(first: readonly Buffer[], rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+async function* again(first: readonly Piece[], rest: AsyncGenerator<Piece>): AsyncGenerator<Piece> {
     yield* first;
     yield* rest;
 }

@@ -101,7 +101,7 @@ export class Repacker {
         const session = engine.journal.session;
         const stages = stagesIn(engine.stageFigures, "repack");
         const chunks = await this.read(stripes, stages);
-        const builder = new StripeBuilder(engine.config.settings.dataShards);
+        const builder = new StripeBuilder(engine.config.settings.dataShards, engine.buffers);
         for (const chunk of chunks) if (!builder.add(chunk)) throw new RangeError("a plan for a stripe does not fit it");
         const built = builder.build();
         const { written, records } = await storeStripe(engine, session, built, stages);

@@ -18,7 +18,10 @@ export class RespConnection {
     private readonly pending: Pending[] = [];
     private failure: BackendError | undefined;
     private cancelSilence: (() => void) | undefined;
-    private corked = false;
+    /** What is to be sent, in order, and small words behind it that are not yet among it. */
+    private readonly outgoing: (string | Uint8Array)[] = [];
+    private text = "";
+    private isWriting = false;
     private readonly onEnd: () => void;
 
     /** `onEnd` is called once, when it has failed or was closed. */
@@ -66,26 +69,31 @@ export class RespConnection {
         this.fail(new BackendError("unreachable", "the connection was closed here"));
     }
 
-    /** What is asked in one turn leaves together; values are not copied. */
+    /** What is asked in one turn leaves together. */
     private send(words: readonly Uint8Array[]): void {
-        if (!this.corked) {
-            this.corked = true;
-            this.socket.cork();
-            queueMicrotask(() => {
-                this.corked = false;
-                this.socket.uncork();
-            });
-        }
-        let head = `*${words.length}\r\n`;
+        this.text += `*${words.length}\r\n`;
         for (const word of words) {
-            head += `$${word.length}\r\n`;
+            this.text += `$${word.length}\r\n`;
             if (word.length > SMALL_BYTES) {
-                this.socket.write(head, "latin1");
-                this.socket.write(word);
-                head = "\r\n";
-            } else head += `${Buffer.from(word.buffer, word.byteOffset, word.length).toString("latin1")}\r\n`;
+                this.outgoing.push(this.text, word);
+                this.text = "\r\n";
+            } else this.text += `${Buffer.from(word.buffer, word.byteOffset, word.length).toString("latin1")}\r\n`;
         }
-        this.socket.write(head, "latin1");
+        if (this.isWriting) return;
+        this.isWriting = true;
+        queueMicrotask(() => this.writeNext());
+    }
+
+    /** One piece after the other: what a socket is given while it writes, it would join in a new buffer, large values too. */
+    private writeNext(): void {
+        if (this.outgoing.length === 0 && this.text !== "") {
+            this.outgoing.push(this.text);
+            this.text = "";
+        }
+        const piece = this.outgoing.shift();
+        this.isWriting = piece !== undefined && this.failure === undefined;
+        if (piece === undefined || this.failure) return;
+        this.socket.write(typeof piece === "string" ? Buffer.from(piece, "latin1") : piece, () => this.writeNext());
     }
 
     /** A connection on which nothing comes though something is owed is given up. */
@@ -103,6 +111,7 @@ export class RespConnection {
         this.failure = error;
         this.cancelSilence?.();
         this.socket.destroy();
+        this.outgoing.length = 0;
         for (const { reject } of this.pending.splice(0)) reject(error);
         this.onEnd();
     }

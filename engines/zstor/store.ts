@@ -22,8 +22,10 @@ import { ReadCache } from "./read-cache.ts";
 import type { StripeId } from "./record.ts";
 import { Replicas } from "./replicas.ts";
 import { NONCE_BYTES } from "./sealing.ts";
+import { ShardBuffers } from "./shard-buffers.ts";
 import { Slots } from "./slots.ts";
 import { type StoreConfig, sealingKey, sealStoreRecord } from "./store-record.ts";
+import { shardRoom } from "./stripe-builder.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { timedBackend } from "./timed-backend.ts";
 import { View } from "./view.ts";
@@ -55,6 +57,7 @@ export class Store implements ObjectStore, Engine {
     readonly surroundings: Surroundings;
     readonly keys: StoreKeys;
     readonly codec: ErasureCodec;
+    readonly buffers: ShardBuffers;
     readonly pool: Pool;
     readonly view: View;
     readonly journal: Journal;
@@ -107,6 +110,7 @@ export class Store implements ObjectStore, Engine {
         this.given = given;
         this.surroundings = surroundings;
         this.codec = codec;
+        this.buffers = new ShardBuffers(shardRoom(config.settings.dataShards));
         this.figures = new Figures(surroundings.clock);
         this.stageFigures = new Figures(surroundings.clock);
         this.replicaFigures = config.metadata.map(() => new Figures(surroundings.clock));

@@ -1,10 +1,11 @@
 import { SEALED_CHUNK_BYTES, type SealedChunk } from "./chunk.ts";
 import { CHUNK_BYTES, SHARD_CHUNKS, STRIPE_BYTES } from "./limits.ts";
 import type { ChunkPlace } from "./record.ts";
+import type { ShardBuffers } from "./shard-buffers.ts";
 
 /** A stripe whose chunks have their places. */
 export interface BuiltStripe {
-    /** Data shards, each as long as it is. */
+    /** Data shards, each as long as it is, from the buffers that the builder was given. */
     readonly data: readonly Buffer[];
     /** Of each chunk in the order in which they were added. */
     readonly places: readonly ChunkPlace[];
@@ -42,11 +43,13 @@ export class Filling {
 /** Gathers sealed chunks until a stripe is full. Neighbours lie in one shard, so that a range read fetches few. */
 export class StripeBuilder {
     private readonly dataShards: number;
+    private readonly buffers: ShardBuffers;
     private chunks: SealedChunk[] = [];
     private filling: Filling;
 
-    constructor(dataShards: number) {
+    constructor(dataShards: number, buffers: ShardBuffers) {
         this.dataShards = dataShards;
+        this.buffers = buffers;
         this.filling = new Filling(dataShards);
     }
 
@@ -65,7 +68,7 @@ export class StripeBuilder {
     build(): BuiltStripe {
         const places = spread(this.chunks, this.dataShards, shardRoom(this.dataShards));
         const lengths = lengthsOf(places, this.dataShards);
-        const data = lengths.map((length) => Buffer.allocUnsafeSlow(length));
+        const data = lengths.map((length) => this.buffers.take(length));
         for (const [index, { shard, offset }] of places.entries()) this.chunks[index]?.bytes.copy(data[shard] ?? Buffer.alloc(0), offset);
         this.chunks = [];
         this.filling = new Filling(this.dataShards);

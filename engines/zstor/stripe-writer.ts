@@ -7,6 +7,7 @@ import { type Candidate, type Policy, place } from "./placement.ts";
 import type { Pool } from "./pool.ts";
 import { EMPTY, MISSING, type StripeId } from "./record.ts";
 import { authenticate } from "./sealing.ts";
+import type { ShardBuffers } from "./shard-buffers.ts";
 import { UNTIMED } from "./stages.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -24,11 +25,19 @@ export interface StripeWriting {
     readonly codec: ErasureCodec;
     readonly pool: Pool;
     readonly surroundings: Surroundings;
+    readonly buffers: ShardBuffers;
+}
+
+/** `isSettled`: every shard was taken at the first attempt, so nobody is going to send its bytes any more. */
+interface Stored {
+    readonly backends: number[];
+    readonly isSettled: boolean;
 }
 
 /**
  * Makes the parity and stores all shards. Settles when all have a place, or, once enough have, when the others have had their time;
- * what is missing then is debt. Rejects with `no-room` when there are not enough.
+ * what is missing then is debt. Rejects with `no-room` when there are not enough. `data` are buffers of `writing.buffers`, which are given
+ * back when nobody needs them any more.
  */
 export async function writeStripe(
     writing: StripeWriting,
@@ -39,14 +48,16 @@ export async function writeStripe(
     stages = UNTIMED,
 ): Promise<WrittenStripe> {
     const longest = data.reduce((most, shard) => Math.max(most, shard.length), 0);
-    const parity = Array.from({ length: policy.parityShards }, () => Buffer.allocUnsafeSlow(longest));
+    const parity = Array.from({ length: policy.parityShards }, () => writing.buffers.take(longest));
     const dataBytes = data.reduce((sum, shard) => sum + shard.length, 0);
     const allBytes = dataBytes + policy.parityShards * longest;
     stages.run("encode", dataBytes, () => writing.codec.encode(data, parity));
     const shards = [...data, ...parity].map((shard) => (shard.length === 0 ? undefined : shard));
     const macs = stages.run("authenticate", allBytes, () => shards.map((shard, index) => shard && macOf(writing.keys, id, index, shard)));
-    const stored = await stages.wait("write", allBytes, () => storeShards(writing, policy, leastShards, id, shards));
-    return { id, lengths: data.map((shard) => shard.length), macs, backends: stored };
+    const { backends, isSettled } = await stages.wait("write", allBytes, () => storeShards(writing, policy, leastShards, id, shards));
+    const lengths = data.map((shard) => shard.length);
+    if (isSettled) writing.buffers.give([...data, ...parity]);
+    return { id, lengths, macs, backends };
 }
 
 export function macOf(keys: StoreKeys, id: StripeId, index: number, shard: Uint8Array): Buffer {
@@ -59,7 +70,7 @@ function storeShards(
     leastShards: number,
     id: StripeId,
     shards: readonly (Buffer | undefined)[],
-): Promise<number[]> {
+): Promise<Stored> {
     const implicit = new Set(shards.flatMap((shard, index) => (shard ? [] : [index])));
     const least = leastShards - implicit.size;
     const shardBytes = shards.reduce((most, shard) => Math.max(most, shard?.length ?? 0), 0);
@@ -75,7 +86,8 @@ function storeShards(
         const accept = () => {
             settled = true;
             cancelWait?.();
-            resolve(shards.map((shard, index) => backendOf(shard, stored.has(index) ? places[index] : undefined)));
+            const backends = shards.map((shard, index) => backendOf(shard, stored.has(index) ? places[index] : undefined));
+            resolve({ backends, isSettled: underWay === 0 && refused.size === 0 });
         };
         const placeMore = () => {
             const candidates = pool.candidates().filter((candidate) => !refused.has(candidate.id));
