@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Random } from "../../test/faults/random.ts";
 import { FragileDevice } from "../../test/zdb/fragile-device.ts";
 import { FragileDisk, NO_TROUBLE } from "../../test/zdb/fragile-disk.ts";
@@ -148,4 +148,53 @@ test("what a failed sync lost of the disk's memory is on the disk once a start h
         const after = new FragileDisk(device.afterPowerLoss(new Random(seed)), { random });
         expect((await openStore("/data", { ...options, disk: after, power })).standard.entries).toBe(3);
     }
+});
+
+describe("a segment that was made in vain and could not be removed", () => {
+    /** Its header was written, its sync failed, and so did its removal. */
+    async function madeInVain(seed: number) {
+        const device = new FragileDevice(64);
+        const disk = new FragileDisk(device, { random: new Random(seed) });
+        disk.makeDirectory("/data");
+        disk.syncDirectory("/");
+        const store = await openStore("/data", { ...options, disk });
+        put(store.standard, "k", "v");
+        await store.standard.log.commit();
+        const create = disk.create.bind(disk);
+        disk.create = (file) => {
+            const fd = create(file);
+            disk.trouble = { ...NO_TROUBLE, sync: 1, name: 1 };
+            return fd;
+        };
+        expect(() => store.standard.nextSegment()).toThrow("Cannot write data right now (EIO)");
+        disk.create = create;
+        disk.trouble = NO_TROUBLE;
+        expect(disk.list("/data/default").sort()).toEqual(["d0", "d1"]);
+        return { ...store, device, disk };
+    }
+
+    test("is in nobody's way", async () => {
+        const { standard, namespaces } = await madeInVain(1);
+        standard.nextSegment();
+        put(standard, "l", "w");
+        expect([readValue(standard, "k"), readValue(standard, "l")]).toEqual(["v", "w"]);
+        await namespaces.close();
+    });
+
+    test("and that the next start goes on in has its header on the disk then, which its failed sync may have lost", async () => {
+        for (let seed = 1; seed < 20; seed++) {
+            const { device, disk } = await madeInVain(seed);
+            disk.kill();
+            const random = new Random(seed);
+            const next = new FragileDisk(device, { random });
+            const { standard } = await openStore("/data", { ...options, disk: next });
+            expect(standard.log.activeSegment).toBe(1);
+            put(standard, "l", "w");
+            await standard.log.commit();
+            next.kill();
+            const after = await openStore("/data", { ...options, disk: new FragileDisk(device.afterPowerLoss(random), { random }), power });
+            expect(after.standard.disturbance).toBeUndefined();
+            expect([readValue(after.standard, "k"), readValue(after.standard, "l")]).toEqual(["v", "w"]);
+        }
+    });
 });

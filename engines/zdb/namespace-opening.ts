@@ -12,7 +12,7 @@ import { payloadChecksum, RECORD_KINDS } from "./record.ts";
 import { DamagedBlock } from "./record-blocks.ts";
 import { Unreadable } from "./record-reader.ts";
 import { createSegment, newSegmentHeader } from "./segment-files.ts";
-import { SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
+import { segmentName } from "./segment-header.ts";
 import type { Segment } from "./segments.ts";
 import type { Sidecars } from "./sidecars.ts";
 
@@ -228,9 +228,11 @@ function mendEnd({ disk, log }: NamespaceParts, name: string, directory: string,
  * What was not known to be synced is written over itself: after a sync that failed the system takes for clean what never reached the disk,
  * and the next sync would say yes without writing it. A mark at the end is of no help: its own sync may be the one that failed.
  */
-function writeAgain(disk: Disk, fd: number, { marks, endOffset }: Segment, syncedLsn: number): void {
+function writeAgain(disk: Disk, fd: number, { header, marks, endOffset }: Segment, syncedLsn: number): void {
     const piece = Buffer.allocUnsafe(READ_STEP_BYTES);
-    for (let at = marks?.count ? marks.offset(marks.find(syncedLsn + 1)) : SEGMENT_HEADER_BYTES; at < endOffset; at += piece.length) {
+    // The header too, unless a record behind it was synced with it.
+    const from = marks?.count && syncedLsn >= header.firstLsn ? marks.offset(marks.find(syncedLsn + 1)) : 0;
+    for (let at = from; at < endOffset; at += piece.length) {
         const length = disk.read(fd, piece, 0, Math.min(piece.length, endOffset - at), at);
         disk.write(fd, piece, 0, length, at);
     }

@@ -14,6 +14,7 @@ export function newSegmentHeader(epoch: number, number: number, firstLsn: number
 /** Makes a segment file with its header, both durable, and leaves nothing behind when that fails. */
 export function createSegment(disk: Disk, directory: string, header: SegmentHeader): number {
     const file = path.join(directory, segmentName(header.number));
+    removeVain(disk, file);
     const fd = disk.create(file);
     try {
         disk.write(fd, encodeSegmentHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
@@ -25,4 +26,17 @@ export function createSegment(disk: Disk, directory: string, header: SegmentHead
         disk.remove(file);
         throw error;
     }
+}
+
+/** One that was made before, and could neither be brought to the disk nor removed: it holds no record. */
+function removeVain(disk: Disk, file: string): void {
+    if (!disk.exists(file)) return;
+    const fd = disk.openForRead(file);
+    let size = 0;
+    try {
+        size = disk.size(fd);
+    } finally {
+        disk.close(fd);
+    }
+    if (size <= SEGMENT_HEADER_BYTES) disk.remove(file);
 }

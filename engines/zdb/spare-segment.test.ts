@@ -69,8 +69,9 @@ test("the next but one brings the name of the one before to the disk first", asy
     const disk = new TellingDisk("/data");
     const { standard } = await openStore("/data", { disk, ...SEGMENT });
     put(standard, "a", VALUE);
+    await new Promise((resolve) => setImmediate(resolve));
     put(standard, "b", VALUE);
-    standard.log.write();
+    await new Promise((resolve) => setImmediate(resolve));
     disk.listen();
     put(standard, "c", VALUE);
     expect(disk.told.slice(0, 3)).toEqual(["sync now", "sync directory", "sync now"]);
@@ -101,4 +102,35 @@ test("one that a kill left behind is in nobody's way", async () => {
     put(again, "b", VALUE);
     again.log.write();
     expect(left.list("/data/default").sort()).toEqual(["d0", "d1", "d2.new"]);
+});
+
+test("a file whose sync is under way when the segment is begun is left alone: its failure may be that of the header too", async () => {
+    const disk = new TellingDisk("/data");
+    const { standard, namespaces } = await openStore("/data", { disk, ...SEGMENT });
+    disk.holdSyncs = true;
+    put(standard, "a", VALUE);
+    disk.listen();
+    put(standard, "b", VALUE);
+    expect(disk.told).not.toContain("rename d1.new");
+    expect(disk.list("/data/default").sort()).toEqual(["d0", "d1", "d2.new"]);
+    disk.releaseSyncs();
+    expect(readValue(standard, "b")).toBe(VALUE);
+    await namespaces.close();
+    expect(disk.openFiles).toBe(0);
+});
+
+test("a file that can neither be given its name nor be removed is open no longer", async () => {
+    const disk = new TellingDisk("/data");
+    const { standard, namespaces } = await openStore("/data", { disk, ...SEGMENT });
+    put(standard, "a", VALUE);
+    await standard.log.commit();
+    const [rename, remove] = [disk.rename.bind(disk), disk.remove.bind(disk)];
+    disk.rename = disk.remove = () => {
+        throw Object.assign(new Error("EIO"), { code: "EIO" });
+    };
+    expect(() => put(standard, "b", VALUE)).toThrow("Cannot write data right now (EIO)");
+    Object.assign(disk, { rename, remove });
+    put(standard, "b", VALUE);
+    await namespaces.close();
+    expect(disk.openFiles).toBe(0);
 });

@@ -11,7 +11,8 @@ export class SpareSegment {
     private readonly name: string;
     private readonly file: string;
     private readonly fd: number;
-    private isTaken = false;
+    /** It is on the disk. */
+    private isMade = false;
     private isGone = false;
     /** Never rejects. */
     private readonly made: Promise<void>;
@@ -41,37 +42,41 @@ export class SpareSegment {
     begin(header: SegmentHeader): number | undefined {
         const { disk, fd } = this;
         if (this.isGone) return undefined;
-        this.isTaken = true;
+        if (!this.isMade) {
+            // A sync under way that fails would take the failure of the one below with it.
+            this.giveUp();
+            return undefined;
+        }
         try {
             disk.write(fd, encodeSegmentHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
             disk.syncNow(fd);
             disk.rename(this.file, this.name);
             return fd;
         } catch (error) {
-            disk.remove(this.file);
-            // A sync of it may be under way.
-            void this.made.then(() => disk.close(fd));
+            this.giveUp();
             throw error;
         }
     }
 
     /** There is no use for it; resolves when nothing is left of it. */
     async discard(): Promise<void> {
+        if (!this.isGone) this.giveUp();
         await this.made;
-        if (!this.isGone) this.remove();
     }
 
     private async make(): Promise<void> {
         try {
             await this.disk.sync(this.fd);
+            this.isMade = true;
         } catch {
-            if (!this.isTaken) this.remove();
+            if (!this.isGone) this.giveUp();
         }
     }
 
-    private remove(): void {
+    /** Its name may be wanted for another file at once; a sync of it may be under way. */
+    private giveUp(): void {
         this.isGone = true;
-        this.disk.close(this.fd);
+        void this.made.then(() => this.disk.close(this.fd));
         try {
             this.disk.remove(this.file);
         } catch {
