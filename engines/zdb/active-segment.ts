@@ -15,6 +15,8 @@ export class ActiveSegment {
     /** Its file is found by its name after a power loss. */
     private hasDurableName = true;
     private spare: SpareSegment | undefined;
+    /** Files made beforehand that were of no use, until they are closed. */
+    private readonly leaving = new Set<Promise<void>>();
     /** It was tried to make the next file beforehand. */
     private wasPrepared = false;
 
@@ -93,7 +95,7 @@ export class ActiveSegment {
     /** The next segment will not be begun. */
     async forgetNext(): Promise<void> {
         this.wasPrepared = true;
-        await this.takeSpare()?.discard();
+        await Promise.all([...this.leaving, this.takeSpare()?.discard()]);
     }
 
     /** Begins the next segment; the one before must be synced. */
@@ -101,7 +103,7 @@ export class ActiveSegment {
         const { disk } = this.parts;
         let hasDurableName = false;
         const fd = this.withReserve(forValue, () => {
-            const begun = this.takeSpare()?.begin(header);
+            const begun = this.beginSpare(header);
             hasDurableName = begun === undefined;
             return begun ?? createSegment(disk, this.segments.directory, header);
         });
@@ -132,6 +134,19 @@ export class ActiveSegment {
     close(): void {
         this.segments.close();
         this.parts.disk.close(this.fd);
+    }
+
+    private beginSpare(header: SegmentHeader): number | undefined {
+        const spare = this.takeSpare();
+        try {
+            return spare?.begin(header);
+        } finally {
+            if (spare?.isGone) {
+                const gone = spare.discard();
+                this.leaving.add(gone);
+                void gone.then(() => this.leaving.delete(gone));
+            }
+        }
     }
 
     private takeSpare(): SpareSegment | undefined {

@@ -113,10 +113,11 @@ test("a file whose sync is under way when the segment is begun is left alone: it
     put(standard, "b", VALUE);
     expect(disk.told).not.toContain("rename d1.new");
     expect(disk.list("/data/default").sort()).toEqual(["d0", "d1", "d2.new"]);
-    disk.releaseSyncs();
     expect(readValue(standard, "b")).toBe(VALUE);
-    await namespaces.close();
-    expect(disk.openFiles).toBe(0);
+    const closed = namespaces.close().then(() => disk.openFiles);
+    await new Promise((resolve) => setImmediate(resolve));
+    disk.releaseSyncs();
+    expect(await closed).toBe(0);
 });
 
 test("a file that can neither be given its name nor be removed is open no longer", async () => {

@@ -13,7 +13,8 @@ export class SpareSegment {
     private readonly fd: number;
     /** It is on the disk. */
     private isMade = false;
-    private isGone = false;
+    /** It is of no use any more. */
+    isGone = false;
     /** Never rejects. */
     private readonly made: Promise<void>;
 
