@@ -1,4 +1,5 @@
 import type { ErasureCodec } from "./erasure.ts";
+import { reached } from "./failpoint.ts";
 import type { Figures } from "./figures.ts";
 import type { Journal } from "./journal.ts";
 import type { StoreKeys } from "./keys.ts";
@@ -72,6 +73,7 @@ export async function storeStripe(
     stages: Stages,
 ): Promise<{ written: WrittenStripe; records: MetadataRecord[] }> {
     const written = await writeStripe(engine, policyOf(engine.config), leastShards(engine.config), engine.nextStripeId(), data, stages);
+    reached("stripe: stored, not named");
     leaveGarbage(STAGES * data.reduce((sum, shard) => sum + shard.length, 0));
     const layout = engine.layouts.of(session, data.length, written.backends);
     const { id, lengths, macs } = written;

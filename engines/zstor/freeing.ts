@@ -1,5 +1,6 @@
 import { BackendError } from "./backend.ts";
 import { type Engine, generationKey } from "./engine.ts";
+import { reached } from "./failpoint.ts";
 import { FREE_AT_ONCE } from "./limits.ts";
 import type { MetadataRecord, ObjectId, StripeId } from "./record.ts";
 import { stripeOf } from "./sealed-chunks.ts";
@@ -21,7 +22,9 @@ export async function forgetOld(engine: Engine): Promise<void> {
     const keep = engine.config.settings.keepGenerations;
     for (const object of engine.view.crowded(keep)) {
         const records = surplus(engine, object, keep);
-        if (records.length > 0) await engine.journal.commit(records, session);
+        if (records.length === 0) continue;
+        await engine.journal.commit(records, session);
+        reached("forget: said");
     }
 }
 
@@ -48,10 +51,12 @@ export async function freeGarbage(engine: Engine): Promise<number> {
         const gone: StripeId[] = [];
         await Promise.all(stripes.map(async (id) => ((await deleteShards(engine, id)) ? gone.push(id) : undefined)));
         if (gone.length === 0) return freed;
+        reached("free: deleted, not said");
         await engine.journal.commit(
             gone.sort().map((stripe) => ({ type: "free", stripe })),
             session,
         );
+        reached("free: said");
         freed += gone.length;
     }
 }

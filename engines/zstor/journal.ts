@@ -1,5 +1,6 @@
 import { BackendError } from "./backend.ts";
 import { type Batch, hashOf, NO_BATCH, sealBatch } from "./batch.ts";
+import { reached } from "./failpoint.ts";
 import { BATCH_BYTES, SNAPSHOT_LEAST_BYTES, TAKEOVER_ATTEMPTS, TAKEOVER_LONGEST_PAUSE_MS, TAKEOVER_PAUSE_MS } from "./limits.ts";
 import { keyOf } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
@@ -178,11 +179,15 @@ export class Journal {
         const value = sealBatch(keys, { writer, sequence }, head?.hash ?? NO_BATCH, bytes);
         // Whatever comes of it, nothing else is ever written at this place by this writer.
         this.writer = undefined;
+        reached("journal: sealed, nowhere");
         await replicas.write(keyOf({ kind: "batch", writer, sequence }), value);
+        reached("journal: on a quorum, not verified");
         await this.verifyEpoch(writer);
         if (this.ended) throw this.ended;
+        reached("journal: verified, not in the view");
         const hash = hashOf(value);
         view.apply(records, { sequence, hash });
+        reached("journal: in the view, not acknowledged");
         this.batches = [...this.batches, { writer, sequence, hash }];
         this.bytes += value.length;
         this.writer = writer;
@@ -227,11 +232,13 @@ export class Journal {
     private async tryToTakeOver(): Promise<void> {
         const { replicas, keys, surroundings } = this.parts;
         const writer = await this.claimed();
+        reached("takeover: claimed, nothing read");
         const chain = await readChain(replicas, keys);
         await this.adopt(chain);
         const { config } = this.parts.view;
         await secure(replicas, this.snapshot, config);
         this.writer = writer;
+        reached("takeover: adopted, no batch yet");
         const begin: MetadataRecord = { type: "begin", writer, timeMs: surroundings.clock.nowMs() };
         await this.write([begin], encodeRecord(begin));
     }
@@ -282,7 +289,9 @@ export class Journal {
         const { pages, bytes } = await writePages(replicas, keys, writer, head.sequence, view.records());
         const record: SnapshotRecord = { type: "snapshot", sequence: head.sequence, writer, pages };
         const before = this.batches.length;
+        reached("snapshot: pages written, not named");
         await this.write([record], encodeRecord(record));
+        reached("snapshot: named");
         this.batches = this.batches.slice(before);
         this.snapshot = record;
         this.snapshotSize = bytes;

@@ -2,6 +2,7 @@ import { type ChunkOwner, type SealedChunk, sealChunk } from "./chunk.ts";
 import { chunksOf } from "./chunker.ts";
 import { wrapKey } from "./data-key.ts";
 import { type Engine, extentOf, generationKey, storeStripe } from "./engine.ts";
+import { reached } from "./failpoint.ts";
 import { DRAFT_STRIPES, STRIPES_IN_FLIGHT } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { Packer } from "./packer.ts";
@@ -127,6 +128,7 @@ async function stream(
         records = [];
         stripes = 0;
         await stages.wait("journal", 0, () => engine.journal.commit(ready, session));
+        reached("put: drafts named");
     };
     try {
         for await (const { chunk, plainBytes } of pieces) {
@@ -146,8 +148,10 @@ async function stream(
     }
     if (failure) throw failure;
     throwIfCut(signal);
+    reached("put: stored, not named");
     const put = recordOf(engine, draft, sizeBytes);
     await stages.wait("journal", 0, () => engine.journal.commit([...records, put], session));
+    reached("put: named, not acknowledged");
     return put;
 }
 

@@ -1,5 +1,6 @@
 import { BackendError } from "./backend.ts";
 import { type Engine, policyOf } from "./engine.ts";
+import { reached } from "./failpoint.ts";
 import { StoreError } from "./object-api.ts";
 import { type Candidate, type Policy, place, shardsLeft } from "./placement.ts";
 import { EMPTY, type LayoutRecord, type MetadataRecord, MISSING, type StripeId } from "./record.ts";
@@ -135,12 +136,14 @@ export async function putShards(
         moves[index] = move;
         bad?.delete(index);
         written++;
+        reached("repair: written, not named");
     }
     if (bad?.size === 0) engine.badShards.delete(id);
     if (moves.some((move, index) => move !== layout.moves[index])) {
         const next = engine.layouts.of(session, layout.dataShards, backends, moves);
         const records: MetadataRecord[] = [...next.records, { type: "relayout", stripe: id, layout: next.id }];
         await stages.wait("journal", 0, () => engine.journal.commit(records, session));
+        reached("repair: named, old ones not deleted");
         await dropMoved(engine, id, layout, moves);
     }
     return written;
@@ -154,5 +157,6 @@ async function dropMoved(engine: Engine, id: StripeId, before: LayoutRecord, mov
             .member(backend)
             ?.backend.delete(engine.keys.shardKey(id, index, before.moves[index] ?? 0))
             .catch(() => undefined);
+        reached("repair: an old one deleted");
     }
 }

@@ -1,4 +1,5 @@
 import { type Backend, BackendError, keysOf } from "./backend.ts";
+import { reached } from "./failpoint.ts";
 import { StoreError } from "./object-api.ts";
 
 /** What a replica lists: the keys, as latin1 text. */
@@ -22,6 +23,7 @@ export class Replicas {
         await this.ask(async (backend, index) => {
             try {
                 await backend.set(key, value);
+                reached("replica: one has it");
             } catch (error) {
                 this.behind.add(index);
                 throw error;

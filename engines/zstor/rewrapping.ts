@@ -1,5 +1,6 @@
 import { unwrapKey, wrapKey } from "./data-key.ts";
 import type { Engine } from "./engine.ts";
+import { reached } from "./failpoint.ts";
 import { REWRAPS_AT_ONCE } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import { NONCE_BYTES } from "./sealing.ts";
@@ -18,5 +19,6 @@ export async function rewrapSome(engine: Engine): Promise<number> {
         return { type: "rewrap", object, generation, wrapping, wrappedKey: wrapped } as const;
     });
     await journal.commit(records, session);
+    reached("rotation: keys wrapped anew");
     return old.length;
 }

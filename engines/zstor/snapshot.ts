@@ -1,4 +1,5 @@
 import { hashOf, sealPage } from "./batch.ts";
+import { reached } from "./failpoint.ts";
 import type { StoreKeys } from "./keys.ts";
 import { PAGE_BYTES } from "./limits.ts";
 import { keyOf } from "./metadata-key.ts";
@@ -21,6 +22,7 @@ export async function writePages(
         const place = { writer, sequence, page: pages.length };
         const value = sealPage(keys, place, Buffer.concat(gathered));
         await replicas.write(keyOf({ kind: "page", ...place }), value);
+        reached("snapshot: a page written");
         pages.push(hashOf(value));
         bytes += value.length;
         gathered = [];

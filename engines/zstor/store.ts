@@ -6,6 +6,7 @@ import type { CacheFiles } from "./cache-files.ts";
 import { Caretaker } from "./caretaker.ts";
 import type { Engine } from "./engine.ts";
 import type { ErasureCodec } from "./erasure.ts";
+import { reached } from "./failpoint.ts";
 import { Figures } from "./figures.ts";
 import { readObject } from "./get.ts";
 import { Journal } from "./journal.ts";
@@ -234,6 +235,7 @@ export class Store implements ObjectStore, Engine {
         const generation = nextGeneration(this, object);
         const session = this.journal.session;
         await this.journal.commit([{ type: "remove", object, generation, name, createdMs: this.surroundings.clock.nowMs() }], session);
+        reached("remove: named, not acknowledged");
         return true;
     }
 
@@ -248,7 +250,9 @@ export class Store implements ObjectStore, Engine {
         const value = sealStoreRecord(sealing, this.surroundings.random(NONCE_BYTES), next);
         await this.replicas.write(keyOf({ kind: "store", writer, generation: next.generation }), value);
         const record: OpenedRecord = { config: next, sealing, writer, sha256: hashOf(value) };
+        reached("rotation: record written, not named");
         await this.nameRecord(record);
+        reached("rotation: record named");
         this.opened = record;
         await this.pool.configure(next.backends);
     }

@@ -1,5 +1,6 @@
 import { type Backend, BackendError, keysOf } from "./backend.ts";
 import type { Engine } from "./engine.ts";
+import { reached } from "./failpoint.ts";
 import { MARKS_AT_ONCE } from "./limits.ts";
 
 const EPOCH_AT = 8;
@@ -43,10 +44,12 @@ export class Sweeper {
                 if (found.due.length === 0) continue;
                 await journal.verify();
                 moveNumbers.renew();
+                reached("sweep: an orphan found, none deleted");
                 for (const key of found.due) {
                     await backend.delete(key);
                     this.marks.delete(markOf(config.id, key));
                     deleted++;
+                    reached("sweep: an orphan deleted");
                 }
             } catch (error) {
                 if (!(error instanceof BackendError)) throw error;
