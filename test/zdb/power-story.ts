@@ -1,8 +1,5 @@
-import type { Gate } from "../../engines/zdb/gate.ts";
-import { Log } from "../../engines/zdb/log.ts";
 import type { Namespace } from "../../engines/zdb/namespace.ts";
 import { emptyLog } from "../../engines/zdb/namespace-emptying.ts";
-import { scanNamespace } from "../../engines/zdb/namespace-reading.ts";
 import type { Mode } from "../../engines/zdb/properties.ts";
 import { Refusal, StartError } from "../../engines/zdb/refusal.ts";
 import { Upkeep } from "../../engines/zdb/upkeep.ts";
@@ -10,8 +7,10 @@ import { Random } from "../faults/random.ts";
 import { FragileDevice } from "./fragile-device.ts";
 import { type DiskTrouble, FragileDisk, NO_TROUBLE } from "./fragile-disk.ts";
 import { ManualTimers } from "./manual-timers.ts";
-import { type Effect, NamespaceModel } from "./power-model.ts";
-import { openStore, readValue, type Store } from "./store.ts";
+import { PowerJudge } from "./power-judge.ts";
+import type { Effect, NamespaceModel } from "./power-model.ts";
+import { openStore, type Store } from "./store.ts";
+import { ToldEffects } from "./told-effects.ts";
 
 /** What a story may be about. */
 export interface StoryKind {
@@ -25,18 +24,9 @@ const INTERVAL_MS = 200;
 /** A sync that takes no longer leaves the interval its word. */
 const LONGEST_SYNC_MS = INTERVAL_MS / 4;
 const NAMES = ["default", "one", "two"] as const;
-const ALL = { entries: 10_000, ms: 60_000 };
 const MOST_TURNS = 5000;
 /** Long enough for what failed to be tried again. */
 const LONG_PASS_MS = 2000;
-
-interface Pending {
-    readonly gate: Gate;
-    readonly effect: Effect;
-    readonly model: NamespaceModel;
-    /** Of the namespace when it was written. */
-    readonly promise: (ackedMs: number) => number | undefined;
-}
 
 /** Several lives of a server on one device, each ended by a power loss, a kill or in order; after each, what is left is judged. */
 export class PowerStory {
@@ -45,17 +35,11 @@ export class PowerStory {
     private readonly random: Random;
     private readonly kind: StoryKind;
     private readonly segmentBytes: number;
-    /** Those that were opened in this life. */
-    private readonly judged = new Set<NamespaceModel>();
-    /** Those that could not be opened when this life began, and were not looked at since. */
-    private readonly unopened = new Set<string>();
-    private readonly models = new Map<string, NamespaceModel>();
+    private readonly judge: PowerJudge;
     private device: FragileDevice;
     private disk: FragileDisk;
     private timers = new ManualTimers();
-    private pending: Pending[] = [];
-    /** What was acknowledged and may not be on the disk yet. */
-    private unsure: { readonly keeper: unknown; readonly effect: Effect }[] = [];
+    private readonly effects = new ToldEffects(INTERVAL_MS, (line) => this.tellOf(line));
     private values = 0;
     private diedMs: number | undefined;
     private wasInOrder = false;
@@ -68,6 +52,7 @@ export class PowerStory {
         this.segmentBytes = this.random.pick([600, 1500, 4096]);
         this.device = new FragileDevice(this.random.pick([32, 64, 512, 4096]));
         this.disk = new FragileDisk(this.device, { random: this.random });
+        this.judge = new PowerJudge({ random: this.random, names: NAMES, isTroubled: kind.isTroubled, poll: () => this.poll() });
         this.disk.makeDirectory("/data");
         this.disk.syncDirectory("/");
     }
@@ -78,7 +63,7 @@ export class PowerStory {
         this.begin(undefined, false);
         const store = await this.open();
         if (!store) throw new Error("the server does not start");
-        this.judgeAll(store);
+        this.judge.judgeAll(store, this.disk);
         if ([...store.namespaces.unavailable()].length > 0) throw new Error("a namespace is not available");
         await this.settled(store.namespaces.close());
 
@@ -89,7 +74,7 @@ export class PowerStory {
         this.begin(this.random.chance(0.7) ? this.random.whole(1, 250) : undefined, this.random.chance(0.3));
         const store = await this.open();
         if (!store || this.disk.isDead) return this.end();
-        this.judgeAll(store);
+        this.judge.judgeAll(store, this.disk);
         this.wasOpen = [...store.namespaces.unavailable()].length === 0;
         if (this.kind.isTroubled) this.disk.trouble = this.trouble();
         if (this.kind.isTroubled && this.random.chance(0.4)) this.disk.capacity = this.device.usedBytes + this.random.whole(0, 6000);
@@ -103,7 +88,7 @@ export class PowerStory {
         this.diedMs = undefined;
         this.wasInOrder = false;
         this.wasOpen = false;
-        this.unopened.clear();
+        this.judge.begins();
         this.disk = new FragileDisk(this.device, {
             random: this.random,
             operations,
@@ -159,8 +144,7 @@ export class PowerStory {
     private end(): void {
         const diedMs = this.diedMs ?? this.timers.nowMs();
         this.disk.kill();
-        this.pending = [];
-        this.unsure = [];
+        this.effects.forgetAll();
         const isKill = this.random.chance(0.3);
         const how = isKill ? "kill" : "power loss";
         this.tellOf(`${how} at ${diedMs} ms`);
@@ -169,9 +153,8 @@ export class PowerStory {
             return promisedMs !== undefined && promisedMs < diedMs;
         };
         // Of what this process never opened the lives before have said what must stay.
-        for (const model of this.judged) model.ends((effect) => isPromised(model, effect));
-        this.judged.clear();
-        if (!isKill) for (const model of this.models.values()) model.lostPower();
+        this.judge.serverEnds(isPromised);
+        if (!isKill) this.judge.lostPower();
         // A kill before everything was opened again leaves what the power loss did.
         this.wasPowerLost = !isKill || (this.wasPowerLost && !this.wasOpen);
         if (!isKill) this.device = this.device.afterPowerLoss(this.random);
@@ -192,10 +175,10 @@ export class PowerStory {
 
     private async step(store: Store): Promise<void> {
         const { random } = this;
-        this.lookAgain(store);
+        this.judge.lookAgain(store, this.disk);
         const name = random.pick(NAMES);
         const dice = random.fraction();
-        const namespace = this.namespace(store, name);
+        const namespace = this.judge.namespace(store, name);
         if (dice < 0.5) this.set(namespace, name);
         else if (dice < 0.65) this.delete(namespace, name);
         else if (dice < 0.85) namespace?.log.write();
@@ -207,31 +190,12 @@ export class PowerStory {
         else this.jump(namespace);
         await turn();
         this.poll();
-        this.look(store);
-    }
-
-    private namespace(store: Store, name: string): Namespace | undefined {
-        return this.isUnavailable(store, name) ? undefined : store.namespaces.get(name);
-    }
-
-    private isUnavailable(store: Store, name: string): boolean {
-        if (!this.kind.isTroubled) return false;
-        return [...store.namespaces.unavailable()].some((each) => each.name === name);
-    }
-
-    private model(name: string): NamespaceModel {
-        let model = this.models.get(name);
-        if (!model) {
-            model = new NamespaceModel();
-            model.mayBeAbsent = true;
-            this.models.set(name, model);
-        }
-        return model;
+        this.judge.look(store, this.disk);
     }
 
     private set(namespace: Namespace | undefined, name: string): void {
         if (!namespace) return;
-        const model = this.model(name);
+        const model = this.judge.model(name);
         const key = this.keyToSet(model);
         const value = `${this.values++}:${"v".repeat(this.random.pick([0, 3, 40, 200, 700]))}`;
         this.attempt(() => {
@@ -249,7 +213,7 @@ export class PowerStory {
     }
 
     private delete(namespace: Namespace | undefined, name: string): void {
-        const keys = [...this.model(name).now.keys()];
+        const keys = [...this.judge.model(name).now.keys()];
         const key = keys[this.random.whole(0, Math.max(0, keys.length - 1))];
         if (!namespace || key === undefined) return;
         this.attempt(() => this.wrote(namespace, name, namespace.delete(Buffer.from(key, "latin1"), 1), { key, value: undefined }));
@@ -259,15 +223,8 @@ export class PowerStory {
         this.tellOf(`${name} ${lsn} ${JSON.stringify(effect.key)} = ${effect.value?.slice(0, 9)} (${effect.value?.length})`);
         // What was written by this very call failed before it, not after.
         this.poll();
-        const model = this.model(name);
-        model.did(effect);
-        const gate = namespace.log.gate(lsn) ?? { keeper: namespace.log, batch: undefined, lsn };
-        const { durabilityText } = namespace;
-        const promise = (ackedMs: number): number | undefined => {
-            if (durabilityText === "none") return undefined;
-            return durabilityText === "commit" ? ackedMs - 1 : ackedMs + INTERVAL_MS;
-        };
-        this.pending.push({ gate, effect, model, promise });
+        const model = this.judge.model(name);
+        this.effects.wrote(namespace, lsn, effect, model);
         this.poll();
     }
 
@@ -290,31 +247,7 @@ export class PowerStory {
 
     /** Takes note of what was acknowledged and what failed. */
     private poll(): void {
-        const left: Pending[] = [];
-        const failed = new Map<NamespaceModel, Effect[]>();
-        for (const each of this.pending) {
-            const { gate, effect, model, promise } = each;
-            const passes = gate.keeper.passes(gate);
-            if (passes === true) {
-                if (this.disk.isDead) continue;
-                effect.ackedMs = this.timers.nowMs();
-                effect.promisedMs = promise(effect.ackedMs);
-                if (effect.promisedMs !== undefined && effect.promisedMs > effect.ackedMs)
-                    this.unsure.push({ keeper: gate.keeper, effect });
-                this.tellOf(`acknowledged ${gate.lsn}`);
-            } else if (passes === false) left.push(each);
-            else if (gate.batch?.failure !== undefined) failed.set(model, [...(failed.get(model) ?? []), effect]);
-            // Refused because of the log, and its batch is still to be tried: it may fail for itself, and its LSNs are given out again then.
-            else if (isUnwritten(gate)) left.push(each);
-        }
-        this.pending = left;
-        for (const { keeper, effect } of this.unsure) {
-            // A disk that fails a sync keeps no promise that is not due yet; the log is written anew once that works.
-            const { failure } = keeper as { failure?: string };
-            const nowMs = this.timers.nowMs();
-            if (failure !== undefined && (effect.ackedMs ?? 0) >= nowMs - INTERVAL_MS - 10) effect.promisedMs = undefined;
-        }
-        for (const [model, effects] of failed) model.failed(effects);
+        this.effects.look(this.timers.nowMs(), this.disk.isDead);
     }
 
     private async pass(ms: number): Promise<void> {
@@ -328,9 +261,9 @@ export class PowerStory {
     /** Makes a namespace, or removes it. */
     private async change(store: Store, name: string): Promise<void> {
         if (name === "default") return;
-        if (this.isUnavailable(store, name)) return;
+        if (this.judge.isUnavailable(store, name)) return;
         const isThere = store.namespaces.get(name) !== undefined;
-        const model = this.model(name);
+        const model = this.judge.model(name);
         this.tellOf(`${isThere ? "remove" : "create"} ${name}`);
         if (!isThere && !model.mayBeAbsent) throw new Error(`${name} is not there any more`);
         model.mayBeAbsent = true;
@@ -339,20 +272,17 @@ export class PowerStory {
             else await this.settled(store.namespaces.create(name));
             if (this.disk.isDead) return;
             this.tellOf("done");
-            this.pending = this.pending.filter((each) => each.model !== model);
-            this.models.delete(name);
-            if (!isThere) {
-                this.model(name).mayBeAbsent = false;
-                this.judged.add(this.model(name));
-            }
+            this.effects.forget(model);
+            this.judge.forget(name);
+            if (!isThere) this.judge.wasMade(name);
         } catch (error) {
             this.refused(error);
         }
     }
 
     private async empty(store: Store, name: string): Promise<void> {
-        if (!this.namespace(store, name)) return;
-        const model = this.model(name);
+        if (!this.judge.namespace(store, name)) return;
+        const model = this.judge.model(name);
         this.tellOf(`empty ${name}`);
         this.poll();
         model.mayBeEmpty = true;
@@ -363,52 +293,24 @@ export class PowerStory {
             this.tellOf("done");
         } catch (error) {
             this.refused(error);
-            this.reread(store, name);
+            this.judge.reread(store, name, this.disk);
         }
     }
 
     private async renew(store: Store, name: string): Promise<void> {
-        if (!this.namespace(store, name)) return;
+        if (!this.judge.namespace(store, name)) return;
         this.tellOf(`renew ${name}`);
         try {
             await this.settled(store.namespaces.renew(name));
         } catch (error) {
             this.refused(error);
-            this.reread(store, name);
+            this.judge.reread(store, name, this.disk);
         }
-    }
-
-    /** Namespaces that were not available for a while. */
-    private lookAgain(store: Store): void {
-        for (const name of NAMES) {
-            if (this.models.get(name)?.isVague) this.reread(store, name);
-            if (!this.unopened.has(name)) continue;
-            const namespace = this.namespace(store, name);
-            if (namespace) this.untroubled(() => this.judge(namespace));
-        }
-    }
-
-    /** Looks at what is there with a disk that does not fail meanwhile. */
-    private untroubled(look: () => void): void {
-        const { trouble } = this.disk;
-        this.disk.trouble = NO_TROUBLE;
-        look();
-        this.disk.trouble = trouble;
-    }
-
-    /** Reading anew after trouble: what could not be written may be there or not, and what is there is what counts. */
-    private reread(store: Store, name: string): void {
-        this.poll();
-        const model = this.model(name);
-        model.isVague = true;
-        const namespace = this.disk.isDead ? undefined : this.namespace(store, name);
-        if (!namespace) return;
-        this.untroubled(() => this.judge(namespace, "is running"));
     }
 
     private async setText(namespace: Namespace | undefined, name: string): Promise<void> {
         if (!namespace || name === "default") return;
-        const model = this.model(name);
+        const model = this.judge.model(name);
         const text = `p${this.values++}`;
         this.tellOf(`text ${name} ${text}`);
         model.texts.push(text);
@@ -422,68 +324,6 @@ export class PowerStory {
 
     private jump(namespace: Namespace | undefined): void {
         if (namespace) this.attempt(() => namespace.nextSegment());
-    }
-
-    /** Clients see what they wrote, or an error. */
-    private look(store: Store): void {
-        if (this.disk.isDead) return;
-        const name = this.random.pick(NAMES);
-        const namespace = this.namespace(store, name);
-        const model = this.models.get(name);
-        if (!namespace || !model || namespace.log.failure !== undefined) return;
-        // It came back since the step began, and is judged before the next one.
-        if (model.isVague || this.unopened.has(name)) return;
-        const keys = [...model.now.keys(), "absent"];
-        const key = keys[this.random.whole(0, keys.length - 1)] ?? "";
-        try {
-            const found = readValue(namespace, Buffer.from(key, "latin1"));
-            this.poll();
-            const wanted = model.now.get(key);
-            if (found !== wanted)
-                throw new Error(`${name}: key ${JSON.stringify(key)} reads as ${found?.slice(0, 9)} instead of ${wanted?.slice(0, 9)}`);
-        } catch (error) {
-            const isUnreadable = error instanceof Refusal || (error instanceof Error && error.message === "unreadable");
-            if (!isUnreadable || (this.disk.trouble.read === 0 && this.disk.trouble.name === 0)) throw error;
-        }
-    }
-
-    private judgeAll(store: Store): void {
-        this.disk.trouble = NO_TROUBLE;
-        const names = new Set([...store.namespaces.all()].map(({ name }) => name));
-        const unavailable = new Set([...store.namespaces.unavailable()].map(({ name }) => name));
-        for (const name of NAMES) {
-            const model = this.model(name);
-            const namespace = this.namespace(store, name);
-            if (namespace) this.judge(namespace);
-            else if (unavailable.has(name)) this.unopened.add(name);
-            else if (model.mayBeAbsent) this.models.delete(name);
-            else throw new Error(`namespace ${name} is gone`);
-            names.delete(name);
-        }
-        if (names.size > 0) throw new Error(`there are more namespaces: ${[...names].join()}`);
-    }
-
-    private judge(namespace: Namespace, server: "began" | "is running" = "began"): void {
-        const { name, disturbance } = namespace;
-        if (disturbance !== undefined) throw new Error(`${name}: ${disturbance}`);
-        const model = this.model(name);
-        const found = new Map<string, string>();
-        for (const { key } of scanNamespace(namespace, undefined, 1, ALL).entries) {
-            const value = readValue(namespace, key);
-            if (value === undefined) throw new Error(`${name}: ${key.toString("hex")} is listed and absent`);
-            found.set(key.toString("latin1"), value);
-        }
-        if (namespace.entries !== found.size) throw new Error(`${name}: ${namespace.entries} entries, ${found.size} listed`);
-        if (server === "is running") model.ends(() => false);
-        const problem = model.judge(found);
-        if (problem !== undefined) throw new Error(`${name}: ${problem}`);
-        const { password } = namespace.properties;
-        if (!model.texts.includes(password)) throw new Error(`${name}: property ${password} instead of ${model.texts.join(" or ")}`);
-        model.texts = [password];
-        this.judged.add(model);
-        this.unopened.delete(name);
-        model.isVague = false;
-        model.isNow(found);
     }
 
     /** What is under way goes on while time passes, until it ends or the process is dead. */
@@ -508,8 +348,6 @@ export class PowerStory {
         this.told.push(`${this.timers.nowMs()} ${line}`);
     }
 }
-
-const isUnwritten = ({ batch, keeper, lsn }: Gate): boolean => batch !== undefined && keeper instanceof Log && keeper.writtenLsn < lsn;
 
 const hasCode = (error: unknown): boolean => error instanceof Error && "code" in error;
 
