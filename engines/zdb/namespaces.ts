@@ -6,14 +6,11 @@ import { checkPlace, holdsLog, moveNamespace } from "./namespace-moves.ts";
 import { DEFAULT_NAMESPACE, isNamespaceName } from "./namespace-name.ts";
 import { beginNamespace, openNamespace } from "./namespace-opening.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
+import { DELETED_PREFIX, NEW_PREFIX, Removals, removeLeftovers } from "./namespace-removal.ts";
 import type { Mode, PropertyChange } from "./properties.ts";
 import { Refusal, StartError } from "./refusal.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { problemOf, Unavailable } from "./unavailable.ts";
-
-/** Directories with these prefixes are on their way in or out; what a crash leaves of them is removed at start. */
-const NEW_PREFIX = ".new-";
-const DELETED_PREFIX = ".deleted-";
 
 /** All namespaces of one data directory, each in a directory of its name. */
 export class Namespaces {
@@ -28,12 +25,13 @@ export class Namespaces {
     private readonly busy = new Set<string>();
     /** Directories that are being made. */
     private readonly snapshots = new Set<string>();
-    private readonly removals = new Set<Promise<void>>();
+    private readonly removals: Removals;
 
     constructor(parts: NamespaceParts, root: string, mode: Mode | undefined) {
         this.parts = parts;
         this.root = root;
         this.mode = mode;
+        this.removals = new Removals(parts);
     }
 
     /** Loads every namespace of the directory and makes `default` when there is none. */
@@ -41,9 +39,7 @@ export class Namespaces {
         const { disk, indexDirectory } = this.parts;
         this.syncNames();
         const names = disk.list(this.root);
-        await Promise.all(names.filter(isLeftover).map((name) => disk.removeTree(path.join(this.root, name))));
-        const indexes = disk.exists(indexDirectory) ? disk.list(indexDirectory) : [];
-        await Promise.all(indexes.filter(isLeftover).map((name) => disk.removeTree(path.join(indexDirectory, name))));
+        for (const directory of [this.root, indexDirectory]) await removeLeftovers(disk, directory);
         for (const name of names.filter((name) => isNamespaceName(name) || name === DEFAULT_NAMESPACE).sort(defaultFirst)) {
             await this.openOrList(name);
         }
@@ -113,14 +109,14 @@ export class Namespaces {
             // Gone for everybody from here on, whatever the disk says: the next start would remove what is still written into it.
             this.forget(namespace);
             await namespace.log.abandon();
-            this.removeIndex(name);
+            this.removals.index(name);
             try {
                 disk.syncDirectory(this.root);
             } catch (error) {
                 throw new Refusal(`Could not delete this namespace for good (${errorCode(error)}): after a power loss it may be back`);
             }
             // Not before: it must not come back in parts.
-            this.removeLater(doomed);
+            this.removals.later(doomed);
         });
     }
 
@@ -157,7 +153,7 @@ export class Namespaces {
                 await namespace?.log.close();
                 moveNamespace(disk, place, target);
                 this.unopened.delete(name);
-                this.removeIndex(name);
+                this.removals.index(name);
             } catch (error) {
                 if (!disk.exists(place)) this.unopened.delete(name);
                 else if (namespace) await this.openOrList(name);
@@ -212,7 +208,7 @@ export class Namespaces {
     async close(): Promise<void> {
         await Promise.all([...this.unopened.values()].map((unopened) => unopened.stop()));
         const results = await Promise.allSettled([...this.loaded.values()].map((namespace) => this.closeOne(namespace)));
-        await Promise.all(this.removals);
+        await this.removals.ended();
         for (const result of results) if (result.status === "rejected") throw result.reason;
     }
 
@@ -251,7 +247,7 @@ export class Namespaces {
             await namespace?.log.abandon();
             // What had its name for a moment is left to the next start: it must not come back in parts.
             if (this.takeBack(path.join(this.root, name), unborn)) throw error;
-            this.removeLater(unborn);
+            this.removals.later(unborn);
             throw error;
         }
     }
@@ -336,32 +332,7 @@ export class Namespaces {
         namespace.gone = true;
         this.loaded.delete(namespace.name);
     }
-
-    /** What can be rebuilt holds keys too. */
-    private removeIndex(name: string): void {
-        const { disk, indexDirectory, log } = this.parts;
-        const directory = path.join(indexDirectory, name);
-        if (!disk.exists(directory)) return;
-        const doomed = path.join(indexDirectory, `${DELETED_PREFIX}${randomBytes(8).toString("hex")}`);
-        try {
-            disk.rename(directory, doomed);
-            this.removeLater(doomed);
-        } catch (error) {
-            log(`could not remove the index of namespace ${name} (${errorCode(error)}), remove ${directory}`);
-        }
-    }
-
-    /** The namespace is gone for everybody already; a failure leaves files for the next start to remove. */
-    private removeLater(directory: string): void {
-        const removal = this.parts.disk.removeTree(directory).catch((error: unknown) => {
-            this.parts.log(`could not remove ${path.basename(directory)} (${errorCode(error)}), the next start tries again`);
-        });
-        this.removals.add(removal);
-        void removal.then(() => this.removals.delete(removal));
-    }
 }
-
-const isLeftover = (name: string): boolean => name.startsWith(NEW_PREFIX) || name.startsWith(DELETED_PREFIX);
 
 const defaultFirst = (a: string, b: string): number => {
     if (a === b) return 0;
