@@ -2,6 +2,7 @@ import { asZeroformError } from "../../protocol/errors.ts";
 import type { zstor } from "../../schema/zstor.ts";
 import type { Os } from "../os/os.ts";
 import type { Observation } from "./driver.ts";
+import { emptyingInWords } from "./zstor-emptying.ts";
 import { SUPERSEDED } from "./zstor-front-end.ts";
 import { cacheOf, frontEndOf, type ZStor } from "./zstor-places.ts";
 import { type Answered, parseStatus } from "./zstor-status.ts";
@@ -72,6 +73,8 @@ export const observeZStor = (resource: ZStor, all: ZStorFacts): Observation<type
     const config = configOf(resource, front);
     if (facts.config !== config) return drifted("its front end's parameters are gone or changed");
     if (facts.answer.revision !== revisionOf(config)) return drifted("its front end still runs by earlier parameters");
+    const emptying = emptyingInWords(facts.answer);
+    if (emptying !== undefined) return drifted(emptying);
     if (facts.answer.cache?.isLost && facts.hasCacheMount) return drifted("its front end does not see the disk of its cache");
     const { stopped, layout, backends, warnings } = facts.answer;
     if (stopped !== undefined) return drifted(`nothing is written any more: ${stopped}`);

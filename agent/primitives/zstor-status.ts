@@ -6,7 +6,13 @@ const status = z.object({
     owed: z.number(),
     stopped: z.string().optional(),
     backends: z.array(
-        z.object({ name: z.string(), state: z.string(), draining: z.boolean().optional(), downSinceMs: z.number().optional() }),
+        z.object({
+            name: z.string(),
+            state: z.string(),
+            draining: z.boolean().optional(),
+            downSinceMs: z.number().optional(),
+            stripes: z.number().optional(),
+        }),
     ),
     cache: z.object({ isLost: z.boolean() }).optional(),
     warnings: z.array(z.string()),

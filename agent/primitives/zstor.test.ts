@@ -80,12 +80,18 @@ describe("a ZStor", () => {
         ["the disk of its cache is not there", { answer: answer({ cache: { isLost: true } }) }, "ready"],
         ["it has stopped writing", { answer: answer({ stopped: "no room" }) }, "nothing is written any more: no room"],
         ["what is asked for cannot be", { answer: answer({ layout: NARROW }) }, "cannot hold what is asked for: there are 2 groups"],
+        [
+            "what was taken out of it is not emptied",
+            { answer: answer({ backends: [{ name: "old@10.0.0.9:9900", state: "it is draining", draining: true, stripes: 7 }] }) },
+            "7 stripes still have shards on backends that were taken out",
+        ],
     ])("is judged when %s", (_, changes, is) => expect(wordsOf(observed(changes))).toContain(is));
 
     it("is ready, with a word on it, while backends are away or something is owed", () => {
         const backends = [
             { name: "data@10.0.0.1:9900", state: "does not answer", downSinceMs: 1 },
-            { name: "old@10.0.0.9:9900", state: "ok", draining: true },
+            { name: "old@10.0.0.9:9900", state: "it is draining", draining: true, stripes: 0 },
+            { name: "dead@10.0.0.8:9900", state: "it is draining", draining: true, stripes: 3, downSinceMs: 1 },
         ];
         const warnings = ["3 stripes have shards that are to be made again elsewhere"];
         expect(observed({ answer: answer({ layout: NARROW, backends, warnings }) })).toEqual({

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { zstor } from "../../schema/zstor.ts";
 import type { Driver } from "./driver.ts";
+import { untilEmptied } from "./zstor-emptying.ts";
 import { allowAgain, dropFrontEnd, ensureFrontEnd } from "./zstor-front-end.ts";
 import { measureZStors } from "./zstor-measure.ts";
 import { gatherZStors, observeZStor, type ZStorFacts } from "./zstor-observe.ts";
@@ -23,7 +24,10 @@ export const zstorDriver: Driver<typeof zstor, ZStorFacts> = {
         return { ...wanted.spec, secret: wanted.spec.secret ?? old?.spec.secret ?? randomBytes(SECRET_BYTES).toString("base64url") };
     },
 
-    apply: ensureFrontEnd,
+    async apply(resource, context) {
+        await ensureFrontEnd(resource, context);
+        await untilEmptied(resource, context);
+    },
 
     // Nothing of the store lies on this node.
     trashPlace: () => undefined,

@@ -6,7 +6,7 @@ import { checkObject } from "./check.ts";
 import { type Frame, framesOf, sendFrame, sendJson } from "./frames.ts";
 import { printMetrics } from "./metrics.ts";
 import { StoreError } from "./object-api.ts";
-import { explain, statusOf } from "./status.ts";
+import { askedStatusOf, explain, statusOf } from "./status.ts";
 import type { Store } from "./store.ts";
 
 /** Serves a store on a unix socket that only its owner may open. */
@@ -94,7 +94,9 @@ export class ApiServer {
             case "remove":
                 return sendJson(socket, { result: await store.remove(asked.name) });
             case "status":
-                return sendJson(socket, { result: { revision: this.revision, ...statusOf(store) } });
+                return sendJson(socket, {
+                    result: { revision: this.revision, ...(asked.asking ? await askedStatusOf(store) : statusOf(store)) },
+                });
             case "metrics":
                 return sendJson(socket, { result: printMetrics(store) });
             case "explain":

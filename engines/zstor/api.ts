@@ -22,7 +22,7 @@ export const request = z.discriminatedUnion("op", [
     }),
     z.strictObject({ op: z.literal("history"), name: z.string() }),
     z.strictObject({ op: z.literal("remove"), name: z.string() }),
-    z.strictObject({ op: z.literal("status") }),
+    z.strictObject({ op: z.literal("status"), asking: z.boolean().optional() }),
     z.strictObject({ op: z.literal("metrics") }),
     z.strictObject({ op: z.literal("explain") }),
     z.strictObject({ op: z.literal("check"), name: z.string() }),

@@ -1,3 +1,5 @@
+import { PROBE_ANSWER_MS } from "./limits.ts";
+
 interface Page {
     /** Behind `zeroform-agent zstor`. */
     readonly usage: string;
@@ -88,8 +90,9 @@ What it finds is repaired with the next round.`,
         usage: `status [--words] ${SOCKET}`,
         summary: "what is stored, what could still be lost, what is owed",
         text: `As JSON, or with --words as sentences, the worst first. "spare" counts stripes by how many more shards than needed are on backends that answer:
-below 0 they cannot be read now; "bears" is how many more backends, or whole groups of them, may be lost, whichever. "owed" are stripes with shards that are to be made again elsewhere, "outOfPolicy" those that would not survive what
-redundantGroups and redundantNodes say. Asks nobody: it is what the front end knows.`,
+below 0 they cannot be read now; "bears" is how many more backends, or whole groups of them, may be lost, whichever. "owed" are stripes with shards that
+are to be made again elsewhere, "outOfPolicy" those that would not survive what redundantGroups and redundantNodes say. Every backend is asked first,
+for ${PROBE_ANSWER_MS / 1000} s at most.`,
     },
     explain: {
         usage: `explain ${SOCKET}`,

@@ -103,7 +103,7 @@ async function runCommand(client: ApiClient, command: string, words: readonly st
             await write(String(await client.call({ op: "metrics" })));
             return 0;
         case "status": {
-            const status = await client.call({ op: "status" });
+            const status = await client.call({ op: "status", asking: true });
             return values.words ? tell(status) : print(status);
         }
         case "repair":

@@ -37,6 +37,11 @@ export class Pool {
         await Promise.all([...this.members.values()].map((member) => member.probe()));
     }
 
+    /** Asks all that are thought to answer: for whoever wants to know how things are now. */
+    async askAll(): Promise<void> {
+        await Promise.all([...this.members.values()].flatMap((member) => (member.breaker.isClosed ? [member.probe()] : [])));
+    }
+
     member(id: number): Member | undefined {
         return this.members.get(id);
     }

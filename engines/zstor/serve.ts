@@ -6,6 +6,7 @@ import { type FrontEndConfig, mergedBackends, newStoreOf } from "./config.ts";
 import { StoreError } from "./object-api.ts";
 import { createStore, openStore } from "./opening.ts";
 import { type Store, type StoreParts, withCredentials } from "./store.ts";
+import { stripesByBackend } from "./stripes-by-backend.ts";
 import { systemClock, systemSurroundings } from "./surroundings.ts";
 import { zdbBackend } from "./zdb-backend.ts";
 
@@ -83,7 +84,9 @@ async function rotated(parts: StoreParts, { secret, previousSecrets, metadata }:
 /** Brings the store record to the backends and settings that are configured. */
 async function followConfig(store: Store, { metadata: given, backends, settings }: FrontEndConfig): Promise<void> {
     if (backends === undefined) return;
-    const merged = mergedBackends(store.config.backends, backends);
+    const stripes = stripesByBackend(store.view);
+    // One that is taken out and emptied is let go of.
+    const merged = mergedBackends(store.config.backends, backends).filter(({ id, state }) => state === "active" || stripes.has(id));
     const metadata = withCredentials(store.config.metadata, given);
     const wanted = JSON.stringify([metadata, merged, settings]);
     const { config } = store;

@@ -56,7 +56,7 @@ const counted = (count: number, what: string): string => `${count} ${what}${coun
 
 function bearing(more: number): string {
     if (more < 0) return `cannot be read now: ${-more} shards too few answer`;
-    return more === 0 ? "can be read, and bear no further loss" : `bear the loss of ${more} more backends`;
+    return more === 0 ? "can be read, and bear no further loss" : `bear the loss of ${counted(more, "more backend")}`;
 }
 
 function healthOf({ state, breaker, retryInMs, readMs, slow, usedBytes }: BackendStatus): string {

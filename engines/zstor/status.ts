@@ -11,6 +11,7 @@ import { EMPTY } from "./record.ts";
 import { emptyOnes, holdsPolicy, shardsToMove } from "./repair.ts";
 import type { Store } from "./store.ts";
 import { shardRoom } from "./stripe-builder.ts";
+import { stripesByBackend } from "./stripes-by-backend.ts";
 
 export interface StoreStatus {
     readonly objects: number;
@@ -65,8 +66,10 @@ export interface BackendStatus {
     readonly group: string;
     /** `ok`, or why nothing new goes there. */
     readonly state: string;
-    /** Taken out of the configuration, and emptied. */
+    /** Taken out of the configuration: what it has is put elsewhere. */
     readonly draining?: true;
+    /** That have shards on it. */
+    readonly stripes: number;
     readonly downSinceMs?: number;
     /** `open`: left alone until it is probed again; `half-open`: it is being probed. */
     readonly breaker: BreakerState;
@@ -85,6 +88,12 @@ export interface ReadTimes {
     readonly p95: number;
 }
 
+/** How the store is once every backend that was thought to answer has been asked again. */
+export async function askedStatusOf(store: Store): Promise<StoreStatus> {
+    await store.pool.askAll();
+    return statusOf(store);
+}
+
 /** How the store is, without asking anybody. */
 export function statusOf(store: Store): StoreStatus {
     const { view, pool, replicas, journal } = store;
@@ -92,6 +101,7 @@ export function statusOf(store: Store): StoreStatus {
     let owed = 0;
     let outOfPolicy = 0;
     const standings: Standing[] = [];
+    const stripesOn = stripesByBackend(view);
     for (const [id, count] of view.stripeCounts()) {
         const layout = view.layout(id);
         if (layout === undefined) continue;
@@ -102,7 +112,7 @@ export function statusOf(store: Store): StoreStatus {
         if (shardsToMove(store, layout, store.caretaker.deadAfterMs).length > 0) owed += count;
         if (!holdsPolicy(store, layout)) outOfPolicy += count;
     }
-    const backends = pool.all().map((member) => backendStatus(store, member));
+    const backends = pool.all().map((member) => backendStatus(store, member, stripesOn.get(member.config.id) ?? 0));
     const behind = [...replicas.behind].map((index) => nameOf(store.config.metadata[index] ?? ""));
     const bears = bearingOf(standings);
     const stopped = journal.failure?.message;
@@ -135,7 +145,7 @@ function cacheStatus({ sizeBytes, usedBytes, hits, misses, isLost, trouble }: Re
     return { sizeBytes, usedBytes, hits, misses, isLost, ...(trouble === undefined ? {} : { trouble }) };
 }
 
-function backendStatus({ pool, surroundings }: Store, member: Member): BackendStatus {
+function backendStatus({ pool, surroundings }: Store, member: Member, stripes: number): BackendStatus {
     const { config, info, refusal, downSinceMs, breaker, latency } = member;
     const readMs = { ...readTimes(latency, "small"), ...readTimes(latency, "large") };
     const isSlow = VALUE_SIZES.some((size) => pool.rank(config.id, size).class === "slow");
@@ -145,6 +155,7 @@ function backendStatus({ pool, surroundings }: Store, member: Member): BackendSt
         group: config.group,
         state: refusal ?? "ok",
         durability: info?.durability ?? "not known",
+        stripes,
         breaker: breaker.state,
         ...(config.state === "draining" ? { draining: true as const } : {}),
         ...(downSinceMs === undefined ? {} : { downSinceMs }),
@@ -182,9 +193,13 @@ function warningsOf(
     else if (worst === 0) warnings.push(`${spare[0]} stripes can be read, but no more backend may be lost`);
     if (outOfPolicy > 0) warnings.push(`${outOfPolicy} stripes would not survive what redundantGroups and redundantNodes say`);
     if (owed > 0) warnings.push(`${owed} stripes have shards that are to be made again elsewhere`);
-    for (const { name, state } of backends) if (state !== "ok") warnings.push(`nothing is placed on backend ${name}: ${state}`);
-    for (const { name, durability } of backends)
-        if (durability !== "commit") warnings.push(`backend ${name} may lose acknowledged writes: its durability is ${durability}`);
+    for (const { name, state, draining, stripes } of backends) {
+        if (draining && stripes > 0) warnings.push(`backend ${name} is taken out, and ${stripes} stripes still have shards on it`);
+        else if (!draining && state !== "ok") warnings.push(`nothing is placed on backend ${name}: ${state}`);
+    }
+    for (const { name, durability, draining } of backends)
+        if (!draining && durability !== "commit")
+            warnings.push(`backend ${name} may lose acknowledged writes: its durability is ${durability}`);
     for (const name of lagging) warnings.push(`metadata replica ${name} has missed writes and is brought up to date when it answers`);
     return warnings;
 }

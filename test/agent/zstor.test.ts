@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Resource } from "../../agent/primitives/driver.ts";
 import { namespaceOf, type Zdb } from "../../agent/primitives/zdb-places.ts";
@@ -100,6 +101,8 @@ describe("a ZStor on a real host", () => {
         await rig.run("apply", first);
         expect(await rig.run("observe", first)).toEqual({ state: "ready", outputs: { socket: frontEndOf(first).socket } });
         await on(first, "put letters/one", "kept by many");
+        // Large enough to have a shard on each backend.
+        await on(first, "put letters/two", randomBytes(300_000).toString("hex"));
         expect(await on(first, "get letters/one")).toBe("kept by many");
 
         // It runs as its own user, and nobody else learns what it knows.
@@ -120,6 +123,10 @@ describe("a ZStor on a real host", () => {
         const changing = changed(first, { secret: "given by the program", backends: backends(0, 1, 3), metadata });
         const second = await admitted(changing, first);
         await rig.run("apply", second);
+        // What was taken out may go at once: nothing of the store is on it any more.
+        const emptied = () =>
+            on(second, "status").then((text) => JSON.parse(text).backends.filter(({ draining }: { draining?: true }) => draining));
+        expect(await emptied()).toMatchObject([{ name: expect.stringMatching(/^part-2-/), stripes: 0 }]);
         expect(await seen(second)).toMatchObject({
             state: "ready",
             notes: expect.arrayContaining([
@@ -137,6 +144,7 @@ describe("a ZStor on a real host", () => {
             /^the backends cannot hold what is asked for: after a loss of 2 groups .* there are 3 groups/,
         );
         await rig.run("apply", second);
+        expect(await emptied()).toEqual([]);
 
         // Without its secret nobody makes another store in its place, or opens it.
         const stranger = await admitted(wanted("stranger"));
