@@ -36,5 +36,6 @@ test("after any loss that is borne K shards are left, and after some loss of one
             const more = losses.filter(({ length }) => length === (bearing?.groups ?? 0) + 1);
             if (more.length > 0) expect(more.some((lost) => leftWithout(lost) < dataShards)).toBe(true);
         }),
+        { seed: Number(process.env.ZEROFORM_SEED ?? 1) },
     );
 });

@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { place, shardsLeft } from "../../engines/zstor/placement.ts";
+import { statusOf } from "../../engines/zstor/status.ts";
+import { backendsOf, MemoryStore, SETTINGS } from "../../test/zstor/memory-store.ts";
 import { metadataFor, partsFor, refusalOf } from "./dispersed-layout.ts";
 
+const MIB = 2 ** 20;
+const SEED = Number(process.env.ZEROFORM_SEED ?? 1);
 const layout = (dataShards: number, parityShards: number, redundantGroups: number) => ({ dataShards, parityShards, redundantGroups });
 
 /** The places as the engine sees them. */
@@ -39,6 +43,7 @@ it("asks for what the engine can place, and names numbers that would do", () => 
                 expect(shardsLeft({ ...policy, redundantGroups: 0 }, left.backends, new Set())).toBe(dataShards + parityShards);
             },
         ),
+        { seed: SEED },
     );
 });
 
@@ -76,4 +81,29 @@ it("takes what three places and the usual numbers are", () => {
     expect(refusalOf(3, 3, layout(4, 2, 1))).toBeUndefined();
     expect(refusalOf(1, 1, layout(1, 1, 0))).toBeUndefined();
     expect(refusalOf(7, 7, layout(4, 2, 2))).toBeUndefined();
+});
+
+it("has the room that objects of some MiB really take, also when a place is lost and all is made again on the others", async () => {
+    const wanted = layout(4, 2, 1);
+    const places = 3;
+    const sizes = [2 * MIB, 2.1 * MIB, 3 * MIB, 4 * MIB, 4.2 * MIB, 9 * MIB].map(Math.floor);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    const { partsOfPlace, partBytes } = partsFor(bytes, places, wanted);
+    const memory = new MemoryStore();
+    const backends = backendsOf(places * partsOfPlace, places);
+    await memory.create({ backends, settings: { ...SETTINGS, redundantGroups: 1 } });
+    for (const index of backends.keys()) memory.backend(index).limitBytes = partBytes;
+    const store = await memory.open({ deadAfterMs: 0 });
+    for (const size of sizes) await memory.put(store, `of ${size} bytes`, memory.random.bytes(size));
+
+    const { storedBytes } = statusOf(store);
+    const room = partBytes - 16 * MIB;
+    expect(storedBytes).toBeGreaterThan(1.5 * bytes);
+    expect(storedBytes).toBeLessThan((places - 1) * partsOfPlace * room);
+
+    // The first place is gone, and each of the others has its share.
+    for (const [index, { group }] of backends.entries()) memory.backend(index).isDown = group === "g0";
+    await memory.clock.pass(60_000);
+    for (let round = 0; round < 10; round++) await memory.clock.run(store.caretaker.round());
+    expect(statusOf(store)).toMatchObject({ owed: 0, spare: { 2: expect.any(Number) } });
 });

@@ -13,7 +13,7 @@ export type StorePlace = ({ readonly node: Node; readonly mount?: undefined } | 
     readonly listen: pulumi.Input<string>;
 };
 
-type PassedOn = Pick<ZStorArgs, "minParity" | "compression" | "secret" | "scrub" | "deadAfter" | "timeouts">;
+type PassedOn = Pick<ZStorArgs, "minParity" | "compression" | "secret" | "cache" | "scrub" | "deadAfter" | "timeouts">;
 
 export interface DispersedStoreArgs extends PassedOn {
     /** The machine that the front end runs on. */
