@@ -23,7 +23,9 @@ export const register = (program: Command): void => {
     )
         .description("put, get, list and check what is in a dispersed store, through its front end on its node")
         .action(async (name: string, words: readonly string[], options: Options) => {
-            if (words.length === 0) throw new WrongUse("there is no command for the store", `See zeroform zstor ${name} --help.`);
+            const [first] = words;
+            if (first === undefined) throw new WrongUse("there is no command for the store", `See zeroform zstor ${name} --help.`);
+            if (OF_THE_NODE.has(first)) throw new WrongUse(`${first} is for the node itself`, "Run it there, with zeroform shell.");
             process.exitCode = await onFrontEnd(await storeNamed(name, options), words);
         });
     explain(command, {
@@ -113,7 +115,6 @@ interface Spoken {
 
 const spoken = async (words: readonly string[], mark: string): Promise<Spoken> => {
     const [command = "", name, file, ...rest] = words;
-    if (OF_THE_NODE.has(command)) throw new WrongUse(`${command} is for the node itself`, "Run it there, with zeroform shell.");
     if (words.includes("--help")) return { said: words };
     if (SPEAKING.has(command))
         return { said: words.includes("--json") ? words.filter((word) => word !== "--json") : [...words, "--words"] };

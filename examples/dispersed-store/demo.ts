@@ -10,6 +10,7 @@ import { note, pulumi, run, say, step } from "../demo-stage.ts";
 
 /** The front end's host, three that hold the shards, and one that stays off until one of those is lost. */
 const HOSTS = 5;
+const SMALL_FILE_BYTES = 10_000;
 /** Beside many small files some that fill stripes. */
 const LARGE_FILES_BYTES = [3 * 2 ** 20, 5 * 2 ** 20 + 1];
 
@@ -71,15 +72,18 @@ async function demonstrate(): Promise<void> {
         await gather();
         const stored = JSON.parse(await shell(`tar c -C '${files}' . | zeroform zstor files import`)) as { objects: number; bytes: number };
         note(`tar c . | zeroform zstor files import: ${stored.objects} files of ${stored.bytes} bytes`);
+        await putOne('it\'s an "odd" name!');
         await tellStatus();
         await proveBack();
     });
 
-    await step("a host is switched off for good; everything can be read", async () => {
+    await step("a host is switched off for good; everything can be read, and files can be put", async () => {
         await powerOff(gamma.name);
         note(`${gamma.name} is off, and with it a third of all shards and one copy of the metadata`);
         await proveBack();
         await tellStatus();
+        await putOne("put while a host is off");
+        await proveBack();
     });
 
     await step("the program names the spare host instead, and pulumi up makes the store whole", async () => {
@@ -136,6 +140,14 @@ async function gather(): Promise<void> {
     for (const directory of ["docs", "sdk", "engines/zstor"])
         await cp(join(repository, directory), join(files, directory), { recursive: true });
     for (const [index, bytes] of LARGE_FILES_BYTES.entries()) await writeFile(join(files, `large-${index + 1}`), randomBytes(bytes));
+}
+
+/** A single file, whose name is what a file may be called. */
+async function putOne(name: string): Promise<void> {
+    const path = join(files, name);
+    await writeFile(path, randomBytes(SMALL_FILE_BYTES));
+    await run("zeroform", ["zstor", "files", "put", name, path], { cwd: here, env: stack.environment });
+    note(`zeroform zstor files put "${name}": acknowledged`);
 }
 
 /** Everything comes back as it was put, byte for byte. */
