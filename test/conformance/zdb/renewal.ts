@@ -11,6 +11,8 @@ export const RENEWAL_ROWS: readonly Row[] = [
         expect(await client.call("GET", key(0))).toBe("v");
         expect(await client.call("RELOAD", "absent")).toEqual(error("Namespace not found"));
         expect(await client.call("RELOAD")).toEqual(error("Unexpected arguments"));
+        expect(await client.call("RELOAD", "")).toEqual(error("Invalid argument"));
+        expect(await client.call("RELOAD", "n".repeat(129))).toEqual(error("Namespace too long"));
     }),
     row("5 FLUSH: a public namespace, and one without a password, are refused", async (world) => {
         const { client, namespace } = world;

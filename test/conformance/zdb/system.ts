@@ -51,9 +51,9 @@ export const SYSTEM_ROWS: readonly Row[] = [
         await other.call("SELECT", world.namespace);
         expect(await waiter.reply()).toEqual({ status: "SELECT" });
     }),
-    row("5 HOOKS INDEX DATA MIRROR MASTER NSJUMP are for administrators, before argc", async ({ connect }) => {
+    row("5 HOOKS INDEX DATA MIRROR MASTER NSJUMP RELOAD are for administrators, before argc", async ({ connect }) => {
         const guest = await connect();
-        for (const command of ["HOOKS", "INDEX", "DATA", "MIRROR", "MASTER", "NSJUMP"])
+        for (const command of ["HOOKS", "INDEX", "DATA", "MIRROR", "MASTER", "NSJUMP", "RELOAD"])
             expect(await guest.call(command), command).toEqual(error("Permission denied"));
     }),
     script("5 HOOKS without a hook", [[["HOOKS", "extra"], []]]),
