@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { randomBlock, textBlock } from "./zstor/contents.ts";
 import { floor } from "./zstor/floor.ts";
 import { HEAD, lineOf, MIB, type Row } from "./zstor/measure.ts";
-import { largeObjects, ranges, smallObjects } from "./zstor/objects.ts";
+import { largeObjects, packing, ranges, smallObjects } from "./zstor/objects.ts";
 import { repair } from "./zstor/repair.ts";
 import { Cluster } from "./zstor/servers.ts";
 import { flushes, stages } from "./zstor/stages.ts";
@@ -38,7 +38,10 @@ try {
     for (const row of bare?.rows ?? []) print(row);
     await cluster.startFrontEnd();
     if (only.has("small")) {
-        print(await smallObjects(cluster, 1, Math.ceil(small / 10), 300));
+        const before = await cluster.storedBytes();
+        const alone = Math.ceil(small / 10);
+        print(await smallObjects(cluster, 1, alone, 300));
+        print(await packing(cluster, alone, before));
         print(await smallObjects(cluster, 64, small, 2000));
     }
     if (only.has("large")) for await (const row of largeObjects(cluster, mib, bare)) print(row);

@@ -90,6 +90,20 @@ export async function smallObjects(cluster: Cluster, lanes: number, count: numbe
     };
 }
 
+/** Small objects that came one by one, packed into common stripes; by itself the front end does that when they are half a minute old. */
+export async function packing(cluster: Cluster, count: number, storedBefore: number): Promise<Row> {
+    const client = await ApiClient.open(cluster.socket);
+    const cost = await measured(cluster, () => client.call({ op: "repack" }));
+    client.close();
+    const stored = ((await cluster.storedBytes()) - storedBefore) / (count * SMALL_BYTES);
+    return {
+        what: `these ${count} packed`,
+        figure: `${(count / cost.seconds).toFixed(0)} a second, ${stored.toFixed(2)} x stored`,
+        aim: "<= 3 x stored",
+        measured: cost,
+    };
+}
+
 /** What backends gave since the front end began. */
 async function fetchedBytes(client: ApiClient): Promise<number> {
     const text = String(await client.call({ op: "metrics" }));

@@ -59,10 +59,15 @@ describe("a ZStor on a real host", () => {
         const place = cacheOf(first as ZStor);
         if (place === undefined) throw new Error("a cache has a place");
         const cacheStatus = async () => JSON.parse(await on(first, "status")).cache;
+        // What was read is kept a moment later.
+        const cli = `${AGENT} zstor --socket ${frontEndOf(first).socket}`;
+        const untilFound = () =>
+            rig.sh(`until ${cli} get letters/one > /dev/null && ${cli} status | grep -q '"hits": [1-9]'; do sleep 0.1; done`);
         const content = "read again and again ".repeat(1000);
         await on(first, "put letters/one", content);
-        for (let count = 0; count < 2; count++) expect(await on(first, "get letters/one")).toBe(content.trim());
-        expect(await cacheStatus()).toMatchObject({ sizeBytes: 32 * 2 ** 20, isLost: false, hits: 1 });
+        await untilFound();
+        expect(await on(first, "get letters/one")).toBe(content.trim());
+        expect(await cacheStatus()).toMatchObject({ sizeBytes: 32 * 2 ** 20, isLost: false });
         expect(await rig.sh(`stat -c '%U %a' ${place.directory}; stat -c '%U %a' ${place.directory}/..`)).toBe(
             "zeroform-zstor 700\nroot 711",
         );
@@ -70,8 +75,9 @@ describe("a ZStor on a real host", () => {
 
         // Found again by the next process, which takes another size.
         await rig.run("apply", as(wantedWith(disk, { cacheSize: "16MiB" })));
+        await untilFound();
         expect(await on(first, "get letters/one")).toBe(content.trim());
-        expect(await cacheStatus()).toMatchObject({ sizeBytes: 16 * 2 ** 20, hits: 1 });
+        expect(await cacheStatus()).toMatchObject({ sizeBytes: 16 * 2 ** 20 });
 
         // Whoever unmounts it ends the front end with it, which comes back without its cache, and with it once that is there.
         await rig.sh(`systemctl stop ${place.mountUnit}; ! systemctl is-active ${frontEndOf(first).unit}`);
@@ -79,12 +85,15 @@ describe("a ZStor on a real host", () => {
         await rig.run("apply", smaller);
         expect(await on(first, "get letters/one")).toBe(content.trim());
         expect(await cacheStatus()).toMatchObject({ isLost: true });
-        expect(await seen(smaller)).toMatchObject({ state: "ready", notes: [expect.stringContaining("nothing is cached now")] });
+        expect(await seen(smaller)).toMatchObject({
+            state: "ready",
+            notes: expect.arrayContaining([expect.stringContaining("nothing is cached now")]),
+        });
         await rig.run("apply", disk);
         expect(await seen(smaller)).toMatchObject({ state: "drifted", why: "its front end does not see the disk of its cache" });
         await untilReady(smaller);
+        await untilFound();
         expect(await on(first, "get letters/one")).toBe(content.trim());
-        expect(await cacheStatus()).toMatchObject({ isLost: false, hits: 1 });
 
         const without = as(wantedWith(undefined));
         await rig.run("apply", without);
