@@ -4,6 +4,7 @@ import { ZodError } from "zod";
 import { type Answer, type Request, request } from "./api.ts";
 import { checkObject } from "./check.ts";
 import { type Frame, framesOf, sendFrame, sendJson } from "./frames.ts";
+import { API_CONNECTIONS } from "./limits.ts";
 import { printMetrics } from "./metrics.ts";
 import { StoreError } from "./object-api.ts";
 import { askedStatusOf, explain, statusOf } from "./status.ts";
@@ -24,7 +25,7 @@ export class ApiServer {
             this.sockets.add(socket);
             socket.on("close", () => this.sockets.delete(socket));
             socket.on("error", () => undefined);
-            void this.serve(socket);
+            void (this.sockets.size > API_CONNECTIONS ? refuse(socket) : this.serve(socket));
         });
     }
 
@@ -161,6 +162,14 @@ class Content implements AsyncIterable<Uint8Array> {
         }
         return true;
     }
+}
+
+async function refuse(socket: Socket): Promise<void> {
+    const message = `${API_CONNECTIONS} connections are open already: let one end, then try again`;
+    // What it asks is passed over, or the answer would not reach it.
+    socket.resume();
+    await sendJson(socket, failed(new StoreError("stopped", message))).catch(() => undefined);
+    socket.end(() => socket.destroy());
 }
 
 function failed(error: unknown): Answer {

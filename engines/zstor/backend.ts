@@ -46,9 +46,9 @@ export interface NamespaceInfo {
 
 /**
  * `unreachable`: no connection; `late`: no answer in time; `full`: quota or disk; `denied`: credentials; `refused`: the server
- * said no for another reason (locked, frozen, damaged).
+ * said no for another reason (locked, frozen); `damaged`: this value is there and cannot be read any more, about others that says nothing.
  */
-export type BackendFailure = "unreachable" | "late" | "full" | "denied" | "refused";
+export type BackendFailure = "unreachable" | "late" | "full" | "denied" | "refused" | "damaged";
 
 export class BackendError extends Error {
     override readonly name = "BackendError";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { backendsOf, METADATA, MemoryStore, SECRET, SETTINGS } from "../../test/zstor/memory-store.ts";
 import { type Backend, BackendError } from "./backend.ts";
+import { SCRUB_AT_ONCE } from "./limits.ts";
 import { openStore } from "./opening.ts";
 import { statusOf } from "./status.ts";
 import type { StoreParts } from "./store.ts";
@@ -130,6 +131,75 @@ test("a scrub finds bit rot that no read has met, and repairs it", async () => {
     for (const [key, { value, writtenMs }] of values) values.set(key, { value: Buffer.from(value).fill(0, 0, 1), writtenMs });
     expect(await memory.clock.run(store.caretaker.scrub())).toEqual({ stripes: 1, badShards: 1 });
     expect(await memory.clock.run(store.caretaker.scrub())).toEqual({ stripes: 1, badShards: 0 });
+});
+
+describe("a shard that its backend has and cannot read any more", () => {
+    /** Of the first backend, whatever is there now; it answers as a Zero-DB whose checksum is wrong. */
+    async function withDamage() {
+        const memory = new MemoryStore();
+        await memory.create();
+        const damaged = new Set<string>();
+        let state = "ok";
+        const connect = (url: string): Backend => {
+            const backend = memory.network.connect(url);
+            if (url !== "memory://d0") return backend;
+            const textOf = (key: Uint8Array) => Buffer.from(key).toString("latin1");
+            return {
+                ...backend,
+                get: (key) => (damaged.has(textOf(key)) ? Promise.reject(new BackendError("damaged", "Internal Error")) : backend.get(key)),
+                async set(key, value) {
+                    if (state !== "ok") throw new BackendError("refused", `it is ${state}`);
+                    await backend.set(key, value);
+                    damaged.delete(textOf(key));
+                },
+                info: async () => ({ ...(await backend.info()), state }),
+            };
+        };
+        const store = await memory.open({ connect });
+        const contents = Array.from({ length: 7 }, () => memory.random.bytes(600_000));
+        for (const [index, content] of contents.entries()) await memory.put(store, `object ${index}`, content);
+        for (const key of memory.backend(0).values.keys()) damaged.add(key);
+        expect(damaged.size).toBeGreaterThan(3);
+        const lock = () => {
+            state = "locked";
+        };
+        return { memory, store, contents, damaged, lock };
+    }
+
+    test("is made again by a scrub, and costs its backend nothing else", async () => {
+        const { memory, store, damaged } = await withDamage();
+        const count = damaged.size;
+        expect(await memory.clock.run(store.caretaker.scrub())).toEqual({ stripes: 7, badShards: count });
+        expect(damaged.size).toBe(0);
+        expect(store.pool.member(2)?.breaker.openings).toBe(0);
+        expect(await memory.clock.run(store.caretaker.scrub())).toEqual({ stripes: 7, badShards: 0 });
+    });
+
+    test("is made again after a read that met it, elsewhere when nothing can be written there", async () => {
+        const { memory, store, contents, damaged, lock } = await withDamage();
+        const count = damaged.size;
+        lock();
+        await memory.clock.pass(2 * PROBED_MS);
+        for (const [index, content] of contents.entries()) expect((await memory.get(store, `object ${index}`)).equals(content)).toBe(true);
+        await memory.clock.run(store.caretaker.scrub());
+        expect(statusOf(store).repairedShards).toBe(count);
+        const places = [...store.view.stripeCounts().keys()].flatMap((layout) => store.view.layout(layout)?.backends ?? []);
+        expect(places).not.toContain(2);
+        for (const [index, content] of contents.entries()) expect((await memory.get(store, `object ${index}`)).equals(content)).toBe(true);
+    });
+});
+
+test("a repair does not wait for the end of a scrub that somebody asked for", async () => {
+    const { memory, store } = await opened();
+    const stripes = 2 * SCRUB_AT_ONCE + 1;
+    for (let index = 0; index < stripes; index++) await memory.put(store, `object ${index}`, memory.random.bytes(1000));
+    let isOver = false;
+    const scrub = store.caretaker.scrub().finally(() => {
+        isOver = true;
+    });
+    await memory.clock.run(store.caretaker.round());
+    expect(isOver).toBe(false);
+    expect(await memory.clock.run(scrub)).toEqual({ stripes, badShards: 0 });
 });
 
 test("a scheduled scrub reads everything once in its interval", async () => {

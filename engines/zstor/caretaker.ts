@@ -98,12 +98,10 @@ export class Caretaker {
     }
 
     /** Compares every shard with what was written, and repairs. */
-    scrub(): Promise<ScrubResult> {
-        return this.alone(async () => {
-            const result = await this.scrubber.pass();
-            await this.attempt("repair", () => this.repair());
-            return result;
-        });
+    async scrub(): Promise<ScrubResult> {
+        const result = await this.scrubber.pass(this.inTurn);
+        await this.alone(() => this.attempt("repair", () => this.repair()));
+        return result;
     }
 
     /** Deletes orphans that are old enough; from now on that is done by itself. */
@@ -122,12 +120,10 @@ export class Caretaker {
     }
 
     /** Packs anew all that is worth it, and frees what is left behind. */
-    repack(): Promise<RepackResult> {
-        return this.alone(async () => {
-            const result = await this.repacker.pass();
-            await this.attempt("free stripes", () => freeGarbage(this.engine));
-            return result;
-        });
+    async repack(): Promise<RepackResult> {
+        const result = await this.repacker.pass(this.inTurn);
+        await this.alone(() => this.attempt("free stripes", () => freeGarbage(this.engine)));
+        return result;
     }
 
     /** For a store whose metadata are known to be the newest: it was just made, or a person says so. */
@@ -153,6 +149,13 @@ export class Caretaker {
         );
         return result;
     }
+
+    /** What takes long goes a part at a time, so that repairs need not wait for its end. */
+    private readonly inTurn = <T>(work: () => Promise<T>): Promise<T> =>
+        this.alone(() => {
+            if (this.stopped) throw new StoreError("stopped", "the store is closed");
+            return work();
+        });
 
     private async everything(): Promise<void> {
         if (this.engine.journal.failure || this.stopped) return;

@@ -43,6 +43,7 @@ async function shardFault(
         return fault;
     } catch (error) {
         if (!(error instanceof BackendError)) throw error;
+        if (error.failure === "damaged") engine.onBadShard(id, index);
         return error.message;
     }
 }

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { z } from "zod";
-import { identityOf, parseBackendUrl } from "./backend-url.ts";
+import { identityOf, nameOfBackend, parseBackendUrl } from "./backend-url.ts";
 import { CACHE_LEAST_BYTES, DEAD_AFTER_MS, MAX_SHARDS, SCRUB_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { NewStore } from "./opening.ts";
@@ -87,6 +87,8 @@ export function parseConfig(text: string, path: string): FrontEndConfig {
         throw new StoreError("invalid", `${path}: dataShards and parityShards are ${MAX_SHARDS} together at most`);
     if (settings.minParity > settings.parityShards) throw new StoreError("invalid", `${path}: minParity is at most parityShards`);
     for (const url of metadata) parseBackendUrl(url);
+    refuseTwice(`${path}: metadata`, metadata);
+    refuseTwice(`${path}: backends`, backends?.map(({ url }) => url) ?? []);
     return {
         secret,
         previousSecrets,
@@ -101,6 +103,16 @@ export function parseConfig(text: string, path: string): FrontEndConfig {
         writeQuorum: writeQuorum ?? defaultQuorum(metadata.length),
         backends: backends?.map(wanted),
     };
+}
+
+/** Two that are one namespace would be lost together. */
+function refuseTwice(field: string, urls: readonly string[]): void {
+    const known = new Set<string>();
+    for (const url of urls) {
+        const identity = identityOf(url);
+        if (known.has(identity)) throw new StoreError("invalid", `${field} has the namespace ${nameOfBackend(url)} twice: name it once`);
+        known.add(identity);
+    }
 }
 
 /** One that lies is tolerated from four on, one that is down from three on. */

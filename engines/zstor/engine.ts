@@ -43,6 +43,8 @@ export interface Engine {
     readonly readers: Map<string, number>;
     /** Shards that a backend has lost or changed, to be written again; by stripe, their indexes. */
     readonly badShards: Map<StripeId, Set<number>>;
+    /** Stripes that are stored and not named yet: no orphans, however long whoever puts them takes. */
+    readonly unnamed: Set<StripeId>;
     /** An id that no stripe ever had. */
     nextStripeId(): StripeId;
     onBadShard(stripe: StripeId, index: number): void;
@@ -65,20 +67,41 @@ export function leastShards({ settings }: StoreConfig): number {
 /** A byte that is stored has been in so many buffers that are not used again: as it came, compressed, enciphered and with its tag. */
 const STAGES = 4;
 
-/** Stores a stripe; gives the records that make it true, for whoever commits them in that session. */
+/** Stores a stripe; gives the records that make it true, for whoever names them in that session, or lets go of them. */
 export async function storeStripe(
     engine: Engine,
     session: number,
     { data }: BuiltStripe,
     stages: Stages,
 ): Promise<{ written: WrittenStripe; records: MetadataRecord[] }> {
-    const written = await writeStripe(engine, policyOf(engine.config), leastShards(engine.config), engine.nextStripeId(), data, stages);
-    reached("stripe: stored, not named");
-    leaveGarbage(STAGES * data.reduce((sum, shard) => sum + shard.length, 0));
-    const layout = engine.layouts.of(session, data.length, written.backends);
-    const { id, lengths, macs } = written;
-    const stripe: MetadataRecord = { type: "stripe", id, layout: layout.id, createdMs: engine.surroundings.clock.nowMs(), lengths, macs };
-    return { written, records: [...layout.records, stripe] };
+    const id = engine.nextStripeId();
+    engine.unnamed.add(id);
+    try {
+        const written = await writeStripe(engine, policyOf(engine.config), leastShards(engine.config), id, data, stages);
+        reached("stripe: stored, not named");
+        leaveGarbage(STAGES * data.reduce((sum, shard) => sum + shard.length, 0));
+        const layout = engine.layouts.of(session, data.length, written.backends);
+        const { lengths, macs } = written;
+        const createdMs = engine.surroundings.clock.nowMs();
+        return { written, records: [...layout.records, { type: "stripe", id, layout: layout.id, createdMs, lengths, macs }] };
+    } catch (error) {
+        engine.unnamed.delete(id);
+        throw error;
+    }
+}
+
+/** Commits records of stripes that were stored, and of what names them. */
+export async function nameStripes(engine: Engine, records: readonly MetadataRecord[], session: number, stages: Stages): Promise<void> {
+    try {
+        await stages.wait("journal", 0, () => engine.journal.commit(records, session));
+    } finally {
+        letGoOf(engine, records);
+    }
+}
+
+/** What nothing names of these stripes is an orphan from now on. */
+export function letGoOf({ unnamed }: Engine, records: readonly MetadataRecord[]): void {
+    for (const record of records) if (record.type === "stripe") unnamed.delete(record.id);
 }
 
 export function extentOf(

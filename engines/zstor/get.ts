@@ -1,7 +1,7 @@
 import { type ChunkOwner, CODEC_PLAIN, openChunk } from "./chunk.ts";
 import { unwrapKey } from "./data-key.ts";
 import { type Engine, generationKey } from "./engine.ts";
-import { CHUNK_BYTES, READ_WINDOW_CHUNKS, STRIPES_AHEAD } from "./limits.ts";
+import { CHUNK_BYTES, READ_WINDOW_CHUNKS, STRIPES_AHEAD, STRIPES_AHEAD_TOGETHER } from "./limits.ts";
 import { type Range, StoreError } from "./object-api.ts";
 import type { ExtentRecord } from "./record.ts";
 import { type FetchedChunks, fetchAgain, fetchChunks } from "./sealed-chunks.ts";
@@ -73,7 +73,7 @@ async function* pieces(engine: Engine, generation: Generation, offset: number, e
     let next = first;
     const extents = wantedExtents(engine, generation, first, last);
     const fill = () => {
-        while (ahead.length < STRIPES_AHEAD) {
+        while (ahead.length < stripesAhead(engine)) {
             const { value: extent, done } = extents.next();
             if (done) return;
             const wanted = [...extent.chunks.keys()].filter((at) => extent.firstChunk + at >= first && extent.firstChunk + at <= last);
@@ -98,6 +98,12 @@ async function* pieces(engine: Engine, generation: Generation, offset: number, e
         }
     }
     if (next !== last + 1) throw new StoreError("lost", `the metadata of ${generation.name} miss chunk ${next}`);
+}
+
+/** Fewer when many read at once. */
+function stripesAhead({ readers }: Engine): number {
+    const reading = [...readers.values()].reduce((sum, count) => sum + count, 0);
+    return Math.max(1, Math.min(STRIPES_AHEAD, Math.floor(STRIPES_AHEAD_TOGETHER / reading)));
 }
 
 /** A window at a time: an object may have millions. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { MemoryStore, read } from "../../test/zstor/memory-store.ts";
-import { BREAKER_LONGEST_PAUSE_MS, OPERATION_MS, SLOW_FOR_MS } from "./limits.ts";
+import { BREAKER_LONGEST_PAUSE_MS, OPERATION_MS, SLOW_FOR_MS, STRIPES_AHEAD_TOGETHER } from "./limits.ts";
 import { statusOf } from "./status.ts";
 import { wordsOf } from "./status-words.ts";
 import type { Store } from "./store.ts";
@@ -23,6 +23,9 @@ async function measured(size = 400_000) {
 
 const parts = (size: number) => [0, 140_000, 270_000, 399_000].filter((offset) => offset < size);
 
+/** Shards so far. */
+const fetched = (store: Store) => store.pool.all().reduce((sum, { figures }) => sum + figures.of("get").done, 0);
+
 async function timeOf(memory: MemoryStore, store: Store, content: Buffer, offset: number, length = 1000): Promise<number> {
     const beganMs = memory.clock.steadyMs();
     const found = await memory.clock.run(read(store, "object", offset, length));
@@ -33,11 +36,26 @@ async function timeOf(memory: MemoryStore, store: Store, content: Buffer, offset
 describe("a read", () => {
     test("of a part fetches what holds it and nothing else while all is well", async () => {
         const { memory, store, content } = await measured();
-        const gets = () => store.pool.all().reduce((sum, { figures }) => sum + figures.of("get").done, 0);
-        const before = gets();
+        const before = fetched(store);
         await timeOf(memory, store, content, 140_000);
-        expect(gets()).toBe(before + 1);
+        expect(fetched(store)).toBe(before + 1);
         expect(store.pool.hedgedReads).toBe(0);
+    });
+
+    test("of many at once holds less ahead each", async () => {
+        const { memory, store } = await measured(8_400_000);
+        const stripes = store.view.totals().stripes;
+        expect(stripes).toBeGreaterThan(3);
+        const stripesFetched = () => store.stageFigures.of("get fetch").done;
+        const before = stripesFetched();
+        const readers = 30;
+        for (let count = 0; count < readers; count++) {
+            const { bytes } = await store.get("object");
+            await memory.clock.run(bytes[Symbol.asyncIterator]().next());
+        }
+        await memory.clock.pass(1000);
+        // And the one that it has in hand.
+        expect(stripesFetched() - before).toBeLessThanOrEqual(STRIPES_AHEAD_TOGETHER + 2 * readers);
     });
 
     test("waits for a backend that gives no answer as long as the hedge delay, then not at all, and tries again", async () => {

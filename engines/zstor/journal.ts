@@ -92,6 +92,11 @@ export class Journal {
         await this.commit([]);
     }
 
+    /** Settles when it is known what became of every batch: after one of which nothing is known, what the view says was last may not be. */
+    async certain(): Promise<void> {
+        if (this.trouble) await this.commit([]);
+    }
+
     /** Of the last writer that this journal was. */
     get epoch(): number {
         return this.office.epoch;
@@ -299,7 +304,7 @@ export class Journal {
     }
 }
 
-function interrupted(): StoreError {
+export function interrupted(): StoreError {
     return new StoreError("superseded", "another front end has written in between: what was begun before cannot be finished");
 }
 

@@ -1,3 +1,4 @@
+import { interrupted } from "./journal.ts";
 import type { LayoutRecord } from "./record.ts";
 import type { View } from "./view.ts";
 
@@ -12,14 +13,15 @@ export class Layouts {
         this.view = view;
     }
 
-    /** The layout, and the records that have to be committed with whatever names it. A new session forgets what was never committed. */
+    /** The layout, and the records that have to be committed with whatever names it. A new session forgets what was never committed, and an old one gets none: its numbers would be given twice. */
     of(
         session: number,
         dataShards: number,
         backends: readonly number[],
         moves: readonly number[] = backends.map(() => 0),
     ): { readonly id: number; readonly records: LayoutRecord[] } {
-        if (session !== this.session) this.restart(session);
+        if (session < this.session) throw interrupted();
+        if (session > this.session) this.restart(session);
         const parityShards = backends.length - dataShards;
         const key = keyOf({ dataShards, backends, moves });
         const known = this.pending.get(key);

@@ -27,6 +27,10 @@ export const STRIPES_IN_FLIGHT = 5;
 export const SHARD_BUFFERS = 36;
 /** Stripes a get fetches ahead. */
 export const STRIPES_AHEAD = 3;
+/** And all gets together; one each, however many there are. */
+export const STRIPES_AHEAD_TOGETHER = 12;
+/** Connections to the socket of the front end: each may be a put or a get that holds a stripe. */
+export const API_CONNECTIONS = 256;
 
 /** An operation on a backend that has not answered by then has failed. */
 export const OPERATION_MS = 20_000;

@@ -31,6 +31,8 @@ export async function runZstor(argv: readonly string[]): Promise<number> {
             await write(helpFor(command));
             return 0;
         }
+        // Nobody else may read what it writes: names of objects stand in a view, the secret in a configuration.
+        if (command === "serve" || command === "recover") process.umask(0o077);
         if (command === "serve" && values.config !== undefined) return await runServer(values.config);
         if (command === "recover" && values.config !== undefined && values.write !== undefined)
             return await print(await recover(readConfig(values.config), values.write, (line) => process.stderr.write(`${line}\n`)));

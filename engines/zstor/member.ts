@@ -163,6 +163,11 @@ export class PoolMember implements Member {
     }
 
     private failed(error: BackendError): void {
+        if (error.failure === "damaged") {
+            // It has answered, and other values are well.
+            this.breaker.succeeded();
+            return;
+        }
         if (error.failure === "full") {
             // Nothing more until the next probe says how much room there is.
             this.writtenBytes = Number.POSITIVE_INFINITY;

@@ -1,5 +1,5 @@
 import type { SealedChunk } from "./chunk.ts";
-import { type Engine, extentOf, storeStripe } from "./engine.ts";
+import { type Engine, extentOf, nameStripes, storeStripe } from "./engine.ts";
 import { PACKS_IN_FLIGHT } from "./limits.ts";
 import type { MetadataRecord, PutRecord } from "./record.ts";
 import { stagesIn } from "./stages.ts";
@@ -64,6 +64,6 @@ export class Packer {
             if (place === undefined) throw new RangeError("a chunk has no place");
             return [extentOf(put.object, put.generation, 0, written.id, [place]), put];
         });
-        await stages.wait("journal", 0, () => this.engine.journal.commit([...records, ...puts], session));
+        await nameStripes(this.engine, [...records, ...puts], session, stages);
     }
 }

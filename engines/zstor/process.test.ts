@@ -24,6 +24,7 @@ test("over real servers: commands, the loss of a server, and recovery on an empt
     mkdirSync(directory);
     const front = await startFrontEnd(directory, { secret: SECRET, metadata, backends, redundantGroups: 1 });
     expect(statSync(front.socket).mode & 0o777).toBe(0o600);
+    expect(statSync(join(directory, "view")).mode & 0o077).toBe(0);
 
     const large = randomBytes(9_000_000);
     const file = join(root, "large");

@@ -1,7 +1,7 @@
 import { type ChunkOwner, type SealedChunk, sealChunk } from "./chunk.ts";
 import { chunksOf } from "./chunker.ts";
 import { wrapKey } from "./data-key.ts";
-import { type Engine, extentOf, generationKey, storeStripe } from "./engine.ts";
+import { type Engine, extentOf, generationKey, letGoOf, nameStripes, storeStripe } from "./engine.ts";
 import { reached } from "./failpoint.ts";
 import { DRAFT_STRIPES, STRIPES_IN_FLIGHT } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
@@ -21,6 +21,7 @@ export async function putObject(
     content: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
 ): Promise<PutRecord> {
+    await engine.journal.certain();
     const draft = begin(engine, name);
     const stages = stagesIn(engine.stageFigures, "put");
     const key = generationKey(draft.owner.object, draft.owner.generation);
@@ -72,7 +73,7 @@ function begin(engine: Engine, name: string): Draft {
     };
 }
 
-/** Above all that are there or on their way. */
+/** Above all that are there or on their way; who takes one says so in `drafts` until it is there, when it is certain what is. */
 export function nextGeneration(engine: Engine, object: ObjectId): number {
     let last = engine.view.lastGeneration(object);
     for (const [key, generation] of engine.drafts) if (key.startsWith(object)) last = Math.max(last, generation);
@@ -127,7 +128,7 @@ async function stream(
         const ready = records;
         records = [];
         stripes = 0;
-        await stages.wait("journal", 0, () => engine.journal.commit(ready, session));
+        await nameStripes(engine, ready, session, stages);
         reached("put: drafts named");
     };
     try {
@@ -142,17 +143,19 @@ async function stream(
             sizeBytes += plainBytes;
         }
         await flush();
+        await Promise.all(underWay);
+        if (failure) throw failure;
+        throwIfCut(signal);
+        reached("put: stored, not named");
+        const put = recordOf(engine, draft, sizeBytes);
+        await nameStripes(engine, [...records, put], session, stages);
+        reached("put: named, not acknowledged");
+        return put;
     } finally {
         // Nothing of this put goes on behind its end.
         await Promise.all(underWay);
+        letGoOf(engine, records);
     }
-    if (failure) throw failure;
-    throwIfCut(signal);
-    reached("put: stored, not named");
-    const put = recordOf(engine, draft, sizeBytes);
-    await stages.wait("journal", 0, () => engine.journal.commit([...records, put], session));
-    reached("put: named, not acknowledged");
-    return put;
 }
 
 async function* again(first: readonly Piece[], rest: AsyncGenerator<Piece>): AsyncGenerator<Piece> {

@@ -149,7 +149,7 @@ test("what a front end had written of a move when it ended is swept, and the mov
 test("what a front end had moved and not freed when it ended is freed by the next one, whatever it knows", async () => {
     const { memory, store } = await opened();
     const contents = await putSmall(memory, store, 12);
-    await memory.clock.run(store.caretaker.repacker.pass());
+    await memory.clock.run(store.caretaker.repacker.pass((work) => work()));
     expect(statusOf(store).storedBytes).toBeGreaterThan(2 * 1.5 * 12 * SMALL_BYTES);
     const again = await memory.open({}, METADATA.slice(0, 1));
     await expectAll(memory, again, contents);

@@ -1,9 +1,10 @@
-import { type Engine, extentOf, generationKey, policyOf, storeStripe } from "./engine.ts";
+import { type Engine, extentOf, generationKey, letGoOf, nameStripes, policyOf, storeStripe } from "./engine.ts";
 import { REPACK_LOOKS, REPACK_READS, REPACK_ROUND_BYTES } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import { place } from "./placement.ts";
 import { type ChunkPlace, type ExtentRecord, type MetadataRecord, MISSING, type StripeId } from "./record.ts";
 import { planRepack } from "./repack-plan.ts";
+import type { InTurn } from "./scrub.ts";
 import { stripeOf } from "./sealed-chunks.ts";
 import { type Stages, stagesIn } from "./stages.ts";
 import { StripeBuilder, shardRoom } from "./stripe-builder.ts";
@@ -50,11 +51,11 @@ export class Repacker {
     }
 
     /** All that is worth it now, however young. */
-    async pass(): Promise<RepackResult> {
+    async pass(inTurn: InTurn): Promise<RepackResult> {
         const before = { stripes: this.repackedStripes, movedBytes: this.movedBytes };
         const obstacle = this.obstacle();
         if (obstacle !== undefined) throw new StoreError("no-room", `what is stored now would be less safe than it was: ${obstacle}`);
-        while ((await this.next(Number.POSITIVE_INFINITY)) > 0);
+        while ((await inTurn(() => this.next(Number.POSITIVE_INFINITY))) > 0);
         return { stripes: this.repackedStripes - before.stripes, movedBytes: this.movedBytes - before.movedBytes };
     }
 
@@ -106,10 +107,11 @@ export class Repacker {
         const built = builder.build();
         const { written, records } = await storeStripe(engine, session, built, stages);
         // A backend may have fallen meanwhile: then nothing is moved, and what was written is an orphan.
-        if (written.backends.includes(MISSING))
+        if (written.backends.includes(MISSING)) {
+            letGoOf(engine, records);
             throw new StoreError("no-room", "not all shards of a stripe that was packed anew have a place");
-        const extents = extentsFor(chunks, built.places, written.id);
-        await stages.wait("journal", 0, () => engine.journal.commit([...records, ...extents], session));
+        }
+        await nameStripes(engine, [...records, ...extentsFor(chunks, built.places, written.id)], session, stages);
         return chunks.reduce((sum, { bytes }) => sum + bytes.length, 0);
     }
 

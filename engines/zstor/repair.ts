@@ -80,9 +80,12 @@ export function deficientLayouts(engine: Engine, deadAfterMs: number): LayoutRec
 export async function repairStripe(engine: Engine, id: StripeId, deadAfterMs: number): Promise<number> {
     const session = engine.journal.session;
     const { record, layout } = stripeOf(engine, id);
-    const bad = engine.badShards.get(id) ?? [];
-    const moving = shardsToMove(engine, layout, deadAfterMs);
-    const rewriting = [...bad].filter((index) => !moving.includes(index));
+    const bad = [...(engine.badShards.get(id) ?? [])];
+    const owed = shardsToMove(engine, layout, deadAfterMs);
+    // What is bad is written again where it is, unless nothing can be written there.
+    const open = new Set(engine.pool.candidates().map((candidate) => candidate.id));
+    const rewriting = bad.filter((index) => !owed.includes(index) && open.has(layout.backends[index] ?? MISSING));
+    const moving = [...new Set([...owed, ...bad.filter((index) => !rewriting.includes(index))])];
     const wanted = [...moving, ...rewriting];
     if (wanted.length === 0) return 0;
 

@@ -2,6 +2,9 @@ import { checkStripe } from "./check.ts";
 import type { Engine } from "./engine.ts";
 import { CARE_MS, SCRUB_AT_ONCE } from "./limits.ts";
 
+/** Has work done when nothing else that must not run beside it is. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 export interface ScrubResult {
     readonly stripes: number;
     readonly badShards: number;
@@ -17,6 +20,7 @@ export class Scrubber {
     /** Begin of the pass that runs, and end of the last whole one. */
     private beganMs: number;
     lastPassMs: number | undefined;
+    private passes = 0;
     checkedStripes = 0;
     foundBad = 0;
 
@@ -39,12 +43,15 @@ export class Scrubber {
         await this.check(count);
     }
 
-    /** All of them now. */
-    async pass(): Promise<ScrubResult> {
+    /** All of them now, a few in each turn. */
+    async pass(inTurn: InTurn): Promise<ScrubResult> {
         const before = { stripes: this.checkedStripes, bad: this.foundBad };
-        this.after = "";
-        do await this.check(SCRUB_AT_ONCE);
-        while (this.after !== "");
+        const { passes } = this;
+        await inTurn(() => {
+            this.after = "";
+            return this.check(SCRUB_AT_ONCE);
+        });
+        while (this.passes === passes) await inTurn(() => this.check(SCRUB_AT_ONCE));
         return { stripes: this.checkedStripes - before.stripes, badShards: this.foundBad - before.bad };
     }
 
@@ -61,6 +68,7 @@ export class Scrubber {
         }
         if (stripes.length === count) return;
         this.after = "";
+        this.passes++;
         this.lastPassMs = this.engine.surroundings.clock.nowMs();
     }
 }

@@ -4,7 +4,7 @@ import { type OpenedRecord, recordInForce } from "./bootstrap.ts";
 import { BoundedBackend } from "./bounded-backend.ts";
 import type { CacheFiles } from "./cache-files.ts";
 import { Caretaker } from "./caretaker.ts";
-import type { Engine } from "./engine.ts";
+import { type Engine, generationKey } from "./engine.ts";
 import type { ErasureCodec } from "./erasure.ts";
 import { reached } from "./failpoint.ts";
 import { Figures } from "./figures.ts";
@@ -75,6 +75,7 @@ export class Store implements ObjectStore, Engine {
     readonly drafts = new Map<string, number>();
     readonly readers = new Map<string, number>();
     readonly badShards = new Map<StripeId, Set<number>>();
+    readonly unnamed = new Set<StripeId>();
     private opened: OpenedRecord;
     /** Urls of metadata namespaces that whoever opened the store knows. */
     private readonly given: readonly string[];
@@ -230,11 +231,18 @@ export class Store implements ObjectStore, Engine {
 
     async remove(name: string): Promise<boolean> {
         checkName(name);
+        await this.journal.certain();
         if (this.stat(name) === undefined) return false;
         const object = this.keys.objectId(name);
         const generation = nextGeneration(this, object);
         const session = this.journal.session;
-        await this.journal.commit([{ type: "remove", object, generation, name, createdMs: this.surroundings.clock.nowMs() }], session);
+        const draft = generationKey(object, generation);
+        this.drafts.set(draft, generation);
+        try {
+            await this.journal.commit([{ type: "remove", object, generation, name, createdMs: this.surroundings.clock.nowMs() }], session);
+        } finally {
+            this.drafts.delete(draft);
+        }
         reached("remove: named, not acknowledged");
         return true;
     }

@@ -122,6 +122,7 @@ class StripeRead {
                 },
                 (error: Error) => {
                     timing?.failed();
+                    if (error instanceof BackendError && error.failure === "damaged") this.reading.onBadShard(this.stripe.id, index);
                     this.refusals.set(index, error.message);
                 },
             )

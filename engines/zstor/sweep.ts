@@ -79,8 +79,11 @@ export class Sweeper {
     }
 
     private aliveOn(id: number): Set<string> {
-        const { view, keys } = this.engine;
+        const { view, keys, unnamed, config } = this.engine;
         const alive = new Set<string>();
+        const { dataShards, parityShards } = config.settings;
+        for (const stripe of unnamed)
+            for (let index = 0; index < dataShards + parityShards; index++) alive.add(keys.shardKey(stripe, index, 0).toString("latin1"));
         for (const { id: stripe, layout } of view.everyStripe()) {
             const { backends = [], moves = [] } = view.layout(layout) ?? {};
             for (const [index, backend] of backends.entries())

@@ -27,7 +27,7 @@ export function zdbBackend(url: string, clock: Clock): Backend {
     };
     const ask = async (command: string, ...words: Uint8Array[]): Promise<Reply> => {
         const reply = await (await connection()).ask([Buffer.from(command), ...words]);
-        if (reply instanceof RefusalReply && !ABSENCE.has(reply.text)) throw new BackendError(failureOf(reply.text), reply.text);
+        if (reply instanceof RefusalReply && !ABSENCE.has(reply.text)) throw new BackendError(failureOf(command, reply.text), reply.text);
         return reply;
     };
     return {
@@ -62,7 +62,11 @@ export function zdbBackend(url: string, clock: Clock): Backend {
 /** Errors that mean that there is nothing. */
 const ABSENCE = new Set(["No more data", "Key not found"]);
 
-function failureOf(text: string): BackendFailure {
+/** What a server says to a GET when the checksum of the value is wrong or its disk does not give it. */
+const UNREADABLE = "Internal Error";
+
+function failureOf(command: string, text: string): BackendFailure {
+    if (command === "GET" && text === UNREADABLE) return "damaged";
     if (/^(No space left|Namespace definitely full)/.test(text)) return "full";
     return /^(Access denied|Permission denied|Namespace (not found|protected))/.test(text) ? "denied" : "refused";
 }
