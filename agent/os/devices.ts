@@ -10,6 +10,7 @@ import { readMounts } from "./mountinfo.ts";
 import { deviceNumber } from "./mounts.ts";
 import { processes } from "./processes.ts";
 import { run } from "./program.ts";
+import { writeAll } from "./write-all.ts";
 
 /** A block device of the machine. */
 export interface Device {
@@ -88,7 +89,7 @@ export const devices: Devices = {
         opened(device.path, constants.O_RDWR | constants.O_EXCL, async (handle) => {
             const nothing = Buffer.alloc(Math.min(END_BYTES, device.bytes));
             for (const at of [device.bytes - nothing.length, 0]) {
-                await handle.write(nothing, 0, nothing.length, at);
+                await writeAll(handle, nothing, at);
                 await handle.sync();
             }
         }).catch((failure: unknown) => {

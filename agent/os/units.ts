@@ -17,6 +17,8 @@ export interface Unit {
     readonly user?: string;
     /** The target that starts it at boot. */
     readonly wantedBy?: "zeroform.target" | "multi-user.target";
+    /** A device unit that starts it whenever it appears, with or without the agent; only where udev runs. */
+    readonly wantedByDevice?: string;
 }
 
 /** Everything of ours hangs below it; nothing of the machine's own boot requires it. */
@@ -28,11 +30,15 @@ export const ZEROFORM_TARGET: Unit = {
 
 const TARGETS = ["zeroform.target", "multi-user.target"] as const;
 
+/** Where links to a unit may lie: what wants it, or would where it is no longer wanted. */
+const wantersOf = ({ wantedByDevice }: Unit): readonly string[] => [...TARGETS, ...(wantedByDevice === undefined ? [] : [wantedByDevice])];
+const isWantedBy = ({ wantedBy, wantedByDevice }: Unit, wanter: string): boolean => wanter === wantedBy || wanter === wantedByDevice;
+
 const fileOf = (unit: Unit) => `${UNITS}/${unit.name}`;
 export const dropInOf = (unit: Unit) => `${UNITS}/${unit.name}.d/zeroform.conf`;
 /** Apart from the drop-in, as it changes with what others ask of the same service. */
 export const limitsOf = (name: string) => `${UNITS}/${name}.d/zeroform-limits.conf`;
-const linkOf = (unit: Unit, target: string) => `${UNITS}/${target}.wants/${unit.name}`;
+const linkOf = (unit: Unit, wanter: string) => `${UNITS}/${wanter}.wants/${unit.name}`;
 /** What the link of an enabled unit points to: for an instance, its template's file. */
 const fragmentOf = (unit: Unit) => `${UNITS}/${unit.text === undefined ? unit.name.replace(/@[^.]*\./, "@.") : unit.name}`;
 
@@ -50,12 +56,12 @@ const matches = async (unit: Unit): Promise<boolean> => {
     const [text, dropIn, links] = await Promise.all([
         unit.text === undefined ? undefined : files.readText(fileOf(unit)),
         files.readText(dropInOf(unit)),
-        Promise.all(TARGETS.map((target) => absentAs(undefined, () => readlink(linkOf(unit, target))))),
+        Promise.all(wantersOf(unit).map((wanter) => absentAs(undefined, () => readlink(linkOf(unit, wanter))))),
     ]);
     return (
         text === unit.text &&
         dropIn === unit.dropIn &&
-        TARGETS.every((target, index) => links[index] === (unit.wantedBy === target ? fragmentOf(unit) : undefined))
+        wantersOf(unit).every((wanter, index) => links[index] === (isWantedBy(unit, wanter) ? fragmentOf(unit) : undefined))
     );
 };
 
@@ -67,16 +73,18 @@ export const writeUnit = async (wanted: Unit): Promise<"made" | "changed" | "as 
     if (unit.text !== undefined && before !== unit.text) await files.writeText(fileOf(unit), unit.text, 0o644);
     if (unit.dropIn === undefined) await removeDropIn(unit);
     else if ((await files.readText(dropInOf(unit))) !== unit.dropIn) await writeDropIn(unit, unit.dropIn);
-    for (const target of TARGETS) await (unit.wantedBy === target ? enable(unit, target) : disable(unit, target));
+    for (const wanter of wantersOf(unit)) await (isWantedBy(unit, wanter) ? enable(unit, wanter) : disable(unit, wanter));
     return before === undefined ? "made" : "changed";
 };
 
 /** Answers whether there was anything to remove. */
 export const removeUnit = async (unit: Unit): Promise<boolean> => {
-    const known = [fileOf(unit), dropInOf(unit), limitsOf(unit.name), ...TARGETS.map((target) => linkOf(unit, target))];
+    const known = [fileOf(unit), dropInOf(unit), limitsOf(unit.name), ...wantersOf(unit).map((wanter) => linkOf(unit, wanter))];
     const found = await Promise.all(known.map((path) => absentAs(undefined, () => lstat(path))));
     if (found.every((each) => each === undefined)) return false;
-    for (const target of TARGETS) await disable(unit, target);
+    for (const wanter of wantersOf(unit)) await disable(unit, wanter);
+    // A directory of a target is every unit's, one of a device this unit's alone.
+    if (unit.wantedByDevice !== undefined) await files.remove(`${UNITS}/${unit.wantedByDevice}.wants`);
     await removeDropIn(unit);
     if (unit.text !== undefined) await files.remove(fileOf(unit));
     return true;
@@ -98,13 +106,13 @@ const writeDropIn = async (unit: Unit, text: string): Promise<void> => {
 
 const removeDropIn = (unit: Unit): Promise<void> => files.remove(`${UNITS}/${unit.name}.d`);
 
-const enable = async (unit: Unit, target: string): Promise<void> => {
-    const link = linkOf(unit, target);
+const enable = async (unit: Unit, wanter: string): Promise<void> => {
+    const link = linkOf(unit, wanter);
     if ((await absentAs(undefined, () => readlink(link))) === fragmentOf(unit)) return;
-    await mkdir(`${UNITS}/${target}.wants`, { recursive: true, mode: 0o755 });
+    await mkdir(`${UNITS}/${wanter}.wants`, { recursive: true, mode: 0o755 });
     await rm(link, { force: true });
     await symlink(fragmentOf(unit), link);
-    await syncDirectory(`${UNITS}/${target}.wants`);
+    await syncDirectory(`${UNITS}/${wanter}.wants`);
 };
 
-const disable = (unit: Unit, target: string): Promise<void> => files.remove(linkOf(unit, target));
+const disable = (unit: Unit, wanter: string): Promise<void> => files.remove(linkOf(unit, wanter));

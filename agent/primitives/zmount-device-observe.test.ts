@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { mintLife, mintTenantId } from "../../protocol/ids.ts";
 import { type DeviceFacts, observeDevice } from "./zmount-device-observe.ts";
-import { type DeviceRecord, devicePlacesOf, formatDeviceRecord, parseDeviceRecord } from "./zmount-device-record.ts";
+import { type DeviceRecord, devicePlacesOf, formatDeviceRecord, parseDeviceRecord, uuidOfLife } from "./zmount-device-record.ts";
 import { deviceMountUnitFor, deviceUnitsFor } from "./zmount-device-units.ts";
 import type { DeviceMount } from "./zmount-places.ts";
 
@@ -76,5 +76,14 @@ describe("what is seen of a ZMount on a device", () => {
         expect(mountUnit).toContain(`Requires=zeroform-device@${resource.life}.service zeroform-fsck@${resource.life}.service\n`);
         expect(texts.join("")).not.toContain(SDB);
         expect(mountUnit).not.toContain("Before=local-fs.target");
+    });
+
+    it("are mounted when the disk of their UUID appears, whoever is there to see it", () => {
+        const { wantedBy, wantedByDevice } = deviceMountUnitFor(resource);
+        expect(wantedBy).toBe("zeroform.target");
+        // As `systemd-escape --path` makes it of /dev/disk/by-uuid/<uuid>.
+        const uuid = wantedByDevice?.replace("dev-disk-by\\x2duuid-", "").replace(".device", "").replaceAll("\\x2d", "-");
+        expect(uuid).toBe(uuidOfLife(resource.life));
+        expect(wantedByDevice).toMatch(/^[\w\\-]+\.device$/);
     });
 });

@@ -2,7 +2,7 @@ import { DEVICE_RUN, ROOT, SERVICES } from "../../protocol/layout.ts";
 import { WITHOUT_PRIVILEGES } from "../os/confinement.ts";
 import { formats } from "../os/formats/index.ts";
 import type { Unit } from "../os/units.ts";
-import { devicePlacesOf } from "./zmount-device-record.ts";
+import { devicePlacesOf, uuidOfLife } from "./zmount-device-record.ts";
 import type { DeviceMount } from "./zmount-places.ts";
 import { CHECK, mountUnit } from "./zmount-units.ts";
 
@@ -46,12 +46,14 @@ export const deviceMountUnitFor = (resource: DeviceMount): Unit => {
     const { filesystem } = resource.spec;
     const places = devicePlacesOf(resource);
     const { check, mountOptions } = formats[filesystem];
-    return mountUnit(filesystem, places, {
+    const unit = mountUnit(filesystem, places, {
         what: places.link,
         options: ["nodev", "nosuid", ...mountOptions],
         first: [places.deviceUnit, ...(check === undefined ? [] : [places.checkUnit])],
         ground: "",
     });
+    // A disk that appears after the boot has looked for it is mounted when udev has seen it.
+    return { ...unit, wantedByDevice: `dev-disk-by\\x2duuid-${uuidOfLife(resource.life).replaceAll("-", "\\x2d")}.device` };
 };
 
 /** Everything that systemd needs for a ZMount on a device. */

@@ -118,7 +118,11 @@ export class Database {
         await this.#waiting?.promise;
     }
 
-    /** Runs something that writes, and answers when that is on the disk. Rejects when anything was lost meanwhile: nobody knows whose it was. */
+    /**
+     * Runs something that writes, and answers when that is on the disk. Rejects when anything was lost meanwhile, whoever had written it: what
+     * is written is seen at once, so work that wrote nothing may have been decided by it, and much of a call's work is written by others (the
+     * reconciler says that it is ready). The caller asks again, and finds what it had begun.
+     */
     async durably<T>(act: () => Promise<T>): Promise<T> {
         this.#requireFresh();
         const before = this.#losses;
