@@ -1,5 +1,5 @@
 /** Version of this package, and of the agent it brings. A test compares it with package.json. */
-export const VERSION = "0.2.0";
+export const VERSION = "0.3.0";
 
 /** Version of the RPC protocol that this release was written for. 2: figures, events that are followed, trash and tenants by hand. */
 export const PROTOCOL = 2;

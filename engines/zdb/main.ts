@@ -6,7 +6,7 @@ import { Server, systemParts } from "./server.ts";
 import { runNamedTool } from "./tools.ts";
 
 /** The version INFO and --version tell; the same as the package's. */
-export const ZDB_VERSION = "0.2.0";
+export const ZDB_VERSION = "0.3.0";
 
 /**
  * Runs one of the tools (`check` ...), or a Zero-DB server until SIGTERM or SIGINT and gives the exit code of the process: 0 after an orderly end,

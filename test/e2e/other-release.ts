@@ -13,7 +13,11 @@ export interface ReleaseMarks {
     readonly without?: readonly Method[];
 }
 
-/** This package as another release would bring it: a `node_modules` of its own with it, beside the dependencies of the repository. */
+/**
+ * This package as another release would bring it: a `node_modules` of its own with it, beside the dependencies of the repository. Its code is
+ * this one's under other marks: no release is on a registry yet, and building an old one takes its sources, which a checkout need not have.
+ * What old code really left behind is read in `test/fixtures/releases`.
+ */
 export class OtherRelease implements AsyncDisposable {
     readonly #directory: string;
 
