@@ -4,6 +4,7 @@ import { openStore, put, readValue } from "../../test/zdb/store.ts";
 import type { Namespace } from "./namespace.ts";
 import { scanNamespace } from "./namespace-reading.ts";
 import { DamagedBlock } from "./record-blocks.ts";
+import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
 import { buildSidecar } from "./sidecar-building.ts";
 import { Slices } from "./slices.ts";
 
@@ -34,6 +35,31 @@ test("LSNs of a batch that fails while a segment is rewritten are given out agai
     const rewritten = await standard.upkeep.rewrite(standard.segments.closed);
     expect(rewritten.header.cleanLsn).toBe(lastLsn);
     expect(readValue(standard, "k")).toBe("before");
+});
+
+test("what is on the disk twice for a moment counts, but for one segment that is allowed for", async () => {
+    const SEGMENT_BYTES = 400;
+    class WatchedDisk extends MemoryDisk {
+        synced = (): void => undefined;
+
+        override async sync(fd: number): Promise<void> {
+            this.synced();
+            await super.sync(fd);
+        }
+    }
+    const disk = new WatchedDisk("/data");
+    const { standard } = await openStore("/data", { disk, segmentBytes: SEGMENT_BYTES });
+    for (let round = 0; round < 12; round++) put(standard, "k", `value ${round} ${"v".repeat(50)}`);
+    let uncounted = 0;
+    disk.synced = () => {
+        uncounted = Math.max(uncounted, disk.bytesIn("/data/default") - standard.upkeep.use.totalBytes);
+    };
+    const run = standard.segments.closed;
+    expect(run.length).toBeGreaterThan(3);
+    await standard.upkeep.rewrite(run);
+    // The file of the next segment is there too, as long as a header.
+    expect(uncounted).toBeLessThanOrEqual(SEGMENT_BYTES + SEGMENT_HEADER_BYTES);
+    expect(standard.segments.replacedBytes).toBe(0);
 });
 
 /** A namespace with closed segments that have sidecars, and everything that is to be read from it. */

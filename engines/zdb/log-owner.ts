@@ -12,7 +12,7 @@ export interface NewRecord {
     readonly key: Uint8Array;
     readonly payload: Uint8Array;
     /** Of `payload`, when the caller has it already. */
-    readonly checksum?: number;
+    readonly checksum?: number | undefined;
     readonly previousLsn: number;
     readonly timestamp: number;
 }

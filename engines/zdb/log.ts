@@ -102,7 +102,9 @@ export class Log implements GateKeeper {
         const buffer = this.begin();
         this.segment.mark(lsn, this.activeOffset);
         const place = { segment: this.segment.id, offset: this.activeOffset, keyLength: key.length, length: payload.length };
-        this.buffered += writeHead(buffer, this.buffered, head, key, this.segment.header.salt);
+        const at = this.buffered;
+        this.buffered += writeHead(buffer, at, head, key, this.segment.header.salt);
+        if (kind === RECORD_KINDS.value) this.parts.segments.heads.remember(key, place, buffer, at);
         this.lastLsn = lsn;
         this.batchHoldsValues ||= kind === RECORD_KINDS.value;
         this.endsWithMark = kind === RECORD_KINDS.mark;
@@ -265,6 +267,7 @@ export class Log implements GateKeeper {
     private dropBatch(batch: Batch, error: unknown): void {
         this.lastLsn = this.writtenLsn;
         this.endsWithMark = false;
+        this.parts.segments.heads.forget();
         this.owner.batchFailed();
         if (error instanceof Refusal) {
             batch.failure = error.message;

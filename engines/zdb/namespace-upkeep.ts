@@ -133,7 +133,10 @@ export class NamespaceUpkeep implements Upkept {
 
     get use(): SpaceUse {
         const { segments } = this.namespace;
-        return { totalBytes: segments.totalBytes, neededBytes: segments.neededBytes, segmentBytes: this.namespace.segmentBytes() };
+        const segmentBytes = this.namespace.segmentBytes();
+        // Of what is there twice for a moment, one segment is allowed for.
+        const twiceBytes = Math.max(0, segments.replacedBytes - segmentBytes);
+        return { totalBytes: segments.totalBytes + twiceBytes, neededBytes: segments.neededBytes, segmentBytes };
     }
 
     private async tidyOnce(): Promise<boolean> {

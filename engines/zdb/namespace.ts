@@ -177,7 +177,8 @@ export class Namespace implements LogOwner {
     verify(key: Uint8Array): { readonly verdict: "intact" | "damaged" | "unreadable" | undefined; readonly lsn: number } {
         let record: LiveRecord | undefined;
         try {
-            record = this.lookUp(key);
+            // As it is on the disk, whatever is remembered of it.
+            record = this.lookUp(key, true);
         } catch (error) {
             if (!(error instanceof Unreadable)) throw error;
             return { verdict: "unreadable", lsn: this.log.lastLsn };
@@ -246,8 +247,11 @@ export class Namespace implements LogOwner {
 
     /** Writes a value without asking whether that is allowed or needed. The LSN of its record. */
     write(value: Pick<NewRecord, "key" | "payload" | "checksum" | "timestamp">, before: LiveRecord | undefined): number {
-        const { place, lsn } = this.log.append({ kind: RECORD_KINDS.value, ...value, previousLsn: before?.head.lsn ?? 0 });
-        this.change({ key: value.key, before: before?.place, after: place }, lsn);
+        const { key, payload, checksum, timestamp } = value;
+        // Field by field: spreading `value` is seen in the profile of SET.
+        const record = { kind: RECORD_KINDS.value, key, payload, checksum, timestamp, previousLsn: before?.head.lsn ?? 0 };
+        const { place, lsn } = this.log.append(record);
+        this.change({ key, before: before?.place, after: place }, lsn);
         this.ids.take();
         return lsn;
     }

@@ -111,7 +111,7 @@ export class Namespaces {
             await namespace.log.abandon();
             this.removals.index(name);
             try {
-                disk.syncDirectory(this.root);
+                await disk.syncDirectoryLater(this.root);
             } catch (error) {
                 throw new Refusal(`Could not delete this namespace for good (${errorCode(error)}): after a power loss it may be back`);
             }

@@ -1,7 +1,8 @@
 import { Cold } from "./cold-reads.ts";
 import { MAX_KEY_BYTES, WHOLE_READ_BYTES } from "./limits.ts";
 import { type LiveRecord, type Place, payloadOffset, placeBytes } from "./place.ts";
-import { payloadChecksum, RECORD_HEAD_BYTES, readHead } from "./record.ts";
+import { recentBytes } from "./recent-heads.ts";
+import { payloadChecksum, RECORD_HEAD_BYTES, readHead, uncheckedHead } from "./record.ts";
 import type { Segments } from "./segments.ts";
 
 /** The log does not have there what was written, or the disk does not give it. */
@@ -11,10 +12,12 @@ const LONGEST_HEAD_BYTES = RECORD_HEAD_BYTES + MAX_KEY_BYTES;
 const scratch = Buffer.allocUnsafeSlow(Math.max(WHOLE_READ_BYTES, LONGEST_HEAD_BYTES));
 
 /**
- * The record at a place if it is of this key, undefined if it is of another; head and key are verified. `whole` brings the payload of a
- * small one along, not verified yet. Throws Unreadable, and Cold.
+ * The record at a place if it is of this key, undefined if it is of another; head and key are verified, or remembered. `whole` reads them
+ * from the disk in any case and brings the payload of a small record along, not verified yet. Throws Unreadable, and Cold.
  */
 export function recordAt(segments: Segments, place: Place, key: Uint8Array, whole: boolean): LiveRecord | undefined {
+    const known = whole ? -1 : segments.heads.find(key, place);
+    if (known >= 0) return { place, head: uncheckedHead(recentBytes(), known), payload: undefined };
     const headBytes = RECORD_HEAD_BYTES + place.keyLength;
     const bytes = placeBytes(place);
     const isWhole = whole && bytes <= scratch.length;
@@ -22,6 +25,7 @@ export function recordAt(segments: Segments, place: Place, key: Uint8Array, whol
     const head = readHead(scratch, 0, headBytes, segments.get(place.segment)?.header.salt ?? 0);
     if (head?.keyLength !== place.keyLength || head.payloadLength !== place.length) throw new Unreadable();
     if (scratch.compare(key, 0, key.length, RECORD_HEAD_BYTES, headBytes) !== 0) return undefined;
+    if (!whole) segments.heads.remember(key, place, scratch, 0);
     return { place, head, payload: isWhole ? scratch.subarray(headBytes, bytes) : undefined };
 }
 

@@ -5,6 +5,7 @@ import { READ_STEP_BYTES, SURELY_WARM_BYTES } from "./limits.ts";
 import { LsnMarks } from "./lsn-marks.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { type Place, placeBytes } from "./place.ts";
+import { RecentHeads } from "./recent-heads.ts";
 import type { RecordMoves } from "./record-moves.ts";
 import { UNSUPPORTED } from "./seam-read.ts";
 import { SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from "./segment-header.ts";
@@ -96,6 +97,7 @@ export class Segments {
     lent: readonly FetchedRange[] | undefined;
     /** Brings the file of a closed segment back that somebody took away; false when it did not come. */
     recall: (file: string) => Promise<boolean> = async () => false;
+    readonly heads = new RecentHeads();
 
     private readonly disk: Disk;
     private readonly files: OpenFiles;
@@ -103,6 +105,7 @@ export class Segments {
     private inOrder: Segment[] = [];
     private readonly open = new Map<number, OpenSegment>();
     private readonly coming = new Map<number, Promise<boolean>>();
+    private readonly replaced = new Set<Segment>();
     private nextId = 1;
 
     constructor(disk: Disk, files: OpenFiles, directory: string) {
@@ -144,14 +147,16 @@ export class Segments {
         return segment;
     }
 
-    /** `segment` stands where the run stood. The old ones stay readable by their ids until `drop`. */
+    /** `segment` stands where the run stood. The old ones stay readable by their ids, and on the disk, until `drop`. */
     replace(run: readonly Segment[], segment: Segment): void {
+        for (const old of run) this.replaced.add(old);
         const first = this.inOrder.findIndex(({ id }) => id === run[0]?.id);
         this.inOrder = [...this.inOrder.slice(0, first), segment, ...this.inOrder.slice(first + run.length)];
     }
 
     /** Nothing points to this segment any more. */
     drop(segment: Segment): void {
+        this.replaced.delete(segment);
         this.byId.delete(segment.id);
         this.inOrder = this.inOrder.filter((each) => each !== segment);
         this.release(segment.id, (fd) => this.disk.closeRemoved(fd));
@@ -174,6 +179,13 @@ export class Segments {
         let total = 0;
         for (const { endOffset } of this.inOrder) total += endOffset;
         return total;
+    }
+
+    /** Of segments that were replaced and are still on the disk. */
+    get replacedBytes(): number {
+        let replaced = 0;
+        for (const { endOffset } of this.replaced) replaced += endOffset;
+        return replaced;
     }
 
     /** Of the records the index points to. */

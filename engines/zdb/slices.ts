@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 
-const SLICE_MS = 2;
+const SLICE_MS = 1;
 const STEPS_BETWEEN_CLOCK_READS = 16;
 
 /** Cuts long work on a running server into slices, between which the event loop has its turn. */

@@ -83,7 +83,7 @@ export function drop(namespace: Namespace, key: string, timestamp = 1): void {
 
 /** The value; undefined when the key is absent; throws when it cannot be read. */
 export function readValue(namespace: Namespace, key: string | Buffer): string | undefined {
-    const record = namespace.find(typeof key === "string" ? bytes(key) : key);
+    const record = namespace.find(typeof key === "string" ? bytes(key) : key, true);
     if (!record) return undefined;
     const target = Buffer.alloc(record.place.length);
     if (!namespace.readInto(record, target, 0)) throw new Error("unreadable");
