@@ -22,17 +22,22 @@ export function mustWait({ totalBytes, neededBytes, segmentBytes }: SpaceUse): b
     return totalBytes > 2 * neededBytes + 0.875 * segmentBytes;
 }
 
-/** What a log has above the size that is left alone: well before writes would wait. */
+/**
+ * What a log has above the size that is left alone: a quarter of a segment before writes would wait. The longer a segment is left, the less of
+ * it is still live and has to be copied.
+ */
 export function debtBytes({ totalBytes, neededBytes, segmentBytes }: SpaceUse): number {
-    return Math.max(0, Math.ceil(totalBytes - 1.5 * neededBytes - segmentBytes / 2));
+    return Math.max(0, Math.ceil(totalBytes - 2 * neededBytes - 0.625 * segmentBytes));
 }
 
 export const isWorthwhile = (use: SpaceUse): boolean => debtBytes(use) > 0;
 
-/** Whether the garbage of a segment is worth a rewriting of its own on a full disk. */
-export function isWorthwhileWhenFull({ garbageBytes, endOffset }: Segment): boolean {
-    return garbageBytes >= endOffset * WORTHWHILE_SHARE_WHEN_FULL;
+/** Whether the garbage of a segment is worth a rewriting of its own. */
+export function isWorthRewriting({ garbageBytes, endOffset }: Segment, isFull: boolean): boolean {
+    return garbageBytes >= endOffset * leastShare(isFull);
 }
+
+const leastShare = (isFull: boolean): number => (isFull ? WORTHWHILE_SHARE_WHEN_FULL : WORTHWHILE_SHARE);
 
 /** Whether little is left of the second, so that it need not be a file of its own. */
 export function fitTogether(first: Segment, second: Segment, segmentBytes: number): boolean {
@@ -54,7 +59,7 @@ export interface RunLimits {
  * fits into one segment.
  */
 export function chooseRun(closed: readonly Segment[], { segmentBytes, mostOutputBytes, isFull }: RunLimits): Segment[] | undefined {
-    const leastShare = isFull ? WORTHWHILE_SHARE_WHEN_FULL : WORTHWHILE_SHARE;
+    const share = leastShare(isFull);
     let best: Segment[] | undefined;
     let bestScore = 0;
     for (let first = 0; first < closed.length; first++) {
@@ -68,7 +73,7 @@ export function chooseRun(closed: readonly Segment[], { segmentBytes, mostOutput
             if (last > first && (needed > Math.min(segmentBytes, mostOutputBytes) || input > MOST_INPUT_SEGMENTS * segmentBytes)) break;
             const freed = input - needed;
             const merged = last - first + 1;
-            if (needed > mostOutputBytes || (freed < input * leastShare && merged < WORTHWHILE_MERGE)) continue;
+            if (needed > mostOutputBytes || (freed < input * share && merged < WORTHWHILE_MERGE)) continue;
             const score = (freed + (merged - 1) * FIXED_COST_BYTES) / (needed + FIXED_COST_BYTES);
             if (score <= bestScore) continue;
             bestScore = score;

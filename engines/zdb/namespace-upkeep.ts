@@ -1,5 +1,5 @@
 import { CompactionOver, compact } from "./compaction.ts";
-import { chooseRun, fitTogether, isWorthwhile, isWorthwhileWhenFull, mustWait, type SpaceUse } from "./compaction-plan.ts";
+import { chooseRun, fitTogether, isWorthRewriting, isWorthwhile, mustWait, type SpaceUse } from "./compaction-plan.ts";
 import { type Disk, isNoSpace } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import { GarbageAge } from "./garbage-age.ts";
@@ -25,8 +25,8 @@ export class NamespaceUpkeep implements Upkept {
     private readonly nowMs: () => number;
     private isOver = false;
     private isCrowded = false;
-    /** Nothing can be done about it before another segment is closed. */
-    private isFutile = false;
+    /** Until when nothing can be done about it. */
+    private futility: "none" | "until writes would wait" | "until another segment is closed" = "none";
     private batches = 0;
     private readonly garbageAge = new GarbageAge();
     private readonly leases = new HistoryLeases();
@@ -55,7 +55,7 @@ export class NamespaceUpkeep implements Upkept {
 
     /** A segment was closed. */
     closedOne(): void {
-        this.isFutile = false;
+        this.futility = "none";
         const closed = this.namespace.segments.all.at(-2);
         if (this.server && closed) this.space.mayRewrite(closed.endOffset);
         this.server?.wants(this);
@@ -80,13 +80,13 @@ export class NamespaceUpkeep implements Upkept {
     }
 
     mayHelp(): void {
-        this.isFutile = false;
+        this.futility = "none";
     }
 
     /** What is kept as history is another thing now. */
     retentionChanged(): void {
         this.leases.endAll(this.namespace.segments.all);
-        this.isFutile = false;
+        this.futility = "none";
         this.look();
     }
 
@@ -160,15 +160,18 @@ export class NamespaceUpkeep implements Upkept {
 
     private async compactOnce(): Promise<boolean> {
         if (this.server?.compacts === false) {
-            this.isFutile = true;
+            this.futility = "until another segment is closed";
             return false;
         }
         const isFull = this.space.refusesValues;
         if (!isWorthwhile(this.use) && !isFull) return false;
         const limits = { segmentBytes: this.namespace.segmentBytes(), mostOutputBytes: this.space.freeBytes(), isFull };
-        if (isFull) this.closeActive();
-        const run = chooseRun(this.namespace.segments.closed, limits);
-        this.isFutile = run === undefined;
+        if (isFull) this.closeActive(isFull);
+        const isCrowded = mustWait(this.use);
+        let run = chooseRun(this.namespace.segments.closed, limits);
+        if (!run && isCrowded && this.closeActive(isFull)) run = chooseRun(this.namespace.segments.closed, limits);
+        if (run) this.futility = "none";
+        else this.futility = isCrowded ? "until another segment is closed" : "until writes would wait";
         if (!run) return false;
         await this.rewriteAndCount(run);
         return true;
@@ -203,11 +206,17 @@ export class NamespaceUpkeep implements Upkept {
         return true;
     }
 
-    /** On a small disk all there is to be freed may be in the segment that is appended to. */
-    private closeActive(): void {
+    /** All there is to be freed may be in the segment that is appended to. Whether it was, and is closed now. */
+    private closeActive(isFull: boolean): boolean {
         const { segments, log } = this.namespace;
         const active = segments.all.at(-1);
-        if (active && this.namespace.wasUsed && isWorthwhileWhenFull(active)) log.jump();
+        const isWorthIt = active !== undefined && this.namespace.wasUsed && isWorthRewriting(active, isFull);
+        if (isWorthIt) log.jump();
+        return isWorthIt;
+    }
+
+    private get isFutile(): boolean {
+        return this.futility === "until another segment is closed" || (this.futility === "until writes would wait" && !this.isCrowded);
     }
 
     /** Rewrites these adjacent closed segments. */
@@ -254,7 +263,7 @@ export class NamespaceUpkeep implements Upkept {
         this.isCrowded = mustWait(use);
         if (this.space.refusesValues) {
             // What was written was a deletion.
-            this.isFutile = false;
+            this.futility = "none";
             this.server?.wants(this);
             return;
         }

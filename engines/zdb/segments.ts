@@ -188,17 +188,18 @@ export class Segments {
         return replaced;
     }
 
-    /** Of the records the index points to. */
+    /** Of the records the index points to, also where it still points to segments that were replaced. */
     get liveBytes(): number {
         let live = 0;
         for (const { liveBytes } of this.inOrder) live += liveBytes;
+        for (const { liveBytes } of this.replaced) live += liveBytes;
         return live;
     }
 
     /** Live bytes and those that must stay beside them. */
     get neededBytes(): number {
-        let needed = 0;
-        for (const { liveBytes, keptBytes, historyBytes } of this.inOrder) needed += liveBytes + keptBytes + historyBytes;
+        let needed = this.liveBytes;
+        for (const { keptBytes, historyBytes } of this.inOrder) needed += keptBytes + historyBytes;
         return needed;
     }
 
