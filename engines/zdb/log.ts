@@ -104,7 +104,8 @@ export class Log implements GateKeeper {
         const place = { segment: this.segment.id, offset: this.activeOffset, keyLength: key.length, length: payload.length };
         const at = this.buffered;
         this.buffered += writeHead(buffer, at, head, key, this.segment.header.salt);
-        if (kind === RECORD_KINDS.value) this.parts.segments.heads.remember(key, place, buffer, at);
+        // Of a new key it is not known whether it will ever be overwritten.
+        if (kind === RECORD_KINDS.value && record.previousLsn > 0) this.parts.segments.heads.remember(key, place, buffer, at);
         this.lastLsn = lsn;
         this.batchHoldsValues ||= kind === RECORD_KINDS.value;
         this.endsWithMark = kind === RECORD_KINDS.mark;
