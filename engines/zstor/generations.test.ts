@@ -69,9 +69,11 @@ test("a put behind one of which nobody knows what became is another generation t
     await expect(memory.put(store, "object", first)).rejects.toMatchObject({ failure: "no-quorum" });
     for (const index of [1, 2, 3]) memory.replica(index).replyLoss = 0;
     // Other places of chunks in stripes than before.
-    const second = Buffer.concat([Buffer.alloc(CHUNK_BYTES), memory.random.bytes(3 * STRIPE_BYTES)]);
+    const second = Buffer.concat([Buffer.alloc(8 * CHUNK_BYTES), memory.random.bytes(3 * STRIPE_BYTES)]);
     await memory.put(store, "object", second);
     expect((await memory.get(store, "object")).equals(second)).toBe(true);
+    for (let at = 0; at < second.length; at += CHUNK_BYTES)
+        expect((await memory.get(store, "object", at, 100)).equals(second.subarray(at, at + 100))).toBe(true);
 });
 
 test("a layout that is asked for by who began before another front end wrote gets no number, and takes none from others", () => {
