@@ -65,7 +65,7 @@ export const zstor = primitive({
                     .refine((all) => new Set(all.map((each) => each.url)).size === all.length, { error: "each backend is named once" }),
             ),
         ),
-        /** Where its metadata lie, each with all of it: Zdbs of `mode: "user"` or urls, 4 of them so that one may be lost or lie. Their passwords may change, they themselves are for the life of the store. Secret as a whole. */
+        /** Where its metadata lie, each with all of it: Zdbs of `mode: "user"` or urls, 4 of them so that one may be lost or lie. Another one in the place of one is filled before it counts, and what is no longer listed is then emptied; one at a time, so list at most one fewer than there are. Secret as a whole. */
         metadata: secret(
             update(
                 z

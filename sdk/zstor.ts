@@ -35,7 +35,7 @@ export type ZStorArgs = Omit<Args<typeof zstor>, "backends" | "metadata"> & {
     readonly node: Node;
     /** Where shards lie, each on its own: at least as many as `dataShards` and `parityShards` together. One that is taken out is emptied first. */
     readonly backends: readonly ZStorBackend[];
-    /** Where its metadata lie, each with all of it: 4 of them, so that one may be lost or lie. Passwords may change, the namespaces are for the life of the store. */
+    /** Where its metadata lie, each with all of it: 4 of them, so that one may be lost or lie. Another one in the place of one is filled before it counts. */
     readonly metadata: readonly (Zdb | pulumi.Input<string>)[];
     /** Keeps chunks that were read on a disk of its node, encrypted as they are stored. Changed, moved and taken away in place. @default none */
     readonly cache?: ZStorCache | undefined;

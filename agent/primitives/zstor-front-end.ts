@@ -4,12 +4,15 @@ import { inTurn } from "../os/in-turn.ts";
 import type { Os } from "../os/os.ts";
 import type { Context } from "./driver.ts";
 import { type CachePlace, cacheOf, type FrontEnd, frontEndOf, type ZStor } from "./zstor-places.ts";
-import { type Answered, parseStatus } from "./zstor-status.ts";
+import { type Answered, exchangeInWords, parseStatus } from "./zstor-status.ts";
 import { cacheIn, configOf, FRONT_END, instanceOf, revisionOf, secretsIn, withPrevious } from "./zstor-units.ts";
 
 /** How long a front end may take to read its metadata and answer; with a large store it goes on, and is asked again by the next try. */
 const START_WAIT_MS = 60_000;
 const START_POLL_MS = 100;
+/** How long an exchange of metadata namespaces that cannot go on is waited for; the front end goes on trying. */
+const EXCHANGE_WAIT_MS = 30_000;
+const EXCHANGE_POLL_MS = 500;
 
 export const SUPERSEDED = "another front end has taken the store over";
 
@@ -41,6 +44,7 @@ export const ensureFrontEnd = (resource: ZStor, context: Context): Promise<void>
         }
         // By now the store is sealed with the secret of today, and the others open nothing.
         if ((await files.readText(front.config)) !== config) await files.writeText(front.config, config);
+        await untilExchanged(front, context);
     });
 
 /** Lets somebody who asks for it take a store back. */
@@ -104,6 +108,26 @@ const untilAnswering = async (front: FrontEnd, os: Os, signal: AbortSignal): Pro
             throw new ZeroformError({ code: "NOT_READY", message, ...hintOf(words), retryable: true });
         }
         await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
+    }
+};
+
+/**
+ * Until the metadata lie where they are asked to lie: whoever waits for this removes the namespaces that are asked for no more. What cannot
+ * go on is said by whoever observes.
+ */
+const untilExchanged = async (front: FrontEnd, { os, progress, signal }: Context): Promise<void> => {
+    let stuckSince = Date.now();
+    let said: string | undefined;
+    for (;;) {
+        const answered = await statusOf(front, os);
+        const words = answered && exchangeInWords(answered);
+        if (answered === undefined || words === undefined || answered.metadata.refusal !== undefined) return;
+        if (words !== said || answered.metadata.exchange?.why === undefined) stuckSince = Date.now();
+        if (words !== said) progress(words);
+        said = words;
+        if (Date.now() - stuckSince > EXCHANGE_WAIT_MS) return;
+        signal.throwIfAborted();
+        await new Promise((resolve) => setTimeout(resolve, EXCHANGE_POLL_MS));
     }
 };
 

@@ -5,7 +5,7 @@ import type { Observation } from "./driver.ts";
 import { emptyingInWords } from "./zstor-emptying.ts";
 import { SUPERSEDED } from "./zstor-front-end.ts";
 import { cacheOf, frontEndOf, type ZStor } from "./zstor-places.ts";
-import { type Answered, parseStatus } from "./zstor-status.ts";
+import { type Answered, exchangeInWords, parseStatus } from "./zstor-status.ts";
 import { configOf, FRONT_END, instanceOf, revisionOf } from "./zstor-units.ts";
 
 /** What the node shows about one front end. */
@@ -78,6 +78,8 @@ export const observeZStor = (resource: ZStor, all: ZStorFacts): Observation<type
     if (facts.answer.cache?.isLost && facts.hasCacheMount) return drifted("its front end does not see the disk of its cache");
     const { stopped, layout, backends, warnings } = facts.answer;
     if (stopped !== undefined) return drifted(`nothing is written any more: ${stopped}`);
+    const exchange = exchangeInWords(facts.answer);
+    if (exchange !== undefined) return drifted(exchange);
     if (layout.holds) return { state: "ready", outputs, ...(warnings.length > 0 && { notes: warnings }) };
     // With all backends there, it is what was asked for that cannot be; otherwise they may come back.
     const isWhole = backends.every(({ state, draining, downSinceMs }) => draining || (state === "ok" && downSinceMs === undefined));

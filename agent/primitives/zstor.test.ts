@@ -42,6 +42,7 @@ const config = configOf(resource, front);
 const answer = (changes: Partial<Answered> = {}): Answered => ({
     revision: revisionOf(config),
     owed: 0,
+    metadata: {},
     backends: [{ name: "data@10.0.0.1:9900", state: "ok" }],
     warnings: [],
     layout: { holds: true, why: "every loss that the policy means leaves enough shards" },
@@ -79,6 +80,29 @@ describe("a ZStor", () => {
         ],
         ["the disk of its cache is not there", { answer: answer({ cache: { isLost: true } }) }, "ready"],
         ["it has stopped writing", { answer: answer({ stopped: "no room" }) }, "nothing is written any more: no room"],
+        [
+            "its metadata are not yet where they are asked to be",
+            {
+                answer: answer({
+                    metadata: {
+                        exchange: {
+                            joining: "new@10.0.0.4:9900",
+                            leaving: "old@10.0.0.1:9900",
+                            phase: "filling",
+                            values: 7,
+                            copied: 2,
+                            why: "no room",
+                        },
+                    },
+                }),
+            },
+            "its metadata namespaces are being exchanged: new@10.0.0.4:9900 joins, old@10.0.0.1:9900 leaves, 2 of 7 values are copied; no room",
+        ],
+        [
+            "too few metadata namespaces are listed",
+            { answer: answer({ metadata: { refusal: "list at least 3" } }) },
+            "the metadata namespaces are not exchanged: list at least 3",
+        ],
         ["what is asked for cannot be", { answer: answer({ layout: NARROW }) }, "cannot hold what is asked for: there are 2 groups"],
         [
             "what was taken out of it is not emptied",

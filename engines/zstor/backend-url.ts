@@ -40,3 +40,8 @@ export function identityOf(url: string): string {
     const { host, port, namespace } = parseBackendUrl(url);
     return `${host} ${port} ${namespace}`;
 }
+
+/** For people: without the password. Urls of tests are no addresses. */
+export function nameOf(url: string): string {
+    return url.startsWith("redis") ? nameOfBackend(url) : url;
+}

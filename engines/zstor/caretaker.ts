@@ -1,18 +1,21 @@
 import { BackendError } from "./backend.ts";
+import { FIRST_CONFIGURATION } from "./bootstrap.ts";
 import type { Engine } from "./engine.ts";
+import type { Exchange } from "./exchange.ts";
 import { forgetDrafts, forgetOld, freeGarbage } from "./freeing.ts";
+import type { Live } from "./journal.ts";
 import { CARE_MS, REPAIR_AT_ONCE, REPAIR_LONGEST_PAUSE_MS, REPAIR_PAUSE_MS, VERIFY_EVERY_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import { type RebalanceProgress, Rebalancer } from "./rebalance.ts";
 import { MISSING, type StripeId } from "./record.ts";
 import { Repacker, type RepackResult } from "./repack.ts";
 import { deficientLayouts, repairStripe } from "./repair.ts";
-import type { Replicas } from "./replicas.ts";
+import type { Replica } from "./replicas.ts";
 import { rewrapSome } from "./rewrapping.ts";
 import { Scrubber, type ScrubResult } from "./scrub.ts";
 import { jittered } from "./surroundings.ts";
 import { Sweeper, type SweepResult } from "./sweep.ts";
-import { tidyReplica } from "./tidying.ts";
+import { fillReplica, type TidyingParts, tidyReplica } from "./tidying.ts";
 
 export interface CareTimes {
     readonly deadAfterMs: number;
@@ -31,7 +34,8 @@ const CONFIRMED = "sweep confirmed";
  */
 export class Caretaker {
     private readonly engine: Engine;
-    private readonly replicas: Replicas;
+    private readonly metadata: TidyingParts;
+    private readonly exchange: Exchange;
     readonly deadAfterMs: number;
     readonly scrubber: Scrubber;
     private readonly sweeper: Sweeper;
@@ -44,7 +48,7 @@ export class Caretaker {
     /** Base of the snapshot for which the replicas were last tidied. */
     private tidiedFor = -1;
     /** Metadata replicas that have missed writes and could not be brought up to date when it was tried last. */
-    readonly lagging = new Set<number>();
+    readonly lagging = new Set<Replica>();
     repairedShards = 0;
     /** Since when something has been owed at every round. */
     owedSinceMs: number | undefined;
@@ -70,9 +74,10 @@ export class Caretaker {
     private sweptMs = 0;
     private verifiedMs = 0;
 
-    constructor(engine: Engine, replicas: Replicas, { deadAfterMs, scrubMs, sweepDelayMs, repackAfterMs }: CareTimes) {
+    constructor(engine: Engine, metadata: TidyingParts, exchange: Exchange, { deadAfterMs, scrubMs, sweepDelayMs, repackAfterMs }: CareTimes) {
         this.engine = engine;
-        this.replicas = replicas;
+        this.metadata = metadata;
+        this.exchange = exchange;
         this.deadAfterMs = deadAfterMs;
         this.scrubber = new Scrubber(engine, scrubMs);
         this.sweeper = new Sweeper(engine, sweepDelayMs);
@@ -165,6 +170,7 @@ export class Caretaker {
         await this.attempt("drop old generations", () => forgetOld(this.engine));
         await this.attempt("free stripes", () => freeGarbage(this.engine));
         await this.attempt("bring metadata replicas up to date", () => this.tidy());
+        await this.attempt("exchange metadata replicas", () => this.exchangeReplicas());
         await this.attempt("wrap keys anew", () => rewrapSome(this.engine));
         await this.attempt("scrub", () => this.scrubber.round());
         await this.attempt("rebalance", () => this.rebalancer.round());
@@ -234,20 +240,33 @@ export class Caretaker {
     private async tidy(): Promise<void> {
         const { live } = this.engine.journal;
         if (live === undefined) return;
+        const { replicas } = this.metadata;
         const base = live.batches[0]?.sequence ?? 0;
-        const due = base === this.tidiedFor ? [...this.replicas.behind] : this.replicas.all;
+        const due = base === this.tidiedFor ? replicas.behind : replicas.members;
+        for (const gone of this.lagging) if (!replicas.members.includes(gone)) this.lagging.delete(gone);
         let isDone = true;
-        for (const index of due) {
+        for (const replica of due) {
             try {
-                await tidyReplica(this.replicas, index, live, this.engine.view.config);
-                this.lagging.delete(index);
+                await this.bringUpToDate(replica, live);
+                this.lagging.delete(replica);
             } catch (error) {
                 if (!(error instanceof BackendError)) throw error;
-                this.replicas.behind.add(index);
-                this.lagging.add(index);
+                replica.missed++;
+                this.lagging.add(replica);
                 isDone = false;
             }
         }
         if (isDone) this.tidiedFor = base;
+    }
+
+    private async exchangeReplicas(): Promise<void> {
+        // Store records of before are left-overs then, with the credentials of what was taken out.
+        if (await this.exchange.round()) this.tidyAgain();
+    }
+
+    private async bringUpToDate(replica: Replica, live: Live): Promise<void> {
+        const { configuration = FIRST_CONFIGURATION } = this.engine.config;
+        if (!replica.counts) await fillReplica(this.metadata, { backend: replica.backend, itself: replica }, configuration);
+        await tidyReplica(this.metadata, replica, live);
     }
 }

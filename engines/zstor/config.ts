@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { z } from "zod";
 import { identityOf, nameOfBackend, parseBackendUrl } from "./backend-url.ts";
+import { defaultQuorum } from "./exchange.ts";
 import { CACHE_LEAST_BYTES, DEAD_AFTER_MS, MAX_SHARDS, SCRUB_MS } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { NewStore } from "./opening.ts";
@@ -113,11 +114,6 @@ function refuseTwice(field: string, urls: readonly string[]): void {
         if (known.has(identity)) throw new StoreError("invalid", `${field} has the namespace ${nameOfBackend(url)} twice: name it once`);
         known.add(identity);
     }
-}
-
-/** One that lies is tolerated from four on, one that is down from three on. */
-function defaultQuorum(replicas: number): number {
-    return replicas === 3 ? 2 : replicas - Math.floor((replicas - 1) / 3);
 }
 
 function wanted({ url, group, disk, weight, allowUnsafe }: z.infer<typeof backend>): WantedBackend {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { backendsOf, METADATA, MemoryStore, SETTINGS } from "../../test/zstor/memory-store.ts";
 import type { NewStore } from "./opening.ts";
+import type { Replica } from "./replicas.ts";
 
 const PROBED_MS = 10_000;
 const DEAD_MS = 15 * 60_000;
@@ -59,7 +60,7 @@ describe("a defect of the existing zstor is none here:", () => {
         const { memory, store } = await opened();
         for (let index = 0; index < 120; index++) await memory.put(store, `object ${index}`, Buffer.from(`${index}`));
         memory.replica(0).values.clear();
-        store.replicas.behind.add(0);
+        store.replicas.noticeLoss(store.replicas.members[0] as Replica);
         await memory.clock.run(store.caretaker.round());
         expect(memory.replica(0).values.size).toBeGreaterThan(120);
         for (const key of memory.replica(3).values.keys()) expect(key === "epoch" || memory.replica(0).values.has(key)).toBe(true);

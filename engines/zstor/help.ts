@@ -17,7 +17,7 @@ const PAGES = {
         summary: "run a front end",
         text: `Opens the store, makes it when its metadata namespaces are empty and the file has backends, and serves it on a unix socket until SIGTERM or SIGINT.
 It takes over from any other front end of the store, which ends with code 3. Changed backends and settings in the file are taken at the start:
-backends that are no longer listed are drained. The file is JSON, must be mode 0600 since it holds the secret, and is described in the engine's README.
+backends that are no longer listed are drained, and the metadata are moved to the namespaces that are listed, one at a time. The file is JSON, must be mode 0600 since it holds the secret, and is described in the engine's README.
 Prints "ready" once requests are answered.`,
     },
     recover: {
@@ -91,13 +91,14 @@ What it finds is repaired with the next round.`,
         summary: "what is stored, what could still be lost, what is owed",
         text: `As JSON, or with --words as sentences, the worst first. "spare" counts stripes by how many more shards than needed are on backends that answer:
 below 0 they cannot be read now; "bears" is how many more backends, or whole groups of them, may be lost, whichever. "owed" are stripes with shards that
-are to be made again elsewhere, "outOfPolicy" those that would not survive what redundantGroups and redundantNodes say. Every backend is asked first,
+are to be made again elsewhere, "outOfPolicy" those that would not survive what redundantGroups and redundantNodes say. "metadata" has each replica,
+and under "exchange" how far the one is that takes the place of another. Every backend is asked first,
 for ${PROBE_ANSWER_MS / 1000} s at most.`,
     },
     explain: {
         usage: `explain ${SOCKET}`,
         summary: "where a stripe would go now, and why not better, as JSON",
-        text: 'One line a shard in "placement"; "holds" says whether the policy would hold; "why" has the numbers, and each backend that is not written to with its reason.',
+        text: 'One line a shard in "placement"; "holds" says whether the policy would hold; "why" has the numbers, and each backend that is not written to with its reason; "metadata" says how the replicas of the metadata are.',
     },
     metrics: {
         usage: `metrics ${SOCKET}`,

@@ -1,18 +1,27 @@
 import { BackendError } from "./backend.ts";
 import { type Batch, hashOf, NO_BATCH, sealBatch } from "./batch.ts";
 import { reached } from "./failpoint.ts";
-import { BATCH_BYTES, SNAPSHOT_LEAST_BYTES, TAKEOVER_ATTEMPTS, TAKEOVER_LONGEST_PAUSE_MS, TAKEOVER_PAUSE_MS } from "./limits.ts";
+import {
+    BATCH_BYTES,
+    CONFIGURATIONS_BEHIND,
+    SNAPSHOT_LEAST_BYTES,
+    TAKEOVER_ATTEMPTS,
+    TAKEOVER_LONGEST_PAUSE_MS,
+    TAKEOVER_PAUSE_MS,
+} from "./limits.ts";
 import { keyOf } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
 import { Office, type OfficeParts } from "./office.ts";
 import { encodeRecord, type MetadataRecord, type WriterId } from "./record.ts";
 import { writePages } from "./snapshot.ts";
 import { jittered, pause } from "./surroundings.ts";
-import { type Chain, readChain, readSnapshot, type SnapshotRecord, secure } from "./takeover.ts";
-import type { View } from "./view.ts";
+import { type Chain, configNamed, readChain, readSnapshot, type SnapshotRecord, secure } from "./takeover.ts";
+import type { ConfigRecord, View } from "./view.ts";
 
 export interface JournalParts extends OfficeParts {
     readonly view: View;
+    /** Takes the store record that the chain names as the one in force; true when it names other replicas than were asked. */
+    follow(named: ConfigRecord | undefined): Promise<boolean>;
     /** Bytes of batches after which a snapshot is made, at least; smaller in tests. */
     readonly snapshotBytes?: number;
 }
@@ -42,6 +51,10 @@ export class Journal {
     private running = false;
     /** Undefined while it has to take over first. */
     private writer: WriterId | undefined;
+    /** The same while a batch is on its way: what was true before it still is. */
+    private writing: WriterId | undefined;
+    /** It has been the writer. */
+    private established = false;
     private batches: Live["batches"] = [];
     private snapshot: SnapshotRecord | undefined;
     private bytes = 0;
@@ -103,7 +116,8 @@ export class Journal {
     }
 
     get live(): Live | undefined {
-        return this.writer && { writer: this.writer, batches: this.batches, snapshot: this.snapshot };
+        const writer = this.writing ?? this.writer;
+        return writer && { writer, batches: this.batches, snapshot: this.snapshot };
     }
 
     get waiting(): number {
@@ -185,9 +199,14 @@ export class Journal {
         // Whatever comes of it, nothing else is ever written at this place by this writer.
         this.writer = undefined;
         reached("journal: sealed, nowhere");
-        await replicas.write(keyOf({ kind: "batch", writer, sequence }), value);
-        reached("journal: on a quorum, not verified");
-        await this.verifyEpoch(writer);
+        this.writing = this.established ? writer : undefined;
+        try {
+            await replicas.write(keyOf({ kind: "batch", writer, sequence }), value);
+            reached("journal: on a quorum, not verified");
+            await this.verifyEpoch(writer);
+        } finally {
+            this.writing = undefined;
+        }
         if (this.ended) throw this.ended;
         reached("journal: verified, not in the view");
         const hash = hashOf(value);
@@ -235,10 +254,9 @@ export class Journal {
     }
 
     private async tryToTakeOver(): Promise<void> {
-        const { replicas, keys, surroundings } = this.parts;
-        const writer = await this.claimed();
-        reached("takeover: claimed, nothing read");
-        const chain = await readChain(replicas, keys);
+        const { replicas, surroundings } = this.parts;
+        const { writer, chain } = await this.claimInForce();
+        await chain.writeBack();
         await this.adopt(chain);
         const { config } = this.parts.view;
         await secure(replicas, this.snapshot, config);
@@ -246,6 +264,20 @@ export class Journal {
         reached("takeover: adopted, no batch yet");
         const begin: MetadataRecord = { type: "begin", writer, timeMs: surroundings.clock.nowMs() };
         await this.write([begin], encodeRecord(begin));
+        this.established = true;
+    }
+
+    /** Claims the replicas that are in force: each chain that names others leads to them, and nothing is written before they are reached. */
+    private async claimInForce(): Promise<{ readonly writer: WriterId; readonly chain: Chain }> {
+        const { replicas, keys } = this.parts;
+        for (let step = 0; step < CONFIGURATIONS_BEHIND; step++) {
+            const writer = await this.claimed();
+            reached("takeover: claimed, nothing read");
+            const chain = await readChain(replicas, keys);
+            if (!(await this.parts.follow(await configNamed(replicas, keys, chain)))) return { writer, chain };
+            if (!this.established) this.office.beginAnew();
+        }
+        throw new StoreError("no-quorum", `the metadata replicas in force were not reached over ${CONFIGURATIONS_BEHIND} changes of them`);
     }
 
     /** Brings the view to the head of the chain. */

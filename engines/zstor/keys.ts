@@ -48,6 +48,10 @@ export class StoreKeys {
         return this.derive("epoch");
     }
 
+    membership(): Buffer {
+        return this.derive("member");
+    }
+
     journal(writer: WriterId): Buffer {
         return this.derive(`journal ${writer}`);
     }

@@ -43,6 +43,8 @@ export const TAKEOVER_PAUSE_MS = 500;
 export const TAKEOVER_LONGEST_PAUSE_MS = 15_000;
 /** Attempts before those who wait for the journal are told that there is no quorum. */
 export const TAKEOVER_ATTEMPTS = 4;
+/** Sets of metadata replicas that a take-over goes through, each named by the one before. */
+export const CONFIGURATIONS_BEHIND = 8;
 
 /** How often a backend that answers is asked how it is, and how long it may take for that. */
 export const PROBE_MS = 5_000;
@@ -102,6 +104,13 @@ export const SWEEP_DELAY_MS = 24 * 3_600_000;
 export const SCRUB_MS = 30 * 24 * 3_600_000;
 /** Stripes that are scrubbed before other work has its turn. */
 export const SCRUB_AT_ONCE = 16;
+/** First and longest pause after an exchange of metadata replicas that could not go on. */
+export const EXCHANGE_PAUSE_MS = 5_000;
+export const EXCHANGE_LONGEST_PAUSE_MS = 60_000;
+/** A metadata namespace that was taken out is told so when it answers within this time. */
+export const REMOVED_FORGOTTEN_MS = 24 * 3_600_000;
+/** Values of such a one that are deleted before it is asked again whether this front end still is the writer. */
+export const WIPES_AT_ONCE = 50;
 /** How often a front end that writes nothing looks whether it still is the one. */
 export const VERIFY_EVERY_MS = 10_000;
 /** Data keys that are wrapped anew in a batch of the journal. */

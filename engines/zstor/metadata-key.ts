@@ -3,16 +3,19 @@ import type { WriterId } from "./record.ts";
 /** What lies under a key of a metadata namespace. */
 export type MetadataKey =
     | { readonly kind: "epoch" }
+    | { readonly kind: "member" }
     | { readonly kind: "store"; readonly writer: WriterId; readonly generation: number }
     | { readonly kind: "batch"; readonly writer: WriterId; readonly sequence: number }
     | { readonly kind: "page"; readonly writer: WriterId; readonly sequence: number; readonly page: number };
 
 export const EPOCH_KEY = Buffer.from("epoch");
+export const MEMBER_KEY = Buffer.from("member");
 const LETTERS = { store: "s", batch: "j", page: "p" } as const;
 const HEAD_BYTES = 17;
 
 export function keyOf(key: MetadataKey): Buffer {
     if (key.kind === "epoch") return EPOCH_KEY;
+    if (key.kind === "member") return MEMBER_KEY;
     const bytes = Buffer.alloc(key.kind === "page" ? HEAD_BYTES + 4 : HEAD_BYTES);
     bytes.write(LETTERS[key.kind]);
     bytes.write(key.writer, 1, "hex");
@@ -24,6 +27,7 @@ export function keyOf(key: MetadataKey): Buffer {
 /** Undefined for what is no key of ours. */
 export function parseKey(bytes: Buffer): MetadataKey | undefined {
     if (bytes.equals(EPOCH_KEY)) return { kind: "epoch" };
+    if (bytes.equals(MEMBER_KEY)) return { kind: "member" };
     if (bytes.length !== HEAD_BYTES && bytes.length !== HEAD_BYTES + 4) return undefined;
     const writer = bytes.toString("hex", 1, 9) as WriterId;
     const number = Number(bytes.readBigUInt64BE(9));

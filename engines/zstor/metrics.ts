@@ -17,7 +17,7 @@ export function printMetrics(store: Store): string {
 function workOf(store: Store): string[] {
     const operations = [...store.figures.all()].map(([operation, figure]) => [{ operation }, figure] as const);
     const requests = store.pool.all().flatMap(({ config, figures }) => requestsOf({ backend: String(config.id) }, figures));
-    const metadata = store.replicaFigures.flatMap((figures, index) => requestsOf({ replica: String(index + 1) }, figures));
+    const metadata = store.replicas.members.flatMap(({ figures }, index) => requestsOf({ replica: String(index + 1) }, figures));
     const stages = [...store.stageFigures.all()].map(([name, figure]) => {
         const [purpose = "", stage = ""] = name.split(" ");
         return [{ purpose, stage }, figure] as const;

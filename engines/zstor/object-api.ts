@@ -39,9 +39,19 @@ export interface ObjectInfo {
 /**
  * `not-found`; `invalid`: the caller's mistake; `lost`: fewer than K shards of a stripe can be had, the words say which backends have them; `no-room`: no layout
  * is legal now; `no-quorum`: too few metadata replicas answer; `superseded`: another front end writes; `rolled-back`: the metadata are older than what was seen;
- * `stopped`: the engine ends, or what was asked was cut; `view`: the front end's own file cannot be used, whether what was asked for is there is not known.
+ * `removed`: the metadata namespaces that were given are none of the store any more; `stopped`: the engine ends, or what was asked was cut; `view`: the front end's own file cannot be used, whether what was asked for is there is not known.
  */
-export type StoreFailure = "not-found" | "invalid" | "lost" | "no-room" | "no-quorum" | "superseded" | "rolled-back" | "stopped" | "view";
+export type StoreFailure =
+    | "not-found"
+    | "invalid"
+    | "lost"
+    | "no-room"
+    | "no-quorum"
+    | "superseded"
+    | "rolled-back"
+    | "removed"
+    | "stopped"
+    | "view";
 
 export class StoreError extends Error {
     override readonly name = "StoreError";

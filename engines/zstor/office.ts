@@ -30,10 +30,16 @@ export class Office {
         return this.own.has(writer);
     }
 
+    /** Forgets who it has been, as long as that was nobody: what it has read was an older set of replicas. */
+    beginAnew(): void {
+        this.own.clear();
+        this.epoch = 0;
+    }
+
     /** Becomes a new writer, on W replicas. Rejects with `superseded` when another front end has taken over since this one was the writer. */
     async claim(): Promise<WriterId> {
         const { replicas, keys, storeId, surroundings } = this.parts;
-        const writers = await replicas.read(async (backend) => {
+        const writers = await replicas.readMembers(async ({ backend }) => {
             const value = await backend.get(EPOCH_KEY);
             return value && openEpoch(keys, storeId, value);
         });
@@ -47,7 +53,7 @@ export class Office {
         const writer = writerId((last === undefined ? 0 : epochOf(last)) + 1, surroundings.random(4));
         this.own.add(writer);
         this.epoch = epochOf(writer);
-        await replicas.write(EPOCH_KEY, sealEpoch(keys, storeId, writer));
+        await replicas.writeToMembers(EPOCH_KEY, sealEpoch(keys, storeId, writer));
         return writer;
     }
 
@@ -56,10 +62,11 @@ export class Office {
         const { replicas, keys, storeId } = this.parts;
         let later: WriterId | undefined;
         try {
-            await replicas.read(async (backend) => {
-                const value = await backend.get(EPOCH_KEY);
+            await replicas.read(async (replica) => {
+                const value = await replica.backend.get(EPOCH_KEY);
                 const current = value && openEpoch(keys, storeId, value);
                 if (current === writer) return;
+                if (current === undefined) replicas.noticeLoss(replica);
                 if (current !== undefined && epochOf(current) >= epochOf(writer) && !this.own.has(current)) later = current;
                 throw new BackendError("refused", current === undefined ? "has no epoch record" : `has epoch ${epochOf(current)}`);
             });

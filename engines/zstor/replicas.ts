@@ -1,44 +1,145 @@
 import { type Backend, BackendError, keysOf } from "./backend.ts";
+import { identityOf } from "./backend-url.ts";
 import { reached } from "./failpoint.ts";
+import { Figures } from "./figures.ts";
+import type { StoreKeys } from "./keys.ts";
+import { openMembership } from "./membership.ts";
+import { MEMBER_KEY } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
+import type { Connect } from "./pool.ts";
+import type { Clock } from "./surroundings.ts";
+import { timedBackend } from "./timed-backend.ts";
 
 /** What a replica lists: the keys, as latin1 text. */
 export type Listing = ReadonlySet<string>;
 
-/** The metadata namespaces of a store, asked and written together. */
-export class Replicas {
-    readonly backends: readonly Backend[];
-    readonly quorum: number;
-    /** Those that have missed a write since they were last made whole. */
-    readonly behind = new Set<number>();
+/** Namespaces that hold the metadata, and how many of them have to agree. */
+export interface ReplicaSet {
+    readonly metadata: readonly string[];
+    readonly writeQuorum: number;
+}
 
-    constructor(backends: readonly Backend[], quorum: number) {
-        checkQuorum(quorum, backends.length);
-        this.backends = backends;
-        this.quorum = quorum;
+/** One metadata namespace. */
+export class Replica {
+    readonly url: string;
+    readonly backend: Backend;
+    /** Of requests to it. */
+    readonly figures: Figures;
+    /** False when it answers and bears no mark of a member: nothing that it says counts until it has been filled. */
+    counts = true;
+    /** Writes that it has missed since it was last made whole. */
+    missed = 0;
+
+    constructor(url: string, { connect, clock }: ReplicasParts) {
+        this.url = url;
+        this.figures = new Figures(clock);
+        this.backend = timedBackend(connect(url), this.figures);
     }
 
-    /** Settles when W have it; the others get it too when they can. */
+    get isBehind(): boolean {
+        return this.missed > 0;
+    }
+}
+
+interface Voters {
+    readonly members: readonly Replica[];
+    readonly quorum: number;
+}
+
+export interface ReplicasParts {
+    readonly connect: Connect;
+    readonly clock: Clock;
+    readonly keys: StoreKeys;
+    readonly storeId: Buffer;
+}
+
+/**
+ * The metadata namespaces of a store, asked and written together. While one set of them takes the place of another there are two sets, and
+ * everything has to be true in both.
+ */
+export class Replicas {
+    private readonly parts: ReplicasParts;
+    private sets: readonly Voters[] = [];
+    private isMarked = false;
+
+    constructor(parts: ReplicasParts) {
+        this.parts = parts;
+    }
+
+    /** Of all sets, each once. */
+    get members(): Replica[] {
+        return [...new Set(this.sets.flatMap(({ members }) => members))];
+    }
+
+    get behind(): Replica[] {
+        return this.members.filter(({ isBehind }) => isBehind);
+    }
+
+    /**
+     * Takes these sets from now on; what is under way goes on with those before. `isMarked`: members bear marks, which stores of format 1.0
+     * did not. True when anything is other than before.
+     */
+    configure(sets: readonly ReplicaSet[], isMarked: boolean): boolean {
+        for (const { metadata, writeQuorum } of sets) checkQuorum(writeQuorum, metadata.length);
+        const known = this.members;
+        const before = this.described();
+        const made = new Map<string, Replica>();
+        const replicaAt = (url: string): Replica => {
+            const identity = identityOf(url);
+            const there = made.get(identity) ?? known.find((replica) => replica.url === url) ?? new Replica(url, this.parts);
+            made.set(identity, there);
+            return there;
+        };
+        this.sets = sets.map(({ metadata, writeQuorum }) => ({ members: metadata.map(replicaAt), quorum: writeQuorum }));
+        this.isMarked = isMarked;
+        const now = this.members;
+        for (const replica of known) if (!now.includes(replica)) replica.backend.close();
+        return before !== this.described();
+    }
+
+    close(): void {
+        for (const { backend } of this.members) backend.close();
+    }
+
+    /** Settles when a quorum has it; the others get it too when they can. */
     async write(key: Uint8Array, value: Uint8Array): Promise<void> {
-        await this.ask(async (backend, index) => {
+        await this.ask(async (replica) => {
             try {
-                await backend.set(key, value);
+                await replica.backend.set(key, value);
                 reached("replica: one has it");
             } catch (error) {
-                this.behind.add(index);
+                replica.missed++;
                 throw error;
             }
+            // It has this now, and still not what it had before.
+            if (!replica.counts) throw notCounting();
         }, "written to");
     }
 
-    /** Answers of at least W, by replica. */
-    read<T>(question: (backend: Backend, index: number) => Promise<T>): Promise<Map<number, T>> {
+    /** The same, but only on those that count at that moment: what makes one of them the writer's must be nowhere else. */
+    async writeToMembers(key: Uint8Array, value: Uint8Array): Promise<void> {
+        await this.ask(async (replica) => {
+            await this.requireMember(replica);
+            await replica.backend.set(key, value);
+        }, "written to");
+    }
+
+    /** Answers of a quorum at least, by replica. */
+    read<T>(question: (replica: Replica) => Promise<T>): Promise<Map<Replica, T>> {
         return this.ask(question, "read from");
     }
 
-    /** Keys of at least W. */
-    list(): Promise<Map<number, Listing>> {
-        return this.read(async (backend) => {
+    /** Answers of a quorum of replicas that count. */
+    readMembers<T>(question: (replica: Replica) => Promise<T>): Promise<Map<Replica, T>> {
+        return this.read(async (replica) => {
+            await this.requireMember(replica);
+            return question(replica);
+        });
+    }
+
+    /** Keys of a quorum at least. */
+    list(): Promise<Map<Replica, Listing>> {
+        return this.readMembers(async ({ backend }) => {
             const keys = new Set<string>();
             for await (const { key } of keysOf(backend)) keys.add(key.toString("latin1"));
             return keys;
@@ -46,51 +147,84 @@ export class Replicas {
     }
 
     /** The first value that is what it should be, from the replicas in that order; undefined when none of those that answered has it. */
-    async find<T>(key: Buffer, among: Iterable<number>, accept: (value: Buffer) => T | undefined): Promise<T | undefined> {
-        for (const index of among) {
-            const value = await this.backends[index]?.get(key).catch(nothingFrom);
+    async find<T>(key: Buffer, among: Iterable<Replica>, accept: (value: Buffer) => T | undefined): Promise<T | undefined> {
+        for (const { backend } of among) {
+            const value = await backend.get(key).catch(nothingFrom);
             const accepted = value && accept(value);
             if (accepted !== undefined) return accepted;
         }
         return undefined;
     }
 
-    /** How many of any W replicas have what is on W: what fewer list was never acknowledged. */
-    get overlap(): number {
-        return 2 * this.quorum - this.backends.length;
-    }
-
-    get all(): number[] {
-        return this.backends.map((_, index) => index);
-    }
-
-    private ask<T>(question: (backend: Backend, index: number) => Promise<T>, verb: string): Promise<Map<number, T>> {
-        const answers = new Map<number, T>();
-        const refusals: string[] = [];
-        return new Promise((resolve, reject) => {
-            this.backends.forEach((backend, index) => {
-                question(backend, index).then(
-                    (answer) => {
-                        answers.set(index, answer);
-                        // A copy: who has this one must not see later answers come in.
-                        if (answers.size === this.quorum) resolve(new Map(answers));
-                    },
-                    (error: Error) => {
-                        refusals.push(`${index + 1}: ${error.message}`);
-                        if (this.backends.length - refusals.length < this.quorum) reject(this.noQuorum(verb, refusals));
-                    },
-                );
-            });
+    /** Whether so many of those that answered have it that it may have been acknowledged. */
+    mayBeTrue(holders: readonly Replica[]): boolean {
+        return this.sets.some(({ members, quorum }) => {
+            const overlap = 2 * quorum - members.length;
+            return holders.filter((holder) => members.includes(holder)).length >= overlap;
         });
     }
 
-    private noQuorum(verb: string, refusals: readonly string[]): StoreError {
-        const { length } = this.backends;
-        return new StoreError(
-            "no-quorum",
-            `${this.quorum} of ${length} metadata replicas have to be ${verb}, and ${refusals.length} do not answer (${refusals.join("; ")})`,
-        );
+    /** It has missed something, also when it does not know. */
+    noticeLoss(replica: Replica): void {
+        if (this.isMarked) replica.counts = false;
+        replica.missed++;
     }
+
+    /** Rejects when what this one holds does not count: it has lost its data, or was removed. */
+    private async requireMember(replica: Replica): Promise<void> {
+        if (!this.isMarked) return;
+        const { keys, storeId } = this.parts;
+        const value = await replica.backend.get(MEMBER_KEY);
+        const mark = value && openMembership(keys, storeId, value);
+        replica.counts = mark?.standing === "member";
+        if (replica.counts) return;
+        replica.missed++;
+        throw notCounting();
+    }
+
+    private ask<T>(question: (replica: Replica) => Promise<T>, verb: string): Promise<Map<Replica, T>> {
+        const { sets, members } = this;
+        const answers = new Map<Replica, T>();
+        const refusals = new Map<Replica, string>();
+        return new Promise((resolve, reject) => {
+            const hasQuorum = ({ members: all, quorum }: Voters) => all.filter((each) => answers.has(each)).length >= quorum;
+            const hasNone = ({ members: all, quorum }: Voters) => all.filter((each) => !refusals.has(each)).length < quorum;
+            for (const replica of members) {
+                question(replica).then(
+                    (answer) => {
+                        answers.set(replica, answer);
+                        // A copy: who has this one must not see later answers come in.
+                        if (sets.every(hasQuorum)) resolve(new Map(answers));
+                    },
+                    (error: Error) => {
+                        refusals.set(replica, error.message);
+                        const failed = sets.find(hasNone);
+                        if (failed) reject(noQuorum(failed, verb, refusals));
+                    },
+                );
+            }
+        });
+    }
+
+    private described(): string {
+        const sets = this.sets.map(({ members, quorum }) => [quorum, ...members.map(({ url }) => url)]);
+        return JSON.stringify([this.isMarked, sets]);
+    }
+}
+
+function noQuorum({ members, quorum }: Voters, verb: string, refusals: ReadonlyMap<Replica, string>): StoreError {
+    const words = members.flatMap((replica, index) => {
+        const refusal = refusals.get(replica);
+        return refusal === undefined ? [] : [`${index + 1}: ${refusal}`];
+    });
+    return new StoreError(
+        "no-quorum",
+        `${quorum} of ${members.length} metadata replicas have to be ${verb}, and ${words.length} do not answer (${words.join("; ")})`,
+    );
+}
+
+function notCounting(): BackendError {
+    return new BackendError("refused", "it has lost what it held, or was taken out, and does not count until it is filled");
 }
 
 /** A replica that does not answer has nothing to say; whatever else goes wrong is a defect. */

@@ -81,9 +81,10 @@ async function rotated(parts: StoreParts, { secret, previousSecrets, metadata }:
     throw wrong;
 }
 
-/** Brings the store record to the backends and settings that are configured. */
-async function followConfig(store: Store, { metadata: given, backends, settings }: FrontEndConfig): Promise<void> {
+/** Brings the store record to the backends and settings that are configured, and lets the metadata namespaces be exchanged for those. */
+async function followConfig(store: Store, { metadata: given, writeQuorum, backends, settings }: FrontEndConfig): Promise<void> {
     if (backends === undefined) return;
+    store.exchange.want({ metadata: given, writeQuorum });
     const stripes = stripesByBackend(store.view);
     // One that is taken out and emptied is let go of.
     const merged = mergedBackends(store.config.backends, backends).filter(({ id, state }) => state === "active" || stripes.has(id));

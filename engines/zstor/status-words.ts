@@ -37,6 +37,8 @@ export function wordsOf({
             `Cache: ${cache.usedBytes} of ${cache.sizeBytes} bytes, ${cache.hits} chunks found in it and ${cache.misses} not since the front end was started.`,
         );
     for (const backend of backends) lines.push(`Backend ${backend.name} in group ${backend.group}: ${healthOf(backend)}.`);
+    for (const { name, state } of metadata.members) lines.push(`Metadata replica ${name}: ${state}.`);
+    if (metadata.removed.length > 0) lines.push(`Taken out of the metadata, and not told yet: ${metadata.removed.join(", ")}.`);
     return `${lines.join("\n")}\n`;
 }
 

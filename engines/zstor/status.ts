@@ -1,9 +1,10 @@
-import { nameOfBackend } from "./backend-url.ts";
+import { nameOf } from "./backend-url.ts";
 import { type Bearing, bearingOf, type Standing } from "./bearing.ts";
 import type { BreakerState } from "./breaker.ts";
 import { policyOf } from "./engine.ts";
 import { type Latency, VALUE_SIZES, type ValueSize } from "./latency.ts";
 import type { Member } from "./member.ts";
+import { exchangeWarnings, type MetadataStatus, metadataOf } from "./metadata-status.ts";
 import { type Placement, place } from "./placement.ts";
 import type { ReadCache } from "./read-cache.ts";
 import type { RebalanceProgress } from "./rebalance.ts";
@@ -36,12 +37,7 @@ export interface StoreStatus {
     readonly rebalance?: RebalanceProgress;
     /** Why this front end writes no more. */
     readonly stopped?: string;
-    readonly metadata: {
-        readonly replicas: number;
-        readonly quorum: number;
-        readonly behind: readonly string[];
-        readonly sequence: number;
-    };
+    readonly metadata: MetadataStatus;
     readonly backends: readonly BackendStatus[];
     readonly cache?: CacheStatus;
     /** In words, the worst first; empty when all is well. */
@@ -96,7 +92,7 @@ export async function askedStatusOf(store: Store): Promise<StoreStatus> {
 
 /** How the store is, without asking anybody. */
 export function statusOf(store: Store): StoreStatus {
-    const { view, pool, replicas, journal } = store;
+    const { view, pool, journal } = store;
     const spare: Record<string, number> = {};
     let owed = 0;
     let outOfPolicy = 0;
@@ -113,15 +109,12 @@ export function statusOf(store: Store): StoreStatus {
         if (!holdsPolicy(store, layout)) outOfPolicy += count;
     }
     const backends = pool.all().map((member) => backendStatus(store, member, stripesOn.get(member.config.id) ?? 0));
-    const behind = [...replicas.behind].map((index) => nameOf(store.config.metadata[index] ?? ""));
     const bears = bearingOf(standings);
     const stopped = journal.failure?.message;
     const trouble = journal.trouble?.message;
-    const metadata = { replicas: replicas.backends.length, quorum: replicas.quorum, behind, sequence: view.head?.sequence ?? 0 };
-    const lagging = [...store.caretaker.lagging].map((index) => nameOf(store.config.metadata[index] ?? ""));
-    const warnings = warningsOf(spare, owed, outOfPolicy, backends, lagging, stopped, trouble);
-    for (const url of store.unusedMetadata)
-        warnings.push(`${nameOf(url)} is not used: the metadata namespaces of a store are for its life, and this is none of them`);
+    const metadata = metadataOf(store);
+    const lagging = [...store.caretaker.lagging].map(({ url }) => nameOf(url));
+    const warnings = [...warningsOf(spare, owed, outOfPolicy, backends, lagging, stopped, trouble), ...exchangeWarnings(store, metadata)];
     const cache = store.cache && cacheStatus(store.cache);
     if (cache?.trouble !== undefined) warnings.push(`nothing is cached now: ${cache.trouble}`);
     return {
@@ -204,8 +197,16 @@ function warningsOf(
     return warnings;
 }
 
+export interface Explanation {
+    readonly placement: readonly string[];
+    readonly holds: boolean;
+    readonly why: string;
+    /** The metadata replicas, and what is being done about them. */
+    readonly metadata: readonly string[];
+}
+
 /** Where a full stripe would go now, and why not better. */
-export function explain(store: Store): { readonly placement: readonly string[]; readonly holds: boolean; readonly why: string } {
+export function explain(store: Store): Explanation {
     const policy = policyOf(store.config);
     const present = Array.from({ length: policy.dataShards + policy.parityShards }, () => undefined);
     const shardBytes = shardRoom(policy.dataShards);
@@ -216,10 +217,11 @@ export function explain(store: Store): { readonly placement: readonly string[]; 
     });
     const refused = store.pool.all().flatMap(({ config, refusal }) => (refusal === undefined ? [] : [`${nameOf(config.url)}: ${refusal}`]));
     const why = [placement.why ?? "every loss that the policy means leaves enough shards", ...refused].join("; ");
-    return { placement: words, holds: placement.holds && placement.missing.length === 0, why };
-}
-
-/** Urls of tests are no addresses. */
-function nameOf(url: string): string {
-    return url.startsWith("redis") ? nameOfBackend(url) : url;
+    const status = metadataOf(store);
+    const metadata = [
+        ...status.members.map(({ name, state }) => `${name}: ${state}`),
+        `${status.quorum} of ${status.replicas} have to answer`,
+        ...exchangeWarnings(store, status),
+    ];
+    return { placement: words, holds: placement.holds && placement.missing.length === 0, why, metadata };
 }

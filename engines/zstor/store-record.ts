@@ -1,5 +1,6 @@
 import { scryptSync } from "node:crypto";
 import { z } from "zod";
+import type { ReplicaSet } from "./replicas.ts";
 import { NONCE_BYTES, open, seal } from "./sealing.ts";
 
 const backend = z.strictObject({
@@ -26,14 +27,21 @@ const settings = z.strictObject({
     keepGenerations: z.number().int().min(1),
 });
 
+const replicaSet = z.strictObject({ metadata: z.array(z.string()).min(1), writeQuorum: z.number().int().min(1) });
+
 const content = z.strictObject({
     storeId: z.string(),
     storeKey: z.string(),
     generation: z.number().int().min(1),
     /** Number of the wrapping key for new data keys. */
     wrapping: z.number().int().min(1),
-    metadata: z.array(z.string()).min(1),
-    writeQuorum: z.number().int().min(1),
+    ...replicaSet.shape,
+    /** Number of this set of metadata replicas; since there is one, members bear marks. Version 1 had none. */
+    configuration: z.number().int().min(1).optional(),
+    /** The set before, while this one takes its place: until it is gone everything has to be true in both. */
+    previous: replicaSet.optional(),
+    /** Were replicas, and have not been told yet that they are none any more. */
+    removed: z.array(z.strictObject({ url: z.string(), sinceMs: z.number() })).optional(),
     backends: z.array(backend),
     settings,
 });
@@ -43,8 +51,14 @@ export type StoreSettings = z.infer<typeof settings>;
 /** The whole configuration of a store, with its credentials and its key: sealed in every metadata namespace, nowhere else. */
 export type StoreConfig = z.infer<typeof content>;
 
+/** The sets of metadata replicas in which everything has to be true. */
+export function replicaSetsOf({ metadata, writeQuorum, previous }: StoreConfig): ReplicaSet[] {
+    return [{ metadata, writeQuorum }, ...(previous === undefined ? [] : [previous])];
+}
+
 const MAGIC = "ZSTORREC";
-const VERSION = 1;
+/** The second one has numbered sets of metadata replicas: who does not know of them must not open it. */
+const VERSIONS = [1, 2];
 const LOG2_N = 15;
 const BLOCK = 8;
 const PARALLEL = 1;
@@ -69,7 +83,7 @@ export function sealingKey(secret: string, salt: Buffer, log2N = LOG2_N): Sealin
 export function sealStoreRecord({ salt, log2N, key }: SealingKey, nonce: Buffer, config: StoreConfig): Buffer {
     const head = Buffer.alloc(HEAD_BYTES);
     head.write(MAGIC, 0, "latin1");
-    head.writeUInt32LE(VERSION, 8);
+    head.writeUInt32LE(config.configuration === undefined ? 1 : 2, 8);
     head.set([log2N, BLOCK, PARALLEL, 0], 12);
     salt.copy(head, SALT_AT);
     nonce.copy(head, SALT_AT + SALT_BYTES);
@@ -79,7 +93,7 @@ export function sealStoreRecord({ salt, log2N, key }: SealingKey, nonce: Buffer,
 /** Undefined when the secret is not the one it was sealed with, or it is no store record. */
 export function openStoreRecord(secret: string, value: Buffer): { readonly config: StoreConfig; readonly sealing: SealingKey } | undefined {
     const head = value.subarray(0, HEAD_BYTES);
-    if (head.length < HEAD_BYTES || head.toString("latin1", 0, 8) !== MAGIC || head.readUInt32LE(8) !== VERSION) return undefined;
+    if (head.length < HEAD_BYTES || head.toString("latin1", 0, 8) !== MAGIC || !VERSIONS.includes(head.readUInt32LE(8))) return undefined;
     const [log2N = 0, block = 0, parallel = 0] = head.subarray(12, 15);
     if (log2N < 1 || log2N > 20 || block < 1 || parallel < 1 || 128 * 2 ** log2N * block > MOST_MEMORY_BYTES / 2) return undefined;
     const salt = Buffer.from(head.subarray(SALT_AT, SALT_AT + SALT_BYTES));

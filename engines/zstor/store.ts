@@ -6,6 +6,7 @@ import type { CacheFiles } from "./cache-files.ts";
 import { Caretaker } from "./caretaker.ts";
 import { type Engine, generationKey } from "./engine.ts";
 import type { ErasureCodec } from "./erasure.ts";
+import { Exchange } from "./exchange.ts";
 import { reached } from "./failpoint.ts";
 import { Figures } from "./figures.ts";
 import { readObject } from "./get.ts";
@@ -21,15 +22,14 @@ import { type Connect, Pool } from "./pool.ts";
 import { nextGeneration, putObject } from "./put.ts";
 import { ReadCache } from "./read-cache.ts";
 import type { StripeId } from "./record.ts";
-import { Replicas } from "./replicas.ts";
+import { type ReplicaSet, Replicas } from "./replicas.ts";
 import { NONCE_BYTES } from "./sealing.ts";
 import { ShardBuffers } from "./shard-buffers.ts";
 import { Slots } from "./slots.ts";
-import { type StoreConfig, sealingKey, sealStoreRecord } from "./store-record.ts";
+import { replicaSetsOf, type SealingKey, type StoreConfig, sealingKey, sealStoreRecord } from "./store-record.ts";
 import { shardRoom } from "./stripe-builder.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { timedBackend } from "./timed-backend.ts";
-import { View } from "./view.ts";
+import { type ConfigRecord, View } from "./view.ts";
 import type { Generation } from "./view-rows.ts";
 import { writerId } from "./writer.ts";
 
@@ -65,11 +65,10 @@ export class Store implements ObjectStore, Engine {
     readonly layouts: Layouts;
     readonly moveNumbers: MoveNumbers;
     readonly replicas: Replicas;
+    readonly exchange: Exchange;
     readonly caretaker: Caretaker;
     readonly figures: Figures;
     readonly stageFigures: Figures;
-    /** Of requests to each metadata replica. */
-    readonly replicaFigures: readonly Figures[];
     readonly cache: ReadCache | undefined;
     readonly stripeSlots = new Slots(STRIPES_IN_FLIGHT);
     readonly drafts = new Map<string, number>();
@@ -77,6 +76,13 @@ export class Store implements ObjectStore, Engine {
     readonly badShards = new Map<StripeId, Set<number>>();
     readonly unnamed = new Set<StripeId>();
     private opened: OpenedRecord;
+    private isOpen = false;
+    /** Secrets that a store record may be sealed with: the one that opened the store, and what it is changed to. */
+    private readonly secrets: Set<string>;
+    /** Sets of replicas that a record names which is being put in force: until it is known, everything has to be true in them too. */
+    private coming: readonly ReplicaSet[] = [];
+    private lastGeneration: number;
+    private changing: Promise<void> = Promise.resolve();
     /** Urls of metadata namespaces that whoever opened the store knows. */
     private readonly given: readonly string[];
     readonly packer: Packer;
@@ -84,9 +90,9 @@ export class Store implements ObjectStore, Engine {
     private stripeSerial = 0;
 
     static async open(parts: StoreParts, secret: string, found: OpenedRecord, given: readonly string[]): Promise<Store> {
-        const store = new Store(parts, found, given);
+        const store = new Store(parts, secret, found, given);
         try {
-            await store.takeOver(secret);
+            await store.takeOver();
             // What is found late is a miss until then.
             void store.cache?.open();
             return store;
@@ -96,7 +102,7 @@ export class Store implements ObjectStore, Engine {
         }
     }
 
-    private constructor(parts: StoreParts, found: OpenedRecord, given: readonly string[]) {
+    private constructor(parts: StoreParts, secret: string, found: OpenedRecord, given: readonly string[]) {
         const {
             surroundings,
             connect,
@@ -109,27 +115,29 @@ export class Store implements ObjectStore, Engine {
         } = parts;
         const { config } = found;
         this.opened = found;
+        this.secrets = new Set([secret]);
+        this.lastGeneration = config.generation;
         this.given = given;
         this.surroundings = surroundings;
         this.codec = codec;
         this.buffers = new ShardBuffers(shardRoom(config.settings.dataShards));
         this.figures = new Figures(surroundings.clock);
         this.stageFigures = new Figures(surroundings.clock);
-        this.replicaFigures = config.metadata.map(() => new Figures(surroundings.clock));
         this.cache = parts.cache && new ReadCache(parts.cache.files, parts.cache.sizeBytes, surroundings);
         this.keys = new StoreKeys(Buffer.from(config.storeKey, "base64"));
         this.pool = new Pool(connect, surroundings);
         this.view = new View(viewPath, config.storeId);
         this.layouts = new Layouts(this.view);
         this.moveNumbers = new MoveNumbers(surroundings);
-        this.replicas = new Replicas(
-            withCredentials(config.metadata, given).map((url, index) =>
-                timedBackend(new BoundedBackend(connect(url), surroundings.clock), this.replicaFigures[index] ?? this.figures),
-            ),
-            config.writeQuorum,
-        );
-        const { replicas, keys, view } = this;
         const storeId = Buffer.from(config.storeId, "hex");
+        this.replicas = new Replicas({
+            connect: (url) => new BoundedBackend(connect(url), surroundings.clock),
+            clock: surroundings.clock,
+            keys: this.keys,
+            storeId,
+        });
+        this.takeReplicas();
+        const { replicas, keys, view } = this;
         const { snapshotBytes } = parts;
         this.journal = new Journal({
             replicas,
@@ -137,25 +145,55 @@ export class Store implements ObjectStore, Engine {
             storeId,
             view,
             surroundings,
+            follow: (named) => this.follow(named),
             ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
         });
         this.packer = new Packer(this);
-        this.caretaker = new Caretaker(this, replicas, { deadAfterMs, scrubMs, sweepDelayMs, repackAfterMs });
+        const { journal } = this;
+        this.exchange = new Exchange({
+            ...{ replicas, journal, view, keys, storeId, surroundings, connect },
+            config: () => this.config,
+            reconfigure: (change) => this.reconfigure(change),
+            currentUrl: (url) => withCredentials([url], given)[0] ?? url,
+        });
+        this.caretaker = new Caretaker(this, { replicas, journal, view, keys, storeId }, this.exchange, {
+            deadAfterMs,
+            scrubMs,
+            sweepDelayMs,
+            repackAfterMs,
+        });
         // The epoch is filled in once there is one.
         this.stripePrefix = surroundings.random(4).toString("hex");
     }
 
-    private async takeOver(secret: string): Promise<void> {
+    private async takeOver(): Promise<void> {
         await this.journal.open();
-        const named = this.view.config;
-        if (named === undefined) await this.nameRecord(this.opened);
-        else if (!named.sha256.equals(this.opened.sha256)) this.opened = await recordInForce(this.replicas, secret, named);
+        if (this.view.config === undefined) await this.nameRecord(this.opened);
         await this.pool.configure(this.config.backends);
+        this.isOpen = true;
     }
 
-    /** Those of them that are none of the store's: its metadata namespaces are for its life. */
+    /** The record that the chain names is the one in force, whichever this front end began with or tried to put there. */
+    private async follow(named: ConfigRecord | undefined): Promise<boolean> {
+        if (named !== undefined && !named.sha256.equals(this.opened.sha256)) {
+            this.opened = await recordInForce(this.replicas, this.secrets, named);
+            this.lastGeneration = Math.max(this.lastGeneration, this.config.generation);
+            if (this.isOpen) await this.pool.configure(this.config.backends);
+        }
+        return this.takeReplicas();
+    }
+
+    /** True when they are other ones than before. */
+    private takeReplicas(): boolean {
+        const sets = [...replicaSetsOf(this.config), ...this.coming];
+        const known = new Map(sets.map((set) => [JSON.stringify(set), set]));
+        const current = [...known.values()].map((set) => ({ ...set, metadata: withCredentials(set.metadata, this.given) }));
+        return this.replicas.configure(current, this.config.configuration !== undefined);
+    }
+
+    /** Urls that were given to find the store by, and are none of its metadata namespaces. */
     get unusedMetadata(): string[] {
-        const known = this.config.metadata.map(identityOf);
+        const known = replicaSetsOf(this.config).flatMap(({ metadata }) => metadata.map(identityOf));
         return this.given.filter((url) => !known.includes(identityOf(url)));
     }
 
@@ -247,26 +285,40 @@ export class Store implements ObjectStore, Engine {
         return true;
     }
 
-    /** Changes backends, settings or the credentials of metadata namespaces; true when it settles. K and M of what is stored stay what they are. */
-    async reconfigure(
-        change: Partial<Pick<StoreConfig, "metadata" | "backends" | "settings" | "wrapping">>,
-        sealing = this.opened.sealing,
-    ): Promise<void> {
+    /** Changes what the store record says; true when it settles. K and M of what is stored stay what they are. */
+    reconfigure(change: Partial<StoreConfig>, sealing?: SealingKey): Promise<void> {
+        const done = this.changing.then(() => this.putInForce(change, sealing));
+        this.changing = done.catch(() => undefined);
+        return done;
+    }
+
+    private async putInForce(change: Partial<StoreConfig>, sealing = this.opened.sealing): Promise<void> {
+        // What became of a change before is known then.
+        await this.journal.verify();
         const { config } = this.opened;
-        const next: StoreConfig = { ...config, ...change, generation: config.generation + 1 };
+        const next: StoreConfig = { ...config, ...change, generation: ++this.lastGeneration };
         const writer = writerId(this.epoch, Buffer.from(this.stripePrefix, "hex"));
         const value = sealStoreRecord(sealing, this.surroundings.random(NONCE_BYTES), next);
-        await this.replicas.write(keyOf({ kind: "store", writer, generation: next.generation }), value);
         const record: OpenedRecord = { config: next, sealing, writer, sha256: hashOf(value) };
-        reached("rotation: record written, not named");
-        await this.nameRecord(record);
-        reached("rotation: record named");
-        this.opened = record;
+        this.coming = replicaSetsOf(next);
+        this.takeReplicas();
+        try {
+            await this.replicas.write(keyOf({ kind: "store", writer, generation: next.generation }), value);
+            reached("rotation: record written, not named");
+            await this.nameRecord(record);
+            reached("rotation: record named");
+            this.opened = record;
+        } finally {
+            // When it did not settle, the chain tells what is in force.
+            this.coming = [];
+            this.takeReplicas();
+        }
         await this.pool.configure(next.backends);
     }
 
     /** From now on another secret opens the store; the old one opens nothing once all metadata replicas have answered. */
     async rotateSecret(secret: string): Promise<void> {
+        this.secrets.add(secret);
         await this.reconfigure({}, sealingKey(secret, this.surroundings.random(SALT_BYTES), this.opened.sealing.log2N));
         this.caretaker.tidyAgain();
     }
@@ -292,7 +344,7 @@ export class Store implements ObjectStore, Engine {
         this.journal.close();
         await this.caretaker.stop();
         this.pool.close();
-        for (const backend of this.replicas.backends) backend.close();
+        this.replicas.close();
         this.view.close();
         await this.cache?.close();
     }

@@ -3,7 +3,7 @@ import type { StoreKeys } from "./keys.ts";
 import { keyOf, type MetadataKey, parseKey } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
 import type { MetadataRecord } from "./record.ts";
-import type { Listing, Replicas } from "./replicas.ts";
+import type { Listing, Replica, Replicas } from "./replicas.ts";
 import { epochOf } from "./writer.ts";
 
 export type SnapshotRecord = Extract<MetadataRecord, { type: "snapshot" }>;
@@ -14,12 +14,16 @@ export interface Chain {
     readonly snapshot: SnapshotRecord | undefined;
     readonly batches: readonly Batch[];
     readonly bytes: number;
+    /** Makes sure that all of it is on the replicas that answered. */
+    writeBack(): Promise<void>;
 }
 
-/** Finds the head, follows it back, and makes sure that all of it is on the W replicas that answered. FORMAT.md says why that is the truth. */
+type Listings = ReadonlyMap<Replica, Listing>;
+
+/** Finds the head and follows it back. FORMAT.md says why that is the truth once it is written back. */
 export async function readChain(replicas: Replicas, keys: StoreKeys): Promise<Chain> {
     const listings = await replicas.list();
-    for (const index of replicas.all) if (!listings.has(index)) replicas.behind.add(index);
+    for (const replica of replicas.members) if (!listings.has(replica)) replica.missed++;
     const candidates = batchesOf(listings);
     const values = new Map<string, Buffer>();
     const read = async (place: BatchPlace, hash?: Buffer): Promise<Batch | undefined> => {
@@ -32,7 +36,7 @@ export async function readChain(replicas: Replicas, keys: StoreKeys): Promise<Ch
         });
     };
 
-    const head = await headOf(candidates, listings, replicas.overlap, read);
+    const head = await headOf(candidates, (place) => replicas.mayBeTrue(holders(listings, keyOf({ kind: "batch", ...place }))), read);
     const batches: Batch[] = [];
     let snapshot: SnapshotRecord | undefined;
     for (let batch = head; batch; ) {
@@ -42,29 +46,53 @@ export async function readChain(replicas: Replicas, keys: StoreKeys): Promise<Ch
         batch = await before(batch, candidates, read);
     }
     const bytes = [...values.values()].reduce((sum, value) => sum + value.length, 0);
-    for (const { writer, sequence } of batches)
-        await writeBack(replicas, listings, { kind: "batch", writer, sequence }, (key) => values.get(key));
-    return { snapshot, batches, bytes };
+    return {
+        snapshot,
+        batches,
+        bytes,
+        async writeBack() {
+            for (const { writer, sequence } of batches)
+                await writeTo(listings, { kind: "batch", writer, sequence }, (key) => values.get(key));
+        },
+    };
+}
+
+/** The store record that the chain says is in force: the last one that a batch names, or else the first record of the snapshot. */
+export async function configNamed(
+    replicas: Replicas,
+    keys: StoreKeys,
+    { snapshot, batches }: Pick<Chain, "snapshot" | "batches">,
+): Promise<ConfigRecord | undefined> {
+    for (const { records } of [...batches].reverse()) {
+        const named = records.findLast((record) => record.type === "config");
+        if (named) return named;
+    }
+    if (snapshot === undefined || snapshot.pages.length === 0) return undefined;
+    const first = await readPage(replicas, keys, snapshot, 0);
+    return first.find((record) => record.type === "config");
 }
 
 /** The records of a snapshot, its pages written to the W replicas that miss them. */
-export async function readSnapshot(
+export async function readSnapshot(replicas: Replicas, keys: StoreKeys, snapshot: SnapshotRecord): Promise<MetadataRecord[]> {
+    const records: MetadataRecord[] = [];
+    for (const page of snapshot.pages.keys()) for (const record of await readPage(replicas, keys, snapshot, page)) records.push(record);
+    return records;
+}
+
+async function readPage(
     replicas: Replicas,
     keys: StoreKeys,
     { writer, sequence, pages }: SnapshotRecord,
+    page: number,
 ): Promise<MetadataRecord[]> {
-    const records: MetadataRecord[] = [];
-    for (const [page, hash] of pages.entries()) {
-        const place = { writer, sequence, page };
-        const key = keyOf({ kind: "page", ...place });
-        const found = await replicas.find(key, replicas.all, (value) =>
-            hashOf(value).equals(hash) ? openPage(keys, place, value) : undefined,
-        );
-        if (found === undefined)
-            throw new StoreError("lost", `page ${page} of the snapshot at ${sequence} is on none of the metadata replicas that answer`);
-        for (const record of found) records.push(record);
-    }
-    return records;
+    const hash = pages[page];
+    const place = { writer, sequence, page };
+    const found = await replicas.find(keyOf({ kind: "page", ...place }), replicas.members, (value) =>
+        hash && hashOf(value).equals(hash) ? openPage(keys, place, value) : undefined,
+    );
+    if (found === undefined)
+        throw new StoreError("lost", `page ${page} of the snapshot at ${sequence} is on none of the metadata replicas that answer`);
+    return found;
 }
 
 /** Makes sure that pages of the snapshot and the store record in force are on W replicas. */
@@ -78,14 +106,14 @@ export async function secure(replicas: Replicas, snapshot: SnapshotRecord | unde
     const listings = await replicas.list();
     for (const { key, hash } of wanted) {
         if (isEverywhere(listings, key)) continue;
-        const value = await replicas.find(keyOf(key), replicas.all, (found) => (hashOf(found).equals(hash) ? found : undefined));
+        const value = await replicas.find(keyOf(key), replicas.members, (found) => (hashOf(found).equals(hash) ? found : undefined));
         if (value === undefined)
             throw new StoreError("lost", `what the journal names (${key.kind}) is on none of the metadata replicas that answer`);
-        await writeBack(replicas, listings, key, () => value);
+        await writeTo(listings, key, () => value);
     }
 }
 
-function batchesOf(listings: ReadonlyMap<number, Listing>): BatchPlace[] {
+function batchesOf(listings: Listings): BatchPlace[] {
     const places = new Map<string, BatchPlace>();
     for (const listing of listings.values()) {
         for (const text of listing) {
@@ -103,18 +131,16 @@ type Read = (place: BatchPlace, hash?: Buffer) => Promise<Batch | undefined>;
 /** What cannot be read is passed over when fewer list it than would if it had been acknowledged. */
 async function headOf(
     candidates: readonly BatchPlace[],
-    listings: ReadonlyMap<number, Listing>,
-    overlap: number,
+    mayBeTrue: (place: BatchPlace) => boolean,
     read: Read,
 ): Promise<Batch | undefined> {
     for (const place of candidates) {
         const batch = await read(place);
         if (batch) return batch;
-        const listedBy = holders(listings, keyOf({ kind: "batch", ...place })).length;
-        if (listedBy >= overlap)
+        if (mayBeTrue(place))
             throw new StoreError(
                 "lost",
-                `batch ${place.sequence} of the journal is damaged, or of a newer version, on the ${listedBy} metadata replicas that have it`,
+                `batch ${place.sequence} of the journal is damaged, or of a newer version, on the metadata replicas that have it`,
             );
     }
     return undefined;
@@ -129,24 +155,19 @@ async function before(batch: Batch, candidates: readonly BatchPlace[], read: Rea
     throw new StoreError("lost", `batch ${batch.sequence - 1} of the journal is on none of the metadata replicas that answer`);
 }
 
-function holders(listings: ReadonlyMap<number, Listing>, key: Buffer): number[] {
+function holders(listings: Listings, key: Buffer): Replica[] {
     const text = key.toString("latin1");
-    return [...listings].filter(([, listing]) => listing.has(text)).map(([index]) => index);
+    return [...listings].filter(([, listing]) => listing.has(text)).map(([replica]) => replica);
 }
 
-function isEverywhere(listings: ReadonlyMap<number, Listing>, key: MetadataKey): boolean {
+function isEverywhere(listings: Listings, key: MetadataKey): boolean {
     return holders(listings, keyOf(key)).length === listings.size;
 }
 
-async function writeBack(
-    replicas: Replicas,
-    listings: ReadonlyMap<number, Listing>,
-    key: MetadataKey,
-    valueUnder: (key: string) => Buffer | undefined,
-): Promise<void> {
+async function writeTo(listings: Listings, key: MetadataKey, valueUnder: (key: string) => Buffer | undefined): Promise<void> {
     const bytes = keyOf(key);
     const having = new Set(holders(listings, bytes));
     const value = valueUnder(bytes.toString("latin1"));
     if (value === undefined) return;
-    for (const index of listings.keys()) if (!having.has(index)) await replicas.backends[index]?.set(bytes, value);
+    for (const replica of listings.keys()) if (!having.has(replica)) await replica.backend.set(bytes, value);
 }

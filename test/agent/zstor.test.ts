@@ -18,7 +18,7 @@ describe("a ZStor on a real host", () => {
     beforeAll(async () => {
         rig = await Rig.start(prefixOf("v"), 2 * 2 ** 30);
         await placeProgram(rig.host, "engines/zstor/standalone.ts", "zstor.js");
-        for (const index of [0, 1, 2, 3, 4, 5, 6]) {
+        for (const index of [0, 1, 2, 3, 4, 5, 6, 7]) {
             const spec = { size: "64MiB", durability: "commit", password: PASSWORD, port: 9900, listen: rig.host.address };
             zdbs.push(rig.zdb(`part-${index}`, { ...spec, oversubscribe: true }));
         }
@@ -30,7 +30,7 @@ describe("a ZStor on a real host", () => {
     const backends = (...indexes: readonly number[]) =>
         indexes.map((index) => ({ url: urls[index], group: `g${index}`, disk: `d${index}` }));
     const wanted = (name: string, more: Readonly<Record<string, unknown>> = {}) =>
-        rig.zstor(name, { backends: backends(0, 1, 2), metadata: urls.slice(4), dataShards: 2, parityShards: 1, ...more });
+        rig.zstor(name, { backends: backends(0, 1, 2), metadata: urls.slice(4, 7), dataShards: 2, parityShards: 1, ...more });
     const admitted = async (resource: Resource, old?: Resource): Promise<Resource> => {
         const spec = await rig.run("admit", resource, old === undefined ? {} : { old });
         return { ...resource, spec: spec as Resource["spec"] };
@@ -125,10 +125,10 @@ describe("a ZStor on a real host", () => {
         await untilReady(first);
         expect(await on(first, "get letters/one")).toBe("kept by many");
 
-        // Another secret, and another backend in the place of one, in one change; what cannot be is said by the engine.
-        const [one = "", two = "", three = ""] = urls.slice(4);
+        // Another secret, another backend in the place of one, and another namespace for metadata in the place of one, in one change.
+        const [, two = "", three = "", four = ""] = urls.slice(4);
         await rig.run("apply", changed(zdbs[6] as Resource, { password: "of-one-namespace" }), { resources: zdbs });
-        const metadata = [one, two, three.replace(PASSWORD, "of-one-namespace"), urls[2]];
+        const metadata = [two, three.replace(PASSWORD, "of-one-namespace"), four];
         const changing = changed(first, { secret: "given by the program", backends: backends(0, 1, 3), metadata });
         const second = await admitted(changing, first);
         await rig.run("apply", second);
@@ -136,17 +136,16 @@ describe("a ZStor on a real host", () => {
         const emptied = () =>
             on(second, "status").then((text) => JSON.parse(text).backends.filter(({ draining }: { draining?: true }) => draining));
         expect(await emptied()).toMatchObject([{ name: expect.stringMatching(/^part-2-/), stripes: 0 }]);
-        expect(await seen(second)).toMatchObject({
-            state: "ready",
-            notes: expect.arrayContaining([
-                expect.stringMatching(/^part-2-.* is not used: the metadata namespaces of a store are for its life/),
-            ]),
-        });
+        expect(await seen(second)).toMatchObject({ state: "ready" });
         expect(await on(second, "get letters/one")).toBe("kept by many");
+        const { metadata: now } = JSON.parse(await on(second, "status"));
+        expect(now).toMatchObject({ configuration: 2, replicas: 3, removed: [] });
+        expect(JSON.stringify(now.members)).toMatch(/part-7-.*part-5-.*part-6-/);
         // Every replica of the metadata is written to, also the one with another password.
         await rig.sh(`until ${AGENT} zstor --socket ${frontEndOf(second).socket} status | grep -F '"behind": []'; do sleep 0.2; done`);
         const text = await rig.sh(`cat ${config}`);
         expect([text.includes(secretOf(second)), text.includes(secretOf(first))]).toEqual([true, false]);
+        // What cannot be is said by the engine.
         const narrow = changed(second, { redundantGroups: 2 });
         await rig.run("apply", narrow);
         expect((await seen(narrow)).why).toMatch(

@@ -10,7 +10,7 @@ export class VirtualClock implements Clock {
     private planned: { readonly at: number; readonly serial: number; readonly run: () => void }[] = [];
 
     nowMs(): number {
-        return this.now;
+        return Math.floor(this.now);
     }
 
     steadyMs(): number {
