@@ -28,6 +28,14 @@ async function exchange(memory: MemoryStore, store: Store, metadata: readonly st
     await round(memory, store);
 }
 
+/** A network with what another one holds: making a store for each cut anew would be most of the work. */
+function copyOf({ network }: MemoryStore, seed: number): MemoryStore {
+    const memory = new MemoryStore(seed);
+    for (const [url, { values }] of network.namespaces)
+        for (const [key, value] of values) memory.network.namespace(url).values.set(key, value);
+    return memory;
+}
+
 async function expectContents(memory: MemoryStore, store: Store): Promise<void> {
     for (let index = 0; index < 4; index++) expect((await memory.get(store, `object ${index}`)).toString()).toBe(`content ${index + 8}`);
 }
@@ -227,7 +235,7 @@ const never = () => new Promise<void>(() => undefined);
 /** A front end that is cut off before its `cut`th write to metadata of the exchange; tells whether it came so far. */
 async function cutOff(memory: MemoryStore, cut: number): Promise<boolean> {
     let count = Number.NEGATIVE_INFINITY;
-    let die = () => undefined as void;
+    let die: () => void = () => undefined;
     const death = new Promise<boolean>((resolve) => {
         die = () => resolve(true);
     });
@@ -242,11 +250,15 @@ async function cutOff(memory: MemoryStore, cut: number): Promise<boolean> {
     return memory.clock.run(Promise.race([store.caretaker.round().then(() => false), death]));
 }
 
-test("cut off at any write of it, one set or the other is in force, nothing is lost, and the next front end goes on", async () => {
+/** Many stores one after the other, on a machine that may have much else to do. */
+const PATIENT = { timeout: 300_000 };
+
+test("cut off at any write of it, one set or the other is in force, nothing is lost, and the next front end goes on", PATIENT, async () => {
+    const { memory: before, store } = await opened();
+    await before.clock.run(store.close());
     const phases = new Set<string>();
     for (let cut = 1, isCut = true; isCut; cut++) {
-        const { memory, store } = await opened(cut);
-        await memory.clock.run(store.close());
+        const memory = copyOf(before, cut);
         isCut = await cutOff(memory, cut);
         const given = [METADATA, [GONE, METADATA[0] ?? ""], [...METADATA, NEW]][cut % 3] ?? METADATA;
         const next = await memory.open({}, given);
@@ -265,42 +277,47 @@ const phaseOf = ({ config }: Store): string => {
     return config.metadata.includes(NEW) ? "new" : "old";
 };
 
-test("two front ends at any step of it: the later one wins, what it acknowledged stays, and late writes of the other change nothing", async () => {
-    for (let cut = 1, isMet = true; isMet; cut += 3) {
-        const { memory, store: before } = await opened(cut);
-        await memory.clock.run(before.close());
-        let count = Number.NEGATIVE_INFINITY;
-        let meet = () => undefined as void;
-        let goOn = () => undefined as void;
-        const meeting = new Promise<boolean>((resolve) => {
-            meet = () => resolve(true);
-        });
-        const held = new Promise<void>((resolve) => {
-            goOn = resolve;
-        });
-        const connect = watched(memory, async () => {
-            if (++count < cut) return;
-            meet();
-            await held;
-        });
-        const first = await memory.open({ connect, snapshotBytes: 1500 });
-        count = 0;
-        first.exchange.want({ metadata: EXCHANGED, writeQuorum: 3 });
-        const exchanging = first.caretaker.round();
-        isMet = await memory.clock.run(Promise.race([exchanging.then(() => false), meeting]));
-        const later = await memory.open({}, [...METADATA, NEW]);
-        await memory.put(later, "object 0", Buffer.from("content 8"));
-        goOn();
-        await memory.clock.run(exchanging);
-        await memory.put(later, "late", Buffer.from("after the late writes"));
-        await expect(memory.put(first, "late", Buffer.from("too late"))).rejects.toBeInstanceOf(StoreError);
-        await exchange(memory, later, EXCHANGED);
-        await expectWhole(memory, later, EXCHANGED);
-        const last = await memory.clock.run(openStore(memory.parts(), SECRET, [NEW]));
-        await expectContents(memory, last);
-        expect((await memory.clock.run(read(last, "late"))).toString()).toBe("after the late writes");
-    }
-});
+test(
+    "two front ends at any step of it: the later one wins, what it acknowledged stays, and late writes of the other change nothing",
+    PATIENT,
+    async () => {
+        const { memory: made, store } = await opened();
+        await made.clock.run(store.close());
+        for (let cut = 1, isMet = true; isMet; cut += 3) {
+            const memory = copyOf(made, cut);
+            let count = Number.NEGATIVE_INFINITY;
+            let meet: () => void = () => undefined;
+            let goOn: () => void = () => undefined;
+            const meeting = new Promise<boolean>((resolve) => {
+                meet = () => resolve(true);
+            });
+            const held = new Promise<void>((resolve) => {
+                goOn = resolve;
+            });
+            const connect = watched(memory, async () => {
+                if (++count < cut) return;
+                meet();
+                await held;
+            });
+            const first = await memory.open({ connect, snapshotBytes: 1500 });
+            count = 0;
+            first.exchange.want({ metadata: EXCHANGED, writeQuorum: 3 });
+            const exchanging = first.caretaker.round();
+            isMet = await memory.clock.run(Promise.race([exchanging.then(() => false), meeting]));
+            const later = await memory.open({}, [...METADATA, NEW]);
+            await memory.put(later, "object 0", Buffer.from("content 8"));
+            goOn();
+            await memory.clock.run(exchanging);
+            await memory.put(later, "late", Buffer.from("after the late writes"));
+            await expect(memory.put(first, "late", Buffer.from("too late"))).rejects.toBeInstanceOf(StoreError);
+            await exchange(memory, later, EXCHANGED);
+            await expectWhole(memory, later, EXCHANGED);
+            const last = await memory.clock.run(openStore(memory.parts(), SECRET, [NEW]));
+            await expectContents(memory, last);
+            expect((await memory.clock.run(read(last, "late"))).toString()).toBe("after the late writes");
+        }
+    },
+);
 
 test("puts and reads go on meanwhile, whatever the new namespace does", async () => {
     const { memory, store } = await opened();

@@ -75,7 +75,8 @@ describe("a read", () => {
         expect(store.pool.hedgedReads).toBeGreaterThan(3);
         const before = store.pool.hedgedReads;
         for (const offset of parts(content.length)) await timeOf(memory, store, content, offset);
-        expect(store.pool.hedgedReads).toBe(before);
+        // One of them may be among the slowest by chance.
+        expect(store.pool.hedgedReads).toBeLessThanOrEqual(before + 1);
     });
 
     test("of a whole object is as fast with two slow backends, which are told, and asked again after a while", async () => {
