@@ -74,7 +74,12 @@ export class Caretaker {
     private sweptMs = 0;
     private verifiedMs = 0;
 
-    constructor(engine: Engine, metadata: TidyingParts, exchange: Exchange, { deadAfterMs, scrubMs, sweepDelayMs, repackAfterMs }: CareTimes) {
+    constructor(
+        engine: Engine,
+        metadata: TidyingParts,
+        exchange: Exchange,
+        { deadAfterMs, scrubMs, sweepDelayMs, repackAfterMs }: CareTimes,
+    ) {
         this.engine = engine;
         this.metadata = metadata;
         this.exchange = exchange;
