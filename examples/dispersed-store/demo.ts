@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { down, type HostInfo, list, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
@@ -13,6 +14,19 @@ const HOSTS = 5;
 const SMALL_FILE_BYTES = 10_000;
 /** Beside many small files some that fill stripes. */
 const LARGE_FILES_BYTES = [3 * 2 ** 20, 5 * 2 ** 20 + 1];
+
+/** Of the metadata: one on each host of the program. */
+const COPIES = 4;
+/** Longer than any machine takes to make the lost shards again. */
+const HEAL_LIMIT_MS = 120_000;
+
+/** What is looked at of `zeroform zstor files status --json`. */
+interface Status {
+    readonly owed: number;
+    readonly warnings: readonly string[];
+    readonly bears?: { readonly groups: number };
+    readonly metadata: { readonly replicas: number };
+}
 
 const { values: options } = parseArgs({
     options: {
@@ -93,14 +107,16 @@ async function demonstrate(): Promise<void> {
         await stack(["up", "--yes", "--skip-preview"], { env: { ZEROFORM_ON_UNREACHABLE: "abandon" } });
         note("zeroform zstor files repair --wait");
         await shell("zeroform zstor files repair --wait");
+        await proveWhole();
         await tellStatus();
         await proveBack();
     });
 
-    await step("so it bears the next loss: another host is off, and everything can be read", async () => {
+    await step("so it bears the next loss: another host is off, everything can be read, and files can be put", async () => {
         await powerOff(alpha.name);
         note(`${alpha.name} is off`);
         await proveBack();
+        await putOne("put while another host is off");
         await tellStatus();
         await powerOn(alpha.name);
     });
@@ -167,6 +183,18 @@ async function contentOf(directory: string): Promise<ReadonlyMap<string, Buffer>
     return new Map(await Promise.all(paths.map(async (path) => [relative(directory, path), await readFile(path)] as const)));
 }
 
+/** Nothing is wrong, nothing is owed, and any machine could be lost again. What answers may still be on its way to be noticed. */
+async function proveWhole(): Promise<void> {
+    const deadline = Date.now() + HEAL_LIMIT_MS;
+    for (;;) {
+        const status = JSON.parse(await shell("zeroform zstor files status --json")) as Status;
+        const { owed, warnings, bears, metadata } = status;
+        if (owed === 0 && warnings.length === 0 && (bears?.groups ?? 0) > 0 && metadata.replicas === COPIES) return;
+        if (Date.now() > deadline) throw new Error(`the store is not whole again: ${JSON.stringify(status)}`);
+        await sleep(500);
+    }
+}
+
 /** What the front end says of the store, but for the line of each backend. */
 async function tellStatus(): Promise<void> {
     note("zeroform zstor files status:");
@@ -174,7 +202,7 @@ async function tellStatus(): Promise<void> {
     for (const line of words
         .trim()
         .split("\n")
-        .filter((each) => !each.startsWith("Backend ")))
+        .filter((each) => !/^(Backend|Metadata replica) /.test(each)))
         note(`  ${line}`);
 }
 
