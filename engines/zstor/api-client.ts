@@ -81,7 +81,10 @@ export class ApiClient {
         for (;;) {
             const frame = await this.next();
             if (frame.kind === "E") return;
-            if (frame.kind === "J") throw errorOf(frame);
+            if (frame.kind === "J") {
+                const parsed = answerIn(frame);
+                throw "error" in parsed ? errorOf(parsed.error) : notUnderstood();
+            }
             yield frame.bytes;
         }
     }
@@ -91,9 +94,8 @@ export class ApiClient {
     }
 
     private async result(): Promise<unknown> {
-        const frame = await this.next();
-        const parsed = answer.parse(JSON.parse(frame.bytes.toString("utf8")));
-        if ("error" in parsed) throw errorOf(frame);
+        const parsed = answerIn(await this.next());
+        if ("error" in parsed) throw errorOf(parsed.error);
         return parsed.result;
     }
 
@@ -106,8 +108,28 @@ export class ApiClient {
 
 const FRAME_BYTES = 1024 * 1024;
 
-function errorOf({ bytes }: Frame): StoreError {
-    const parsed = answer.parse(JSON.parse(bytes.toString("utf8")));
-    if (!("error" in parsed)) return new StoreError("stopped", "the store answered something else than content");
-    return new StoreError(parsed.error.failure as StoreFailure, parsed.error.message);
+type ParsedAnswer = z.infer<typeof answer>;
+
+function answerIn({ kind, bytes }: Frame): ParsedAnswer {
+    if (kind !== "J") throw notUnderstood();
+    let json: unknown;
+    try {
+        json = JSON.parse(bytes.toString("utf8"));
+    } catch {
+        throw notUnderstood();
+    }
+    const parsed = answer.safeParse(json);
+    if (!parsed.success) throw notUnderstood();
+    return parsed.data;
+}
+
+function errorOf({ failure, message }: Extract<ParsedAnswer, { error: unknown }>["error"]): StoreError {
+    return new StoreError(failure as StoreFailure, message);
+}
+
+function notUnderstood(): StoreError {
+    return new StoreError(
+        "stopped",
+        "what came over the store's socket is no answer of this version: use the command of the version that serves",
+    );
 }

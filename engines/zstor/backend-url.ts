@@ -16,7 +16,7 @@ export function parseBackendUrl(text: string): BackendAddress {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     if (url === undefined || (url.protocol !== "redis:" && url.protocol !== "rediss:"))
         throw new StoreError("invalid", "a backend's url has the form redis://<namespace>:<password>@<host>:<port>");
-    const namespace = decodeURIComponent(url.username);
+    const namespace = decoded(url.username, url.host);
     if (namespace === "" || url.hostname === "")
         throw new StoreError("invalid", `the url of the backend at ${url.host} has no ${namespace === "" ? "namespace" : "host"}`);
     return {
@@ -24,8 +24,16 @@ export function parseBackendUrl(text: string): BackendAddress {
         port: url.port === "" ? DEFAULT_PORT : Number(url.port),
         tls: url.protocol === "rediss:",
         namespace,
-        password: url.password === "" ? undefined : decodeURIComponent(url.password),
+        password: url.password === "" ? undefined : decoded(url.password, url.host),
     };
+}
+
+function decoded(text: string, host: string): string {
+    try {
+        return decodeURIComponent(text);
+    } catch {
+        throw new StoreError("invalid", `the url of the backend at ${host} has a % that begins no %XX: write it as %25`);
+    }
 }
 
 /** For people: without the password. */
@@ -38,7 +46,7 @@ export function nameOfBackend(url: string): string {
 export function identityOf(url: string): string {
     if (!url.startsWith("redis")) return url;
     const { host, port, namespace } = parseBackendUrl(url);
-    return `${host} ${port} ${namespace}`;
+    return `${host.toLowerCase()} ${port} ${namespace}`;
 }
 
 /** For people: without the password. Urls of tests are no addresses. */

@@ -32,5 +32,5 @@ export function nameOfSegment(serial: number): string {
 }
 
 export function serialOf(name: string): number | undefined {
-    return /^c\d{1,7}$/.test(name) ? Number(name.slice(1)) : undefined;
+    return /^c(0|[1-9]\d{0,6})$/.test(name) ? Number(name.slice(1)) : undefined;
 }

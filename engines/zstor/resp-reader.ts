@@ -14,10 +14,13 @@ export class RefusalReply {
 export class ProtocolError extends Error {}
 
 const NEWLINE = 10;
+const RETURN = 13;
 /** Longest value a Zero-DB gives, and the longest line. */
 const MOST_BULK_BYTES = 16 * 2 ** 20;
 const MOST_LINE_BYTES = 64 * 1024;
 const MOST_ITEMS = 100_000;
+/** Longest whole reply, which is held until its end has come: a list of long values is none that a Zero-DB gives. */
+const MOST_REPLY_BYTES = MOST_BULK_BYTES + MOST_LINE_BYTES;
 const DEEPEST = 4;
 /** From here on a value is read straight into its own buffer. */
 const LARGE_BYTES = 32 * 1024;
@@ -44,6 +47,7 @@ export class RespReader {
             if (parsed.end === undefined) {
                 if (this.beginLarge(fresh, at)) return;
                 this.needed = parsed.needed - at;
+                if (this.needed > MOST_REPLY_BYTES) throw new ProtocolError("a reply is too long");
                 break;
             }
             this.needed = 1;
@@ -62,6 +66,7 @@ export class RespReader {
         large.filled += length;
         if (large.filled < large.target.length) return bytes.subarray(length);
         this.large = undefined;
+        requireLineEnd(large.target, large.target.length);
         this.take(large.target.subarray(0, large.target.length - 2));
         return bytes.subarray(length);
     }
@@ -94,7 +99,7 @@ function parse(bytes: Buffer, at: number, depth: number): Parsed {
         case "-":
             return { reply: new RefusalReply(text), end };
         case ":":
-            return { reply: Number(text), end };
+            return { reply: numberOf(text), end };
         case "$":
             return bulk(bytes, text, end);
         case "*":
@@ -109,6 +114,7 @@ function bulk(bytes: Buffer, text: string, start: number): Parsed {
     if (length < 0) return { reply: undefined, end: start };
     const end = start + length + 2;
     if (bytes.length < end) return { end: undefined, needed: end };
+    requireLineEnd(bytes, end);
     // A copy: what came with it would be held as long as this value.
     return { reply: Buffer.from(bytes.subarray(start, end - 2)), end };
 }
@@ -128,15 +134,24 @@ function list(bytes: Buffer, text: string, start: number, depth: number): Parsed
 
 function lineAt(bytes: Buffer, at: number): { readonly text: string; readonly end: number } | undefined {
     const newline = bytes.indexOf(NEWLINE, at);
-    if (newline < 0) {
-        if (bytes.length - at > MOST_LINE_BYTES) throw new ProtocolError("a line does not end");
-        return undefined;
-    }
+    if ((newline < 0 ? bytes.length : newline) - at > MOST_LINE_BYTES) throw new ProtocolError("a line does not end");
+    if (newline < 0) return undefined;
+    requireLineEnd(bytes, newline + 1);
     return { text: bytes.toString("latin1", at + 1, newline - 1), end: newline + 1 };
 }
 
 function lengthOf(text: string, most: number): number {
-    const length = Number(text);
-    if (!Number.isInteger(length) || length > most) throw new ProtocolError("a length is none");
+    const length = numberOf(text);
+    if (length < -1 || length > most) throw new ProtocolError("a length is none");
     return length;
+}
+
+function numberOf(text: string): number {
+    if (!/^-?\d{1,20}$/.test(text)) throw new ProtocolError("a number is none");
+    return Number(text);
+}
+
+/** Bytes that were lost or added on the way are noticed here at the latest. */
+function requireLineEnd(bytes: Buffer, end: number): void {
+    if (bytes[end - 2] !== RETURN || bytes[end - 1] !== NEWLINE) throw new ProtocolError("a value does not end where it should");
 }

@@ -66,8 +66,10 @@ const SALT_BYTES = 32;
 const SALT_AT = 16;
 const HEAD_BYTES = SALT_AT + SALT_BYTES + NONCE_BYTES;
 const KEY_BYTES = 32;
-/** What scrypt may take for a record that somebody else has put there. */
+/** What scrypt may take: twice what the costliest record needs. */
 const MOST_MEMORY_BYTES = 256 * 2 ** 20;
+/** N x r x p of a record that somebody else has put there: four times our own, during which nothing else is done here. */
+const MOST_COST = 4 * 2 ** LOG2_N * BLOCK * PARALLEL;
 
 /** The key that a secret gives; deriving it costs 50 ms and 32 MiB on purpose, so whoever seals more than once keeps it. */
 export interface SealingKey {
@@ -95,7 +97,9 @@ export function openStoreRecord(secret: string, value: Buffer): { readonly confi
     const head = value.subarray(0, HEAD_BYTES);
     if (head.length < HEAD_BYTES || head.toString("latin1", 0, 8) !== MAGIC || !VERSIONS.includes(head.readUInt32LE(8))) return undefined;
     const [log2N = 0, block = 0, parallel = 0] = head.subarray(12, 15);
-    if (log2N < 1 || log2N > 20 || block < 1 || parallel < 1 || 128 * 2 ** log2N * block > MOST_MEMORY_BYTES / 2) return undefined;
+    // Scrypt is defined for N below 2^(16 r) only.
+    if (log2N < 1 || log2N >= 16 * block || block < 1 || parallel < 1) return undefined;
+    if (2 ** log2N * block * parallel > MOST_COST) return undefined;
     const salt = Buffer.from(head.subarray(SALT_AT, SALT_AT + SALT_BYTES));
     const key = derive(secret, salt, log2N, block, parallel);
     const json = open(key, head.subarray(SALT_AT + SALT_BYTES), head, value.subarray(HEAD_BYTES));
