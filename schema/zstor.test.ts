@@ -36,7 +36,7 @@ describe("what a ZStor asks for", () => {
         expect(refused(spread(5, 5))[0]?.reason).toContain("need 6 backends, one for each shard, and there are 5");
     });
 
-    it.each(["no url", "http://a:b@c", "redis://:password@host", "redis://host"])(
+    it.each(["no url", "http://a:b@c", "redis://:password@host", "redis://host", "redis://a:100%@host"])(
         "takes %s for no namespace, and shows none of it",
         (url) => {
             const [issue] = zstor.inputs.backends.schema.safeParse([{ url }, { url: "redis://a:b@c" }]).error?.issues ?? [];
@@ -45,11 +45,24 @@ describe("what a ZStor asks for", () => {
         },
     );
 
-    it("names each namespace once", () => {
+    it.each([
+        ["the same url", "redis://a:b@c", true],
+        ["another password", "redis://a:other@c", true],
+        ["the default port", "redis://a:b@c:9900", true],
+        ["TLS", "rediss://a:b@c", true],
+        ["a host in capitals", "redis://a:b@C", true],
+        ["a letter written as %XX", "redis://%61:b@c", true],
+        ["another port", "redis://a:b@c:9901", false],
+        ["another namespace", "redis://b:b@c", false],
+        ["another host", "redis://a:b@d", false],
+    ])("names each namespace once: %s", (_, url, isSame) => {
         const { metadata, backends } = zstor.inputs;
-        expect(metadata.schema.safeParse(["redis://a:b@c", "redis://a:b@c"]).error?.issues[0]?.message).toBe(
-            "each namespace is named once",
+        const there = "redis://a:b@c";
+        const messages = [metadata.schema.safeParse([there, url]), backends.schema.safeParse([{ url: there }, { url }])].map(
+            ({ error }) => error?.issues[0]?.message,
         );
-        expect(backends.schema.safeParse([...urls("a"), ...urls("a")]).error?.issues[0]?.message).toBe("each backend is named once");
+        if (!isSame) return expect(messages).toEqual([undefined, undefined]);
+        expect(messages[0]).toMatch(/^each metadata namespace is named once: urls that differ only in password/);
+        expect(messages[1]).toMatch(/^each backend is named once: /);
     });
 });

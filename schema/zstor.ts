@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { areDistinct, isNamespaceUrl } from "./namespace-url.ts";
 import { onNode } from "./on-node.ts";
 import { client, derived, type Failure, generated, hidden, keptOver, output, primitive, reference, secret, update } from "./primitive.ts";
 import { bytesOf, duration, size } from "./quantity.ts";
@@ -13,10 +14,8 @@ const WRITE_BACKENDS =
     'write backends as a list of { zdb, group, disk, weight } or { url: "redis://<namespace>:<password>@<host>:<port>" }';
 const WRITE_METADATA = 'write metadata as a list of Zdbs or of urls "redis://<namespace>:<password>@<host>:<port>"';
 
-const isNamespaceUrl = (text: string): boolean => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    return url !== undefined && /^rediss?:$/.test(url.protocol) && url.username !== "" && url.hostname !== "";
-};
+const NAMED_ONCE =
+    "is named once: urls that differ only in password, TLS or the default port 9900 are the same namespace, which would be lost at once";
 
 const url = (error: string) => z.string({ error }).refine(isNamespaceUrl, { error });
 
@@ -62,7 +61,7 @@ export const zstor = primitive({
                 z
                     .array(backend, { error: WRITE_BACKENDS })
                     .min(2, { error: "a store has at least 2 backends" })
-                    .refine((all) => new Set(all.map((each) => each.url)).size === all.length, { error: "each backend is named once" }),
+                    .refine((all) => areDistinct(all.map((each) => each.url)), { error: `each backend ${NAMED_ONCE}` }),
             ),
         ),
         /** Where its metadata lie, each with all of it: Zdbs of `mode: "user"` or urls, 4 of them so that one may be lost or lie. Another one in the place of one is filled before it counts, and what is no longer listed is then emptied; one at a time, so list at most one fewer than there are. Secret as a whole. */
@@ -71,7 +70,7 @@ export const zstor = primitive({
                 z
                     .array(url(WRITE_METADATA), { error: WRITE_METADATA })
                     .min(1, { error: "a store has at least one namespace for its metadata" })
-                    .refine((all) => new Set(all).size === all.length, { error: "each namespace is named once" }),
+                    .refine(areDistinct, { error: `each metadata namespace ${NAMED_ONCE}` }),
             ),
         ),
         /** K: shards that are enough to read a stripe. A change is for what is put from then on. */
