@@ -130,6 +130,9 @@ export const REPACK_LOOKS = 512;
 export const REPACK_ROUND_BYTES = 8 * MIB;
 /** Stripes that are read for it at once. */
 export const REPACK_READS = 8;
+/** First and longest pause after stripes that could not be packed anew: what was stored of it stays an orphan until the sweep comes. */
+export const REPACK_PAUSE_MS = 10_000;
+export const REPACK_LONGEST_PAUSE_MS = 30 * 60_000;
 /** The read cache is dropped in so many parts, of these sizes. */
 export const CACHE_SEGMENTS = 32;
 export const CACHE_LEAST_SEGMENT_BYTES = 1 * MIB;

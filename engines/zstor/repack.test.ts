@@ -11,6 +11,7 @@ import { storedBytesOf } from "./stripe-builder.ts";
 
 const BACKENDS = [0, 1, 2, 3, 4, 5, 6];
 const SMALL_BYTES = 4096;
+const HOUR_MS = 3_600_000;
 
 async function opened(more: Partial<StoreParts> = {}) {
     const memory = new MemoryStore();
@@ -69,6 +70,25 @@ describe("small objects", () => {
         await memory.clock.pass(30_000);
         expect(store.view.totals().stripes).toBe(20);
         await memory.clock.pass(60_000);
+        expect(store.view.totals().stripes).toBe(1);
+        await expectAll(memory, store, contents);
+        await memory.clock.run(store.close());
+    });
+
+    test("leave few orphans while their new place cannot be named, and are packed once it can", async () => {
+        const { memory, store } = await opened({ repackAfterMs: 60_000 });
+        const contents = await putSmall(memory, store, 20);
+        const held = () => BACKENDS.reduce((sum, index) => sum + memory.backend(index).values.size, 0);
+        const before = held();
+        store.caretaker.start();
+        for (const index of [2, 3]) memory.replica(index).isDown = true;
+        await memory.clock.pass(HOUR_MS);
+        const orphans = (held() - before) / (SETTINGS.dataShards + SETTINGS.parityShards);
+        expect(orphans).toBeGreaterThanOrEqual(1);
+        // Pauses of half at least of 10, 20, 40 ... 1800 seconds.
+        expect(orphans).toBeLessThanOrEqual(12);
+        for (const index of [2, 3]) memory.replica(index).isDown = false;
+        await memory.clock.pass(HOUR_MS);
         expect(store.view.totals().stripes).toBe(1);
         await expectAll(memory, store, contents);
         await memory.clock.run(store.close());

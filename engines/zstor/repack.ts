@@ -1,5 +1,5 @@
 import { type Engine, extentOf, generationKey, letGoOf, nameStripes, policyOf, storeStripe } from "./engine.ts";
-import { REPACK_LOOKS, REPACK_READS, REPACK_ROUND_BYTES } from "./limits.ts";
+import { REPACK_LONGEST_PAUSE_MS, REPACK_LOOKS, REPACK_PAUSE_MS, REPACK_READS, REPACK_ROUND_BYTES } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import { place } from "./placement.ts";
 import { type ChunkPlace, type ExtentRecord, type MetadataRecord, MISSING, type StripeId } from "./record.ts";
@@ -9,6 +9,7 @@ import { stripeOf } from "./sealed-chunks.ts";
 import { type Stages, stagesIn } from "./stages.ts";
 import { StripeBuilder, shardRoom } from "./stripe-builder.ts";
 import { readShards } from "./stripe-reader.ts";
+import { jittered } from "./surroundings.ts";
 
 export interface RepackResult {
     /** Stripes that were given up for others. */
@@ -33,14 +34,29 @@ export class Repacker {
     private readonly afterMs: number;
     repackedStripes = 0;
     movedBytes = 0;
+    private pauseMs = 0;
+    private pausedUntilMs = 0;
 
     constructor(engine: Engine, afterMs: number) {
         this.engine = engine;
         this.afterMs = afterMs;
     }
 
-    /** A round's share, and only what nobody waits for. */
+    /** A round's share, and only what nobody waits for. One that fails makes the next ones wait, longer each time. */
     async round(): Promise<void> {
+        const { surroundings } = this.engine;
+        if (surroundings.clock.nowMs() < this.pausedUntilMs) return;
+        try {
+            await this.share();
+            this.pauseMs = 0;
+        } catch (error) {
+            this.pauseMs = Math.min(REPACK_LONGEST_PAUSE_MS, Math.max(REPACK_PAUSE_MS, this.pauseMs * 2));
+            this.pausedUntilMs = surroundings.clock.nowMs() + jittered(surroundings, this.pauseMs);
+            throw error;
+        }
+    }
+
+    private async share(): Promise<void> {
         let bytes = 0;
         if (this.obstacle() !== undefined) return;
         while (bytes < REPACK_ROUND_BYTES && this.engine.stripeSlots.load === 0) {
