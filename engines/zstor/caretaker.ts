@@ -5,6 +5,7 @@ import type { Exchange } from "./exchange.ts";
 import { forgetDrafts, forgetOld, freeGarbage } from "./freeing.ts";
 import type { Live } from "./journal.ts";
 import { CARE_MS, REPAIR_AT_ONCE, REPAIR_LONGEST_PAUSE_MS, REPAIR_PAUSE_MS, VERIFY_EVERY_MS } from "./limits.ts";
+import { MetadataScrubber, type ScrubbedValues } from "./metadata-scrub.ts";
 import { StoreError } from "./object-api.ts";
 import { type RebalanceProgress, Rebalancer } from "./rebalance.ts";
 import { MISSING, type StripeId } from "./record.ts";
@@ -12,7 +13,7 @@ import { Repacker, type RepackResult } from "./repack.ts";
 import { deficientLayouts, repairStripe } from "./repair.ts";
 import type { Replica } from "./replicas.ts";
 import { rewrapSome } from "./rewrapping.ts";
-import { Scrubber, type ScrubResult } from "./scrub.ts";
+import { type ScrubbedStripes, Scrubber } from "./scrub.ts";
 import { jittered } from "./surroundings.ts";
 import { Sweeper, type SweepResult } from "./sweep.ts";
 import { fillReplica, type TidyingParts, tidyReplica } from "./tidying.ts";
@@ -38,6 +39,7 @@ export class Caretaker {
     private readonly exchange: Exchange;
     readonly deadAfterMs: number;
     readonly scrubber: Scrubber;
+    readonly metadataScrubber: MetadataScrubber;
     private readonly sweeper: Sweeper;
     readonly rebalancer: Rebalancer;
     readonly repacker: Repacker;
@@ -85,6 +87,7 @@ export class Caretaker {
         this.exchange = exchange;
         this.deadAfterMs = deadAfterMs;
         this.scrubber = new Scrubber(engine, scrubMs);
+        this.metadataScrubber = new MetadataScrubber(metadata, engine.surroundings, scrubMs);
         this.sweeper = new Sweeper(engine, sweepDelayMs);
         this.rebalancer = new Rebalancer(engine);
         this.repacker = new Repacker(engine, repackAfterMs);
@@ -107,9 +110,9 @@ export class Caretaker {
         return this.alone(() => this.everything());
     }
 
-    /** Compares every shard with what was written, and repairs. */
-    async scrub(): Promise<ScrubResult> {
-        const result = await this.scrubber.pass(this.inTurn);
+    /** Compares every shard and every value of the metadata with what was written, and repairs. */
+    async scrub(): Promise<ScrubbedStripes & ScrubbedValues> {
+        const result = { ...(await this.scrubber.pass(this.inTurn)), ...(await this.metadataScrubber.pass(this.inTurn)) };
         await this.alone(() => this.attempt("repair", () => this.repair()));
         return result;
     }
@@ -178,6 +181,7 @@ export class Caretaker {
         await this.attempt("exchange metadata replicas", () => this.exchangeReplicas());
         await this.attempt("wrap keys anew", () => rewrapSome(this.engine));
         await this.attempt("scrub", () => this.scrubber.round());
+        await this.attempt("scrub the metadata", () => this.metadataScrubber.round());
         await this.attempt("rebalance", () => this.rebalancer.round());
         await this.attempt("sweep", () => this.sweepNowAndThen());
         if (this.owedSinceMs === undefined) await this.attempt("pack stripes anew", () => this.repacker.round());

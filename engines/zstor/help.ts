@@ -114,7 +114,7 @@ With --wait it goes on until no shard is owed, and tells on standard error how m
     scrub: {
         usage: `scrub ${SOCKET}`,
         summary: "read every shard now, compare, and repair",
-        text: 'Takes as long as reading everything. Prints how many "stripes" were read and how many "badShards" were found. By itself it does so within "scrubMs".',
+        text: 'Takes as long as reading everything. Prints how many "stripes" were read and how many "badShards" were found, and the same of the "values" of the metadata, on all replicas, and "badValues". By itself it does so within "scrubMs".',
     },
     rebalance: {
         usage: `rebalance ${SOCKET}`,

@@ -104,6 +104,8 @@ export const SWEEP_DELAY_MS = 24 * 3_600_000;
 export const SCRUB_MS = 30 * 24 * 3_600_000;
 /** Stripes that are scrubbed before other work has its turn. */
 export const SCRUB_AT_ONCE = 16;
+/** Values of the metadata, on all replicas, that are scrubbed before other work has its turn: 2 MiB each at most. */
+export const METADATA_SCRUB_AT_ONCE = 8;
 /** First and longest pause after an exchange of metadata replicas that could not go on. */
 export const EXCHANGE_PAUSE_MS = 5_000;
 export const EXCHANGE_LONGEST_PAUSE_MS = 60_000;

@@ -51,7 +51,7 @@ function healthOf(store: Store): string[] {
     const { pool, caretaker, journal, packer, stripeSlots, view } = store;
     const status = statusOf(store);
     const ageOf = (sinceMs: number) => Math.max(0, store.surroundings.clock.nowMs() - sinceMs) / 1000;
-    const { debtSinceMs, scrubber, repairedShards } = caretaker;
+    const { debtSinceMs, scrubber, metadataScrubber, repairedShards } = caretaker;
     const spare = Object.entries(status.spare).map(([more, count]): Sample => [{ spare: more }, count]);
     const queues = {
         journal: journal.waiting,
@@ -90,6 +90,12 @@ function healthOf(store: Store): string[] {
         ...total("zstor_repaired_shards_total", "Shards that were made again.", repairedShards),
         ...total("zstor_scrubbed_stripes_total", "Stripes of which every shard was compared.", scrubber.checkedStripes),
         ...total("zstor_scrub_faults_total", "Shards that were not as they were written.", scrubber.foundBad),
+        ...total("zstor_scrubbed_values_total", "Values of metadata replicas that were compared.", metadataScrubber.checkedValues),
+        ...total(
+            "zstor_scrub_bad_values_total",
+            "Values of metadata replicas that were not as they were written.",
+            metadataScrubber.foundBad,
+        ),
         ...(scrubber.lastPassMs === undefined
             ? []
             : gauge("zstor_scrub_age_seconds", "Since the last time that every shard had been compared.", ageOf(scrubber.lastPassMs))),

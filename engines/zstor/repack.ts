@@ -1,10 +1,10 @@
 import { type Engine, extentOf, generationKey, letGoOf, nameStripes, policyOf, storeStripe } from "./engine.ts";
 import { REPACK_LONGEST_PAUSE_MS, REPACK_LOOKS, REPACK_PAUSE_MS, REPACK_READS, REPACK_ROUND_BYTES } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
+import type { InTurn } from "./passes.ts";
 import { place } from "./placement.ts";
 import { type ChunkPlace, type ExtentRecord, type MetadataRecord, MISSING, type StripeId } from "./record.ts";
 import { planRepack } from "./repack-plan.ts";
-import type { InTurn } from "./scrub.ts";
 import { stripeOf } from "./sealed-chunks.ts";
 import { type Stages, stagesIn } from "./stages.ts";
 import { StripeBuilder, shardRoom } from "./stripe-builder.ts";

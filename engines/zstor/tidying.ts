@@ -33,7 +33,7 @@ export async function tidyReplica(parts: TidyingParts, replica: Replica, live: L
     if (config === undefined) return;
     const { missed } = replica;
     const { backend } = replica;
-    const wanted = wantedKeys(live, config);
+    const wanted = liveValues(live, config);
     const there = new Set<string>();
     const extra: Buffer[] = [];
     const firstKept = live.batches[0]?.sequence ?? 0;
@@ -66,7 +66,7 @@ export async function fillReplica(
     if (live === undefined || config === undefined) throw new BackendError("refused", "the journal is being taken over");
     const missed = itself?.missed;
     await putOutside(parts, backend, itself, configuration);
-    const wanted = wantedKeys(live, config);
+    const wanted = liveValues(live, config);
     told.values = wanted.size;
     told.copied = 0;
     for (const [text, hash] of wanted) {
@@ -100,7 +100,8 @@ async function putOutside(
     await backend.set(MEMBER_KEY, sealMembership(keys, storeId, { standing: "outside", configuration }));
 }
 
-function wantedKeys({ batches, snapshot }: Live, config: ConfigRecord): Map<string, Buffer> {
+/** What the chain in force names, but for the marks: hashes by key, which is latin1 text. */
+export function liveValues({ batches, snapshot }: Live, config: ConfigRecord): Map<string, Buffer> {
     const wanted = new Map<string, Buffer>();
     const want = (key: MetadataKey, hash: Buffer) => wanted.set(keyOf(key).toString("latin1"), hash);
     for (const { writer, sequence, hash } of batches) want({ kind: "batch", writer, sequence }, hash);
@@ -121,7 +122,8 @@ function isOver(key: MetadataKey | undefined, { writer }: Live, firstKept: numbe
     return key.writer === writer && key.sequence < firstKept - 1;
 }
 
-async function trueValue(replicas: Replicas, except: Replica | undefined, text: string, hash: Buffer): Promise<Buffer> {
+/** From another replica. */
+export async function trueValue(replicas: Replicas, except: Replica | undefined, text: string, hash: Buffer): Promise<Buffer> {
     const others = replicas.members.filter((other) => other !== except);
     const value = await replicas.find(Buffer.from(text, "latin1"), others, (found) => (hashOf(found).equals(hash) ? found : undefined));
     if (value === undefined) throw new BackendError("unreachable", "no other metadata replica that answers has what this one misses");
