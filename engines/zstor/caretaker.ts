@@ -112,9 +112,9 @@ export class Caretaker {
 
     /** Compares every shard and every value of the metadata with what was written, and repairs. */
     async scrub(): Promise<ScrubbedStripes & ScrubbedValues> {
-        const result = { ...(await this.scrubber.pass(this.inTurn)), ...(await this.metadataScrubber.pass(this.inTurn)) };
+        const shards = await this.scrubber.pass(this.inTurn);
         await this.alone(() => this.attempt("repair", () => this.repair()));
-        return result;
+        return { ...shards, ...(await this.metadataScrubber.pass(this.inTurn)) };
     }
 
     /** Deletes orphans that are old enough; from now on that is done by itself. */

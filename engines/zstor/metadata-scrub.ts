@@ -58,6 +58,7 @@ export class MetadataScrubber {
         const { journal, replicas } = this.parts;
         // Whoever has been superseded knows nothing of what is live now.
         await journal.verify();
+        if (journal.live === undefined) throw new BackendError("refused", "the journal is being taken over");
         const wanted = this.wanted();
         if (after === "") this.begun = [...wanted.keys()].sort();
         const left = this.begun.filter((text) => text > after && wanted.has(text));
