@@ -86,6 +86,17 @@ describe("values of the metadata", () => {
         expect((await memory.clock.run(store.caretaker.scrub())).values).toBe(first.values);
     });
 
+    test("that cannot be compared now keep no shard from being made right", async () => {
+        const { memory, store } = await opened();
+        await memory.put(store, "object", memory.random.bytes(600_000));
+        const backend = [0, 1, 2, 3, 4, 5, 6].map((index) => memory.backend(index)).find(({ values }) => values.size > 0);
+        const [key = ""] = backend?.values.keys() ?? [];
+        const shard = backend && rot(backend, key);
+        for (const index of [2, 3]) memory.replica(index).isDown = true;
+        await expect(memory.clock.run(store.caretaker.scrub())).rejects.toMatchObject({ failure: "no-quorum" });
+        expect(shard && backend?.values.get(key)?.value.equals(shard)).toBe(true);
+    });
+
     test("are all compared once in the interval by themselves", async () => {
         const { memory, store } = await opened({ scrubMs: HOUR_MS / 4 });
         await memory.put(store, "object", memory.random.bytes(1000));
