@@ -2,6 +2,7 @@ import { type Backend, BackendError, keysOf } from "./backend.ts";
 import { identityOf } from "./backend-url.ts";
 import { FIRST_CONFIGURATION } from "./bootstrap.ts";
 import { BoundedBackend } from "./bounded-backend.ts";
+import { reached } from "./failpoint.ts";
 import { EXCHANGE_LONGEST_PAUSE_MS, EXCHANGE_PAUSE_MS, REMOVED_FORGOTTEN_MS, WIPES_AT_ONCE } from "./limits.ts";
 import { openMembership, sealMembership } from "./membership.ts";
 import { EPOCH_KEY, MEMBER_KEY, parseKey } from "./metadata-key.ts";
@@ -134,6 +135,7 @@ export class Exchange {
         const { config, reconfigure, currentUrl } = this.parts;
         const { metadata, writeQuorum, configuration = FIRST_CONFIGURATION, removed = [] } = config();
         if (joining !== undefined) await this.fill(joining, configuration + 1);
+        reached("exchange: filled, not in force");
         const replaced = metadata.flatMap((url) => (url === leaving ? (joining ?? []) : url));
         const next = leaving === undefined && joining !== undefined ? [...metadata, joining] : replaced;
         await reconfigure({
@@ -143,6 +145,7 @@ export class Exchange {
             previous: { metadata, writeQuorum },
             removed: removed.filter(({ url }) => joining === undefined || identityOf(url) !== identityOf(joining)),
         });
+        reached("exchange: both sets in force");
     }
 
     private async fill(url: string, configuration: number): Promise<void> {
@@ -173,9 +176,11 @@ export class Exchange {
                 : fillReplica(this.parts, { backend: replica.backend, itself: replica }, configuration),
         );
         if (whole < writeQuorum) throw tooFew(whole, writeQuorum, refusals);
+        reached("exchange: new set whole, not alone");
         const leaving = previous.metadata.filter((url) => !staying.has(identityOf(url)));
         const sinceMs = surroundings.clock.nowMs();
         await reconfigure({ previous: undefined, removed: [...removed, ...leaving.map((url) => ({ url, sinceMs }))] });
+        reached("exchange: new set alone");
     }
 
     private async madeWhole(members: readonly Replica[], work: (replica: Replica) => Promise<void>) {
@@ -219,6 +224,7 @@ export class Exchange {
             await journal.verify();
             const { configuration = FIRST_CONFIGURATION } = config();
             await backend.set(MEMBER_KEY, sealMembership(keys, storeId, { standing: "outside", configuration }));
+            reached("exchange: taken out, not emptied");
             await backend.delete(EPOCH_KEY);
             const left: Buffer[] = [];
             for await (const { key } of keysOf(backend)) {

@@ -14,7 +14,7 @@ const seed = Number(process.env.ZEROFORM_SEED ?? 1);
 /** So many of them, others with another seed; `npm run faults:zstor` kills at every one. */
 const count = Number(process.env.ZEROFORM_ZSTOR_FAILPOINTS ?? 5);
 const DATA = ["d0", "d1", "d2", "d3"];
-const METADATA = ["m0", "m1", "m2"];
+const METADATA = ["m0", "m1", "m2", "m3"];
 
 /** Runs the engine until it ends, or is ended; gives the lines that it said. */
 async function run(file: string, orders: Orders): Promise<{ readonly how: string; readonly lines: string[][]; readonly error: string }> {

@@ -1,4 +1,5 @@
 import { type Engine, extentOf, generationKey, letGoOf, nameStripes, policyOf, storeStripe } from "./engine.ts";
+import { reached } from "./failpoint.ts";
 import { REPACK_LONGEST_PAUSE_MS, REPACK_LOOKS, REPACK_PAUSE_MS, REPACK_READS, REPACK_ROUND_BYTES } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { InTurn } from "./passes.ts";
@@ -127,7 +128,9 @@ export class Repacker {
             letGoOf(engine, records);
             throw new StoreError("no-room", "not all shards of a stripe that was packed anew have a place");
         }
+        reached("repack: stored, not named");
         await nameStripes(engine, [...records, ...extentsFor(chunks, built.places, written.id)], session, stages);
+        reached("repack: named, old ones not freed");
         return chunks.reduce((sum, { bytes }) => sum + bytes.length, 0);
     }
 

@@ -1,6 +1,7 @@
 import { type Backend, BackendError, keysOf } from "./backend.ts";
 import { hashOf } from "./batch.ts";
 import { openEpoch, sealEpoch } from "./epoch-record.ts";
+import { reached } from "./failpoint.ts";
 import type { Journal, Live } from "./journal.ts";
 import type { StoreKeys } from "./keys.ts";
 import { openMembership, sealMembership } from "./membership.ts";
@@ -79,6 +80,7 @@ export async function fillReplica(
     // Whoever took over meanwhile may have written what is not here.
     await journal.verify();
     if (journal.live?.writer !== live.writer) throw new BackendError("refused", "the journal was taken over meanwhile");
+    reached("exchange: filled, not marked");
     await backend.set(MEMBER_KEY, sealMembership(keys, storeId, { standing: "member", configuration }));
     if (itself === undefined) return;
     itself.counts = true;

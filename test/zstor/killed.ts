@@ -2,6 +2,7 @@ import { readFileSync, writeSync } from "node:fs";
 import { keysOf } from "../../engines/zstor/backend.ts";
 import { bestCodec } from "../../engines/zstor/codecs.ts";
 import { arm, type Failpoint } from "../../engines/zstor/failpoint.ts";
+import { CHUNK_BYTES, DRAFT_STRIPES, MERGED_AT_LEAST, SHARD_CHUNKS, STRIPES_IN_FLIGHT } from "../../engines/zstor/limits.ts";
 import { StoreError } from "../../engines/zstor/object-api.ts";
 import { createStore, openStore } from "../../engines/zstor/opening.ts";
 import { EMPTY } from "../../engines/zstor/record.ts";
@@ -14,6 +15,7 @@ import { SeededRandom } from "./random.ts";
 /** What the process is told; `failpoint` undefined: it does nothing but look. */
 export interface Orders {
     readonly view: string;
+    /** One more than the store has: for one of them another is exchanged. */
     readonly metadata: readonly string[];
     readonly data: readonly string[];
     readonly failpoint: Failpoint | undefined;
@@ -28,6 +30,9 @@ const orders = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Orders
 const say = (...words: string[]) => writeSync(1, `${words.join("\t")}\n`);
 const DAY_MS = 24 * 3_600_000;
 const NOTHING = "nothing";
+const WRITE_QUORUM = 2;
+const DATA_SHARDS = 2;
+const STRIPE_BYTES = DATA_SHARDS * SHARD_CHUNKS * CHUNK_BYTES;
 
 let aheadMs = 0;
 const parts: StoreParts = {
@@ -45,12 +50,12 @@ const parts: StoreParts = {
 async function opened(): Promise<Store> {
     const { metadata, data } = orders;
     const backends = backendsOf(data.length).map((backend, index) => ({ ...backend, url: data[index] ?? "" }));
-    const settings = { ...SETTINGS, dataShards: 2, parityShards: 1 };
+    const settings = { ...SETTINGS, dataShards: DATA_SHARDS, parityShards: 1 };
     try {
         return await openStore(parts, SECRET, metadata);
     } catch (error) {
         if (!(error instanceof StoreError) || error.failure !== "not-found") throw error;
-        await createStore(parts, SECRET, { metadata, writeQuorum: 2, backends, settings });
+        await createStore(parts, SECRET, { metadata: metadata.slice(1), writeQuorum: WRITE_QUORUM, backends, settings });
         return openStore(parts, SECRET, metadata);
     }
 }
@@ -105,8 +110,8 @@ async function work(store: Store): Promise<void> {
         store.reconfigure({ backends: store.config.backends.map((each) => ({ ...each, state: each.id === id ? "draining" : "active" })) });
     await drain(undefined);
     await Promise.all([put("small/1", 3000), put("small/2", 70_000), put("large", 1_500_000)]);
-    // Long enough that its first stripes are named before its end.
-    if (orders.failpoint?.startsWith("put:")) await put("long", 20_000_000);
+    // Long enough that its first stripes are named before its end, also when as many as may are still on their way.
+    if (orders.failpoint?.startsWith("put:")) await put("long", (DRAFT_STRIPES + STRIPES_IN_FLIGHT + 2) * STRIPE_BYTES);
     await put("large", 900_000);
     await put("removed", 5000);
     await change("removed", NOTHING, () => store.remove("removed"));
@@ -115,6 +120,10 @@ async function work(store: Store): Promise<void> {
     await drain(undefined);
     await store.rotateWrapping();
     await store.caretaker.round();
+    // Each in a stripe of its own, and so many that they are packed into one.
+    for (let index = 0; index < MERGED_AT_LEAST; index++) await put(`packed/${index}`, 1000);
+    await store.caretaker.repack();
+    await exchange(store, random);
     const epoch = Buffer.alloc(4);
     epoch.writeUInt32BE(store.journal.epoch);
     const member = store.pool.all()[0];
@@ -124,6 +133,15 @@ async function work(store: Store): Promise<void> {
     aheadMs += 2 * DAY_MS;
     await store.caretaker.sweep();
     say("end");
+}
+
+/** A metadata namespace for another one. */
+async function exchange(store: Store, random: SeededRandom): Promise<void> {
+    const now = store.config.metadata;
+    const leaving = random.pick(now);
+    const joining = orders.metadata.filter((url) => !now.includes(url));
+    store.exchange.want({ metadata: [...joining, ...now.filter((url) => url !== leaving)], writeQuorum: WRITE_QUORUM });
+    await store.caretaker.round();
 }
 
 /** Some points lie before the store is open. */

@@ -1,30 +1,17 @@
-import { galoisCodec } from "../../engines/zstor/galois-codec.ts";
 import { StoreError } from "../../engines/zstor/object-api.ts";
-import { EMPTY, MISSING } from "../../engines/zstor/record.ts";
 import type { Store } from "../../engines/zstor/store.ts";
-import { wasmCodec } from "../../engines/zstor/wasm-codec.ts";
-import { MemoryFiles } from "./memory-files.ts";
+import { SMALL_STRIPES, someContent } from "./contents.ts";
+import { areWhole, BACKENDS, Faults, SPARES } from "./faults.ts";
+import { type Content, judge, Knowledge } from "./knowledge.ts";
 import { backendsOf, METADATA, MemoryStore, piecesOf, read, SETTINGS } from "./memory-store.ts";
+import { DEAD_AFTER_MS, Mortal, openMortal } from "./mortal.ts";
 import { SeededRandom } from "./random.ts";
+import { verifyReplicas, verifyShards } from "./whole-store.ts";
 
-/** Stripes of few and of many chunks, and objects that share one. */
-const SIZES = [0, 1, 700, 4096, 40_000, 131_072, 140_000, 600_000];
 const NAMES = ["a", "b", "c/1", "c/2", "d"];
 const STEPS = 25;
-const BACKENDS = 8;
-/** What the store promises to bear. */
-const MOST_BACKENDS_GONE = 2;
-const DEAD_AFTER_MS = 30_000;
-const SCRUB_MS = 60_000;
-const SWEEP_DELAY_MS = 20_000;
-const REPACK_AFTER_MS = 3_000;
-const CACHE_BYTES = 3 * 1024 * 1024;
 
-/** Nothing acknowledged, and what was tried since without an answer: any of them may be there. Undefined: no object. */
-interface Known {
-    acknowledged: Buffer | undefined;
-    uncertain: (Buffer | undefined)[];
-}
+const WRITE_QUORUM = 3;
 
 export interface SimulationResult {
     readonly acknowledged: number;
@@ -33,14 +20,16 @@ export interface SimulationResult {
 }
 
 /**
- * One random history of a store: operations of one or two front ends, and faults within the promise (M backends, one metadata replica). Throws when an
- * acknowledged object does not come back byte for byte, or when anything but the right bytes or an error is answered.
+ * One random history of a store: operations of one or two front ends, and faults within the promise (M backends, one metadata replica) or, for a
+ * while, beyond it. Throws when an acknowledged object does not come back byte for byte, or when anything but the right bytes or an error is answered.
  */
 export async function simulate(seed: number): Promise<SimulationResult> {
     const random = new SeededRandom(seed ^ 0x5eed);
     const memory = new MemoryStore(seed);
-    await memory.create({ backends: backendsOf(BACKENDS), settings: { ...SETTINGS, keepGenerations: 1 + random.below(2) } });
-    const history = new History(memory, random);
+    const hasSmallStripes = random.chance(0.15);
+    const settings = { ...SETTINGS, ...(hasSmallStripes ? SMALL_STRIPES : {}), keepGenerations: 1 + random.below(2) };
+    await memory.create({ backends: backendsOf(BACKENDS), settings });
+    const history = new History(memory, random, hasSmallStripes);
     await history.begin();
     for (let step = 0; step < STEPS; step++) await history.step();
     await history.heal();
@@ -51,21 +40,28 @@ export async function simulate(seed: number): Promise<SimulationResult> {
 class History {
     private readonly memory: MemoryStore;
     private readonly random: SeededRandom;
-    private readonly known = new Map<string, Known>();
+    private readonly knowledge = new Knowledge();
+    private readonly hasSmallStripes: boolean;
     private store: Store | undefined;
+    private mortal = new Mortal();
     /** A front end that another has replaced, and that does not know. */
     private former: Store | undefined;
-    private readonly gone = new Set<number>();
-    /** Of all front ends, also of two at once, which spoil it for each other. */
-    private readonly cache = new MemoryFiles();
+    private readonly faults: Faults;
     private acknowledged = 0;
     private refused = 0;
     private reads = 0;
     private readonly snapshotBytes: number;
+    /** Metadata namespaces that whoever runs the store lists, and listed before. */
+    private wanted: readonly string[] = METADATA;
+    private wantedBefore: readonly string[] = METADATA;
+    /** More is broken than the store promises to bear: it may refuse, and still not lie. */
+    private isBeyond = false;
 
-    constructor(memory: MemoryStore, random: SeededRandom) {
+    constructor(memory: MemoryStore, random: SeededRandom, hasSmallStripes: boolean) {
         this.memory = memory;
         this.random = random;
+        this.hasSmallStripes = hasSmallStripes;
+        this.faults = new Faults(memory, random);
         this.snapshotBytes = random.pick([1500, 20_000]);
     }
 
@@ -78,13 +74,17 @@ class History {
     }
 
     async step(): Promise<void> {
-        const kind = this.random.below(20);
+        const kind = this.random.below(27);
         if (kind < 7) return this.putSome();
         if (kind < 9) return this.remove();
         if (kind < 13) return this.verify(this.random.pick(NAMES));
-        if (kind < 16) return this.disturb();
+        if (kind < 16) return this.faults.disturb(this.store, this.wanted);
         if (kind < 17) return this.restart();
         if (kind < 18) return this.secondFrontEnd();
+        if (kind < 20) return this.exchange();
+        if (kind < 22) return this.race(this.random.pick(NAMES));
+        if (kind < 24) return this.cutOff();
+        if (kind < 25) return this.beyond();
         if (this.store && this.random.chance(0.7)) await this.care(this.store);
         await this.memory.clock.pass(this.random.pick([100, 5_000, 2 * DEAD_AFTER_MS]));
     }
@@ -94,7 +94,7 @@ class History {
         const work = this.random.chance(0.5) ? store.caretaker.rebalance() : store.caretaker.repack();
         const name = this.random.pick(NAMES);
         const [, found] = await this.memory.clock.run(Promise.all([this.succeeded(work, store), this.found(store, name)]));
-        this.judge(name, found, this.possible(name));
+        judge(name, found, this.knowledge.possible(name));
     }
 
     /** Several at once, of different names: order among those of one name is not known. */
@@ -104,39 +104,125 @@ class History {
         if (this.former && this.random.chance(0.5)) await this.memory.clock.run(this.put(this.former, this.random.pick(NAMES)));
     }
 
-    private async put(store: Store | undefined, name: string): Promise<void> {
-        if (store === undefined) return;
-        const size = this.random.pick(SIZES);
-        const content = this.random.chance(0.5) ? this.random.bytes(size) : Buffer.alloc(size, this.random.below(256));
-        const known = this.about(name);
-        const uncertain = [...known.uncertain, content];
-        known.uncertain = uncertain;
-        if (await this.succeeded(store.put(name, piecesOf(content)), store)) {
-            known.acknowledged = content;
-            // What was tried before it and may still come is older than it: generations only rise.
-            known.uncertain = [];
-        }
+    private async put(store: Store | undefined, name: string, content = this.content()): Promise<boolean> {
+        if (store === undefined) return false;
+        const { knowledge, mortal } = this;
+        knowledge.begins(name, content);
+        if (!(await this.succeeded(store.put(name, piecesOf(content)), store)) || !mortal.isAlive) return false;
+        knowledge.acknowledged(name, content);
+        return true;
     }
 
-    private async remove(): Promise<void> {
+    private content(): Buffer {
+        return someContent(this.random, this.hasSmallStripes);
+    }
+
+    private async remove(name = this.random.pick(NAMES)): Promise<void> {
         const { store } = this;
         if (store === undefined) return;
-        const name = this.random.pick(NAMES);
-        const known = this.about(name);
-        known.uncertain = [...known.uncertain, undefined];
-        if (await this.memory.clock.run(this.succeeded(store.remove(name), store))) {
-            known.acknowledged = undefined;
-            known.uncertain = [];
-        }
+        this.knowledge.begins(name, undefined);
+        if (await this.memory.clock.run(this.succeeded(store.remove(name), store))) this.knowledge.acknowledged(name, undefined);
     }
 
-    private about(name: string): Known {
-        let known = this.known.get(name);
-        if (known === undefined) {
-            known = { acknowledged: undefined, uncertain: [] };
-            this.known.set(name, known);
+    /** Puts and removals of one name under way together: one of them comes last, and stays. */
+    private async race(name: string): Promise<void> {
+        const { store, knowledge, random, memory } = this;
+        if (store === undefined) return;
+        const before = knowledge.possible(name);
+        const acknowledged: Content[] = [];
+        const uncertain: Content[] = [];
+        const attempt = async (content: Content) => {
+            await new Promise<void>((resolve) => memory.clock.after(random.below(50), resolve));
+            const work = content ? store.put(name, piecesOf(content)).then(() => true) : store.remove(name);
+            let changed = true;
+            const settled = await this.succeeded(
+                work.then((did) => {
+                    changed = did;
+                }),
+                store,
+            );
+            // A removal that found nothing did nothing.
+            if (changed) (settled ? acknowledged : uncertain).push(content);
+        };
+        const contents = Array.from({ length: 2 + random.below(2) }, () => (random.chance(0.5) ? undefined : this.content()));
+        for (const content of contents) knowledge.begins(name, content);
+        await memory.clock.run(Promise.all(contents.map(attempt)));
+        const possible = [...(acknowledged.length > 0 ? [] : before), ...acknowledged, ...uncertain];
+        knowledge.oneOf(name, possible);
+        if (uncertain.length > 0 || acknowledged.length === 0 || this.isBeyond) return;
+        const found = await memory.clock.run(this.found(store, name));
+        judge(name, found, possible);
+        knowledge.acknowledged(name, found);
+    }
+
+    /** Killed in the middle of something; another front end goes on. */
+    private async cutOff(): Promise<void> {
+        const { store, random, memory, mortal } = this;
+        if (store === undefined) return;
+        const work = [
+            () => Promise.all(NAMES.filter(() => random.chance(0.4)).map((name) => this.put(store, name))),
+            () => this.succeeded(store.caretaker.repack(), store),
+            () => this.succeeded(store.caretaker.rebalance(), store),
+            () => store.caretaker.round(),
+        ];
+        const done = random.pick(work)();
+        // What is wrong with it is a defect, also when nobody waits for it any more.
+        let defect: unknown;
+        done.catch((error: unknown) => {
+            defect = error;
+        });
+        await memory.clock.pass(random.below(random.pick([30, 200, 2000])));
+        if (defect !== undefined) throw defect;
+        mortal.isAlive = false;
+        this.former = undefined;
+        this.store = undefined;
+        this.store = await this.opened();
+    }
+
+    /** One metadata replica for another one, while whatever else comes, also another front end or the end of this one. */
+    private async exchange(): Promise<void> {
+        const { store, random, memory } = this;
+        if (store === undefined || this.isBeyond) return;
+        // Whoever wants the next one waits for the one before: a list that names too few of those in force finds no store.
+        if (store.exchange.progress === undefined && areWhole(store)) {
+            const leaving = random.pick(this.wanted);
+            const joining = random.pick([...METADATA, ...SPARES].filter((url) => !this.wanted.includes(url)));
+            // One that had lost its mark when it was taken out is left as it was, and not taken in again: a person empties it.
+            const { values } = memory.network.namespace(joining);
+            if (!values.has("member")) values.clear();
+            this.wantedBefore = this.wanted;
+            this.wanted = this.wanted.map((url) => (url === leaving ? joining : url));
+            store.exchange.want({ metadata: this.wanted, writeQuorum: WRITE_QUORUM });
         }
-        return known;
+        const round = store.caretaker.round();
+        await memory.clock.pass(random.below(random.pick([100, 400, 5000])));
+        const next = random.below(4);
+        if (next === 0) return this.cutOff();
+        if (next === 1) return this.secondFrontEnd();
+        if (next === 2) await this.putSome();
+        await memory.clock.run(round);
+    }
+
+    /** Two metadata replicas do not do what they should: nothing is true any more but what was, and all of it is there when they do again. */
+    private async beyond(): Promise<void> {
+        const { random } = this;
+        await this.faults.healReplicas();
+        this.isBeyond = true;
+        const [one, other] = [...this.wanted].sort(() => random.fraction() - 0.5);
+        for (const url of [one, other]) this.faults.spoil(url ?? "", random.below(3));
+        for (let count = 0; count < 3; count++) {
+            const kind = random.below(5);
+            if (kind === 0) await this.putSome();
+            if (kind === 1) await this.remove();
+            if (kind === 2) await this.race(random.pick(NAMES));
+            if (kind === 3) await this.verify(random.pick(NAMES));
+            // It may take over or not, and may spoil it for the one that was there.
+            if (kind === 4) this.store = (await this.attemptToOpen()) ?? this.store;
+        }
+        this.isBeyond = false;
+        await this.faults.healReplicas();
+        if (random.chance(0.5) || this.store?.journal.failure) await this.restart();
+        for (const name of NAMES) await this.verify(name);
     }
 
     /** Errors of ours are answers; others are defects. */
@@ -154,45 +240,32 @@ class History {
     }
 
     private async verify(name: string): Promise<void> {
-        const { store } = this;
+        const { store, knowledge, memory } = this;
         if (store === undefined) return;
-        const possible = this.possible(name);
-        const found = await this.memory.clock.run(this.found(store, name));
-        this.judge(name, found, possible);
-        await this.verifyPart(store, name, found, possible);
+        const possible = knowledge.possible(name);
+        try {
+            const found = await memory.clock.run(this.found(store, name));
+            judge(name, found, possible);
+            await this.verifyPart(store, name, found, possible);
+        } catch (error) {
+            if (!(this.isBeyond && error instanceof StoreError)) throw error;
+            this.refused++;
+        }
     }
 
-    private possible(name: string): (Buffer | undefined)[] {
-        const { acknowledged, uncertain } = this.about(name);
-        return [acknowledged, ...uncertain];
-    }
-
-    private async found(store: Store, name: string): Promise<Buffer | undefined> {
+    private async found(store: Store, name: string): Promise<Content> {
         this.reads++;
         try {
             return await read(store, name);
         } catch (error) {
-            if (!(error instanceof StoreError)) throw error;
+            if (!(error instanceof StoreError) || (this.isBeyond && error.failure !== "not-found")) throw error;
             if (error.failure !== "not-found") throw new Error(`${name} cannot be read: ${error.message}`);
             return undefined;
         }
     }
 
-    private judge(name: string, found: Buffer | undefined, possible: readonly (Buffer | undefined)[]): void {
-        const isPossible = possible.some((content) => (content === undefined ? found === undefined : found?.equals(content)));
-        if (!isPossible)
-            throw new Error(
-                `${name} is ${found === undefined ? "not there" : `${found.length} other bytes`}, of ${possible.map((content) => content?.length ?? "none").join(", ")}`,
-            );
-    }
-
     /** What was uncertain may have become true since the whole was read, but never is a part of two. */
-    private async verifyPart(
-        store: Store,
-        name: string,
-        whole: Buffer | undefined,
-        possible: readonly (Buffer | undefined)[],
-    ): Promise<void> {
+    private async verifyPart(store: Store, name: string, whole: Content, possible: readonly Content[]): Promise<void> {
         if (whole === undefined || whole.length === 0) return;
         const offset = this.random.below(whole.length);
         const length = 1 + this.random.below(whole.length - offset);
@@ -205,63 +278,10 @@ class History {
         }
     }
 
-    /** The disk of the cache becomes full, breaks, or has other bytes than were written. */
-    private disturbCache(): void {
-        const { cache, random } = this;
-        const fault = random.below(4);
-        cache.isBroken = fault === 0;
-        cache.roomBytes = fault === 1 ? cache.usedBytes + 100_000 : Number.POSITIVE_INFINITY;
-        for (const [name, bytes] of cache.files) {
-            if (fault === 2) cache.files.set(name, bytes.subarray(0, random.below(bytes.length + 1)));
-            if (fault === 3) for (let at = random.below(5000); at < bytes.length; at += 5000) bytes[at] = (bytes[at] ?? 0) ^ 1;
-        }
-    }
-
-    private async disturb(): Promise<void> {
-        const { memory, random } = this;
-        if (random.chance(0.3)) this.disturbCache();
-        const kind = random.below(5);
-        const index = random.below(BACKENDS);
-        const backend = memory.backend(index);
-        if (this.gone.has(index)) {
-            this.gone.delete(index);
-            Object.assign(backend, { isDown: false, loss: 0, replyLoss: 0, corruption: 0, delayMs: 5 });
-            return;
-        }
-        if (kind < 4 && this.gone.size < MOST_BACKENDS_GONE && !this.isFragile()) {
-            this.gone.add(index);
-            if (kind === 0) backend.isDown = true;
-            if (kind === 1) backend.values.clear();
-            if (kind === 2) Object.assign(backend, { corruption: 1 });
-            if (kind === 3) Object.assign(backend, { loss: 0.3, replyLoss: 0.3, delayMs: 3000 });
-            return;
-        }
-        const replica = memory.replica(random.below(METADATA.length));
-        for (const each of METADATA.keys())
-            Object.assign(memory.replica(each), { isDown: false, loss: 0, replyLoss: 0, delayMs: 5, corruption: 0 });
-        await memory.clock.pass(60_000);
-        const fault = random.below(4);
-        if (fault === 0) replica.isDown = true;
-        if (fault === 1) Object.assign(replica, { loss: 0.3, replyLoss: 0.3, delayMs: 5000 });
-        if (fault === 2) Object.assign(replica, { corruption: 1 });
-    }
-
-    /** A stripe lacks shards on more than the backends that are gone: another loss would be beyond the promise. */
-    private isFragile(): boolean {
-        const { store, memory } = this;
-        if (store === undefined) return true;
-        for (const [id] of store.view.stripeCounts()) {
-            const layout = store.view.layout(id);
-            const there = layout?.backends.filter((backend) => backend === 1 || (backend > 1 && !this.gone.has(backend - 2))).length ?? 0;
-            if (layout && there - 1 < layout.dataShards) return true;
-        }
-        return store.badShards.size > 0 || memory.lines.length > 1000;
-    }
-
     private async restart(): Promise<void> {
         const { store } = this;
         this.store = undefined;
-        // In the middle of whatever it does, or in order.
+        // In order, or left to go on with whatever it does.
         if (store && this.random.chance(0.5)) await this.memory.clock.run(store.close());
         this.former = undefined;
         this.store = await this.opened();
@@ -274,64 +294,49 @@ class History {
 
     private async opened(): Promise<Store> {
         for (;;) {
-            try {
-                const store = await this.memory.open({
-                    snapshotBytes: this.snapshotBytes,
-                    deadAfterMs: DEAD_AFTER_MS,
-                    scrubMs: SCRUB_MS,
-                    sweepDelayMs: SWEEP_DELAY_MS,
-                    repackAfterMs: REPACK_AFTER_MS,
-                    cache: { files: this.cache, sizeBytes: CACHE_BYTES },
-                    codec: wasmCodec() ?? galoisCodec,
-                });
-                store.caretaker.confirmSweep();
-                store.caretaker.start();
-                return store;
-            } catch (error) {
-                if (!(error instanceof StoreError) || !["no-quorum", "superseded"].includes(error.failure)) throw error;
-                this.refused++;
-                await this.memory.clock.pass(10_000);
-            }
+            const store = await this.attemptToOpen();
+            if (store) return store;
+            await this.memory.clock.pass(10_000);
+        }
+    }
+
+    /** Undefined when it cannot be opened now. */
+    private async attemptToOpen(): Promise<Store | undefined> {
+        const mortal = new Mortal();
+        // Whoever lists what is wanted now may not know that it is not so yet.
+        const given = [...new Set([...this.wanted, ...this.wantedBefore])];
+        try {
+            const store = await openMortal(mortal, this.memory, given, { snapshotBytes: this.snapshotBytes, cache: this.faults.cache });
+            store.exchange.want({ metadata: this.wanted, writeQuorum: WRITE_QUORUM });
+            store.caretaker.confirmSweep();
+            store.caretaker.start();
+            this.mortal = mortal;
+            return store;
+        } catch (error) {
+            if (!(error instanceof StoreError)) throw error;
+            if (!this.isBeyond && !["no-quorum", "superseded"].includes(error.failure)) throw error;
+            this.refused++;
+            return undefined;
         }
     }
 
     /** Everything answers again; what is owed is done. */
     async heal(): Promise<void> {
-        for (const namespace of this.memory.network.namespaces.values())
-            Object.assign(namespace, { isDown: false, loss: 0, replyLoss: 0, corruption: 0, delayMs: 5 });
+        this.faults.healEverything();
         await this.restart();
         await this.memory.clock.pass(4 * DEAD_AFTER_MS);
     }
 
     async verifyAll(): Promise<void> {
         for (const name of NAMES) await this.verify(name);
-        const listed = this.store?.list("").map(({ name }) => name) ?? [];
-        for (const [name, { acknowledged, uncertain }] of this.known)
-            if (uncertain.length === 0 && listed.includes(name) !== (acknowledged !== undefined))
-                throw new Error(`${name} is listed wrongly`);
-        this.verifyShards();
-    }
-
-    /** Once all is well and some time has passed, exactly the shards that the metadata name are there, each where they say. */
-    private verifyShards(): void {
-        const { store, memory } = this;
+        const { store, memory, random } = this;
         if (store === undefined) throw new Error("no front end");
-        const named = new Set<string>();
-        for (const { id, layout, refs } of store.view.everyStripe()) {
-            if (refs === 0) throw new Error(`stripe ${id} was not freed`);
-            const { backends = [], moves = [] } = store.view.layout(layout) ?? {};
-            for (const [index, backend] of backends.entries()) {
-                if (backend === MISSING)
-                    throw new Error(`shard ${index} of stripe ${id} has no place: ${memory.lines.slice(-3).join(" | ")}`);
-                if (backend !== EMPTY) named.add(`${backend} ${store.keys.shardKey(id, index, moves[index] ?? 0).toString("hex")}`);
-            }
-        }
-        for (let index = 0; index < BACKENDS; index++) {
-            for (const key of memory.backend(index).values.keys()) {
-                const shard = `${index + 2} ${Buffer.from(key, "latin1").toString("hex")}`;
-                if (!named.delete(shard)) throw new Error(`backend ${index} holds a shard that nothing names`);
-            }
-        }
-        if (named.size > 0) throw new Error(`${named.size} shards are not where the metadata say`);
+        this.knowledge.judgeList(store.list("").map(({ name }) => name));
+        verifyShards(store, memory, BACKENDS);
+        verifyReplicas(store, memory, this.wanted);
+        // Which of them is lost next makes no difference.
+        memory.network.namespace(random.pick(this.wanted)).isDown = true;
+        await this.restart();
+        for (const name of NAMES) await this.verify(name);
     }
 }
