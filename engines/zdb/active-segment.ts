@@ -1,9 +1,10 @@
 import { isNoSpace } from "./disk.ts";
 import type { LogEnd, LogParts } from "./log-owner.ts";
+import type { Segment } from "./segment.ts";
 import { createSegment } from "./segment-files.ts";
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment-header.ts";
 import { renewSegment } from "./segment-renewal.ts";
-import type { Segment, Segments } from "./segments.ts";
+import type { Segments } from "./segments.ts";
 import { SpareSegment } from "./spare-segment.ts";
 
 /** The segment of a log that is appended to. */

@@ -1,4 +1,4 @@
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 
 /** Most bytes one rewriting reads, in segments of full size. */
 const MOST_INPUT_SEGMENTS = 4;

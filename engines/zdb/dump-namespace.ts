@@ -3,7 +3,7 @@ import type { Namespace } from "./namespace.ts";
 import { iterationOf } from "./namespace-reading.ts";
 import { payloadChecksum, RECORD_KINDS } from "./record.ts";
 import { RecordCursor } from "./record-blocks.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 
 export interface DumpOptions {
     /** Versions that were superseded, and deletions, as long as the log has them. */

@@ -1,5 +1,5 @@
 import { RECORD_HEAD_BYTES } from "./record.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 
 /** The mark of an orderly end is garbage, but nothing that has to be erased. */
 const MARK_BYTES = RECORD_HEAD_BYTES;

@@ -1,5 +1,5 @@
 import type { Retention } from "./retention.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 
 /** How far a namespace has come in what makes versions lose their place in the history. */
 export interface Progress {

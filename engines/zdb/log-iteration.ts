@@ -1,7 +1,8 @@
 import type { Disk } from "./disk.ts";
 import { RECORD_KINDS } from "./record.ts";
 import { DamagedBlock, type RecordBlocks, RecordCursor, SegmentBlocks } from "./record-blocks.ts";
-import type { Segment, Segments } from "./segments.ts";
+import type { Segment } from "./segment.ts";
+import type { Segments } from "./segments.ts";
 import type { Sidecars } from "./sidecars.ts";
 
 const ENTRIES_BETWEEN_CLOCK_READS = 64;

@@ -2,7 +2,8 @@ import type { Disk } from "./disk.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import type { Place } from "./place.ts";
 import type { Encoding, RecordKind } from "./record.ts";
-import type { Segment, Segments } from "./segments.ts";
+import type { Segment } from "./segment.ts";
+import type { Segments } from "./segments.ts";
 import type { Timers } from "./syncer.ts";
 
 /** One record to append. */

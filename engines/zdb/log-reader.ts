@@ -7,6 +7,7 @@ import { endOfPromised, endOfSoundPayloads } from "./log-tail.ts";
 import type { Power } from "./power.ts";
 import { RECORD_KINDS } from "./record.ts";
 import { RecordCursor } from "./record-blocks.ts";
+import type { Segment } from "./segment.ts";
 import {
     decodeSegmentHeader,
     isUnfinishedFile,
@@ -16,7 +17,7 @@ import {
     segmentNumber,
 } from "./segment-header.ts";
 import { type Damage, type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
-import type { Segment, Segments } from "./segments.ts";
+import type { Segments } from "./segments.ts";
 import type { OpenedSidecar, Sidecars } from "./sidecars.ts";
 import { type RecordSource, type StoredSegment, sourceOf } from "./stored-segment.ts";
 

@@ -11,9 +11,9 @@ import { iterationOf } from "./namespace-reading.ts";
 import { payloadChecksum, RECORD_KINDS } from "./record.ts";
 import { DamagedBlock } from "./record-blocks.ts";
 import { Unreadable } from "./record-reader.ts";
+import type { Segment } from "./segment.ts";
 import { createSegment, newSegmentHeader } from "./segment-files.ts";
 import { segmentName } from "./segment-header.ts";
-import type { Segment } from "./segments.ts";
 import type { Sidecars } from "./sidecars.ts";
 
 /** Makes the log of a new namespace in an empty directory. */

@@ -3,7 +3,7 @@ import type { Namespace } from "./namespace.ts";
 import { offsetOf } from "./namespace-reading.ts";
 import { RECORD_HEAD_BYTES, RECORD_KINDS, type RecordHead, type RecordKind, readHead } from "./record.ts";
 import { Refusal } from "./refusal.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 
 /** The original knows 1. Ours is 2: a property or a mark, whose bytes are told to nobody but for their number. */
 const FLAGS: Readonly<Record<RecordKind, number>> = {

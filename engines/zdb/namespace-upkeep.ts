@@ -7,7 +7,7 @@ import { HistoryLeases } from "./history-leases.ts";
 import { LogIteration } from "./log-iteration.ts";
 import type { Namespace } from "./namespace.ts";
 import { versionLife } from "./namespace-reading.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 import { buildSidecar } from "./sidecar-building.ts";
 import { Slices } from "./slices.ts";
 import type { Upkeep, Upkept } from "./upkeep.ts";

@@ -6,7 +6,7 @@ import type { Namespace } from "./namespace.ts";
 import { scanNamespace, versionOf } from "./namespace-reading.ts";
 import type { Mode } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 import { buildSidecar } from "./sidecar-building.ts";
 import { Slices } from "./slices.ts";
 

@@ -1,7 +1,7 @@
 import type { Disk } from "./disk.ts";
 import { RECORD_HEAD_BYTES, type RecordHead, readHead, readUint64, uncheckedHead } from "./record.ts";
+import type { Segment } from "./segment.ts";
 import { type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
-import type { Segment } from "./segments.ts";
 
 /** An entry of a block: offset of the record in its segment, its head as it stands there, its key. */
 const ENTRY_OFFSET_BYTES = 4;

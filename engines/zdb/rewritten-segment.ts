@@ -2,8 +2,8 @@ import type { Disk } from "./disk.ts";
 import { READ_STEP_BYTES } from "./limits.ts";
 import { LsnMarks } from "./lsn-marks.ts";
 import { RECORD_HEAD_BYTES, type RecordHead, writeHead } from "./record.ts";
+import type { Segment } from "./segment.ts";
 import { encodeSegmentHeader, type SegmentHeader } from "./segment-header.ts";
-import type { Segment } from "./segments.ts";
 import type { SidecarWriter } from "./sidecar-writer.ts";
 import type { Sidecars } from "./sidecars.ts";
 

@@ -4,8 +4,8 @@ import { MAX_KEY_BYTES, SCRUB_STEP_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
 import { RECORD_HEAD_BYTES, RECORD_KINDS, type RecordHead, readHead, recordLength } from "./record.ts";
 import { DamagedBlock, RecordCursor } from "./record-blocks.ts";
+import type { Segment } from "./segment.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
-import type { Segment } from "./segments.ts";
 import { Slices } from "./slices.ts";
 
 const LONGEST_HEAD_BYTES = RECORD_HEAD_BYTES + MAX_KEY_BYTES;

@@ -1,8 +1,8 @@
 import { SCRUB_PERIOD_MS, SCRUB_START_MS } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
 import { type DamagedRecord, scrubSegment } from "./scrub-segment.ts";
+import type { Segment } from "./segment.ts";
 import { segmentName } from "./segment-header.ts";
-import type { Segment } from "./segments.ts";
 import type { Timers } from "./syncer.ts";
 
 /** Records of one round through a namespace that get a line of their own. */

@@ -2,9 +2,9 @@ import * as path from "node:path";
 import { crc32 } from "node:zlib";
 import type { Disk } from "./disk.ts";
 import { READ_STEP_BYTES } from "./limits.ts";
+import type { Segment } from "./segment.ts";
 import { encodeSegmentHeader, segmentName, unfinishedName } from "./segment-header.ts";
 import { type ScannedRecord, SegmentScanner } from "./segment-scanner.ts";
-import type { Segment } from "./segments.ts";
 import { Slices } from "./slices.ts";
 
 export interface RenewalParts {

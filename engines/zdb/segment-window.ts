@@ -1,6 +1,7 @@
 import type { Disk } from "./disk.ts";
 import { READ_STEP_BYTES } from "./limits.ts";
-import type { Segment, Segments } from "./segments.ts";
+import type { Segment } from "./segment.ts";
+import type { Segments } from "./segments.ts";
 import { UnreadableRecord } from "./whole-segment.ts";
 
 /** Reads segments from their beginning to their end, ahead and on the thread pool. */

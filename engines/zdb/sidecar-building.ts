@@ -1,6 +1,7 @@
 import type { Disk } from "./disk.ts";
 import { RecordCursor, SegmentBlocks } from "./record-blocks.ts";
-import type { Segment, Segments } from "./segments.ts";
+import type { Segment } from "./segment.ts";
+import type { Segments } from "./segments.ts";
 import type { SidecarWriter } from "./sidecar-writer.ts";
 import type { Sidecars } from "./sidecars.ts";
 import type { Slices } from "./slices.ts";

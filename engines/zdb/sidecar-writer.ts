@@ -1,7 +1,7 @@
 import type { Disk } from "./disk.ts";
 import { RECORD_HEAD_BYTES } from "./record.ts";
 import { entryBytes, writeEntry } from "./record-blocks.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 import { BLOCK_HEADER_BYTES, encodeSidecarHeader, SIDECAR_BLOCK_BYTES, SIDECAR_HEADER_BYTES, sealBlock } from "./sidecar.ts";
 
 /** Writes one sidecar, record by record, under a name of its own until it is whole. */

@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import type { DiskReader } from "./disk.ts";
 import { readUint64, writeUint64 } from "./record.ts";
 import { DamagedBlock, type RecordBlocks } from "./record-blocks.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./segment.ts";
 
 /** The sidecar of a closed segment: offset, head and key of each of its records, in blocks. Field by field in FORMAT.md. */
 export const SIDECAR_HEADER_BYTES = 128;

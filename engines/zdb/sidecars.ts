@@ -1,8 +1,8 @@
 import * as path from "node:path";
 import type { Disk } from "./disk.ts";
 import type { OpenFiles } from "./open-files.ts";
+import type { Segment } from "./segment.ts";
 import type { SegmentHeader } from "./segment-header.ts";
-import type { Segment } from "./segments.ts";
 import { decodeSidecarHeader, SIDECAR_HEADER_BYTES, SidecarBlocks, type SidecarHeader, sidecarName } from "./sidecar.ts";
 import { SidecarWriter } from "./sidecar-writer.ts";
 

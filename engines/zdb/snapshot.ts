@@ -3,8 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import { type Disk, errorCode } from "./disk.ts";
 import type { Namespace } from "./namespace.ts";
 import { Refusal } from "./refusal.ts";
+import type { Segment } from "./segment.ts";
 import { segmentName } from "./segment-header.ts";
-import type { Segment } from "./segments.ts";
 
 /** Copied between two turns of the event loop. */
 const STEP_BYTES = 256 * 1024;

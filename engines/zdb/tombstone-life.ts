@@ -1,6 +1,6 @@
 import { placeOf } from "./rising-numbers.ts";
+import type { Segment } from "./segment.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
-import type { Segment } from "./segments.ts";
 
 /**
  * A tombstone lives until no older segment holds a version of its key. Versions inside the segments that are rewritten together go

@@ -1,6 +1,6 @@
 import type { RecordCursor } from "./record-blocks.ts";
+import type { Segment } from "./segment.ts";
 import { SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
-import type { Segment } from "./segments.ts";
 
 /** A record that cannot be read stands in the way. */
 export class UnreadableRecord extends Error {
