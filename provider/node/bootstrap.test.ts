@@ -42,7 +42,13 @@ const releaseWith = (packed: string, forgotten: () => void = () => undefined) =>
         forgetCompressed: async () => forgotten(),
     }) as unknown as Release;
 const release = releaseWith(file);
-const work = { signal: new AbortController().signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined };
+const work = {
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    moved: () => undefined,
+    hindered: () => undefined,
+    suspected: () => undefined,
+};
 
 /** A machine that ends each step as it is told; where it is told several endings, one after the other. */
 const machine = (endings: Readonly<Record<string, Partial<Ended> | Partial<Ended>[]>>, said: readonly string[] = []): Connection => {

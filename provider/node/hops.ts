@@ -35,7 +35,7 @@ export class Hops {
         const { signal } = work;
         const via = route.via && (await this.#hop(route.via, work));
         work.progress(`connecting to ${describeTarget(target)}`);
-        work.hindered(silent(target, "has not answered in time"));
+        work.suspected(silent(target, "has not answered in time"));
         return this.#queueOf(target).run(async () => {
             signal.throwIfAborted();
             const connection = await dial(target, secrets, signal, PATIENCE, () => this.#open(target, via, signal));
@@ -68,8 +68,8 @@ export class Hops {
         return connection;
     }
 
-    async #shared(lane: Lane, route: Route, { signal, progress, hindered }: Work): Promise<Connection> {
-        hindered(silent(route.target, "has not answered in time"));
+    async #shared(lane: Lane, route: Route, { signal, progress, hindered, suspected }: Work): Promise<Connection> {
+        suspected(silent(route.target, "has not answered in time"));
         if (!lane.work || lane.work.isAbandoned) {
             const expected = { ...route, target: { ...route.target, hostKey: lane.hostKey ?? route.target.hostKey } };
             const work = new SharedWork(route.target.alias, (own) => this.dial(expected, own));
@@ -83,7 +83,10 @@ export class Hops {
             };
             work.settled.then(settle, () => settle(undefined));
         }
-        return lane.work.join(signal, { onProgress: progress });
+        const connection = await lane.work.join(signal, { onProgress: progress });
+        // Whatever stood in the way to this hop does no more.
+        hindered(undefined);
+        return connection;
     }
 }
 

@@ -20,7 +20,13 @@ const elf = (machine: number) => Buffer.concat([Buffer.from("\x7fELF", "latin1")
 const env = (more: NodeJS.ProcessEnv = {}) => ({ XDG_CACHE_HOME: directory, ...more });
 
 describe("the runtime for a node", () => {
-    const work = { signal: new AbortController().signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined };
+    const work = {
+        signal: new AbortController().signal,
+        progress: () => undefined,
+        moved: () => undefined,
+        hindered: () => undefined,
+        suspected: () => undefined,
+    };
 
     it("is the one that npm has installed, when it is the pinned one", async () => {
         const arch = process.arch === "arm64" ? "aarch64" : "x86_64";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ZeroformError } from "../../protocol/errors.ts";
-import { SharedWork, Turns } from "./shared-work.ts";
+import { SharedWork, Turns, type Work } from "./shared-work.ts";
 
 const endless = (signal: AbortSignal) => new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 const hindrance = new ZeroformError({ code: "SSH_REFUSED", message: "refused", retryable: true });
@@ -51,6 +51,24 @@ describe("shared work", () => {
         cancel.abort();
         await expect(waits[1]).rejects.toBe(hindrance);
         await expect(work.join(AbortSignal.abort())).rejects.toBe(hindrance);
+    });
+
+    it("tells them what it suspects only while nothing is known to stand in the way", async () => {
+        const silence = new ZeroformError({ code: "SSH_TIMEOUT", message: "it has not answered", retryable: true });
+        let told: Work | undefined;
+        const work = new SharedWork("alpha", (own) => {
+            told = own;
+            return endless(own.signal);
+        });
+        const gaveUp = () => expect(work.join(AbortSignal.abort())).rejects;
+        told?.suspected(silence);
+        await gaveUp().toBe(silence);
+        // The next attempt is under way when time runs out: why the one before it failed is what helps.
+        told?.hindered(hindrance);
+        told?.suspected(silence);
+        await gaveUp().toBe(hindrance);
+        told?.hindered(undefined);
+        await gaveUp().toMatchObject({ code: "CANCELLED" });
     });
 });
 

@@ -10,6 +10,8 @@ export interface Work {
     moved(): void;
     /** What stands in the way at the moment: what those are told whose time runs out. */
     hindered(by: ZeroformError | undefined): void;
+    /** What it is if nothing more comes; says nothing where it is known already what stood in the way. */
+    suspected(by: ZeroformError): void;
 }
 
 /** Who waits, and what he is told meanwhile. */
@@ -26,6 +28,7 @@ export class SharedWork<T> {
     readonly #name: string;
     #doing = "";
     #hindrance: ZeroformError | undefined;
+    #suspicion: ZeroformError | undefined;
     #waiting = 0;
 
     /** `name`: what is waited for, "alpha". */
@@ -43,6 +46,10 @@ export class SharedWork<T> {
             },
             hindered: (by) => {
                 this.#hindrance = by;
+                this.#suspicion = undefined;
+            },
+            suspected: (by) => {
+                this.#suspicion = by;
             },
         });
         this.#result.catch(() => undefined);
@@ -81,7 +88,8 @@ export class SharedWork<T> {
     /** Whoever gives up is told what was in the way, since that is why; where nothing was, how far it had come. */
     #outOfTime(signal: AbortSignal): ZeroformError {
         const reason: unknown = signal.reason;
-        if (this.#hindrance) return this.#hindrance;
+        const hindrance = this.#hindrance ?? this.#suspicion;
+        if (hindrance) return hindrance;
         if (reason instanceof ZeroformError) return reason;
         if (!(reason instanceof Error) || reason.name !== "TimeoutError")
             return new ZeroformError({ code: "CANCELLED", message: "cancelled" }, reason);

@@ -50,7 +50,7 @@ describe("bootstrap on a small disk", () => {
         const signal = AbortSignal.timeout(60_000);
         const connection = await dial(resolveTarget(given), undefined, signal);
         const report = { ...(await probe(connection, { tryWriting: true, signal })), freeBytes: undefined };
-        const work = { signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined };
+        const work = { signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined, suspected: () => undefined };
         expect((await failure(bootstrap(connection, report, new Release({ agentBundle: on.bundle }), work))).sentence()).toMatch(
             /ran out of disk space while uploading the runtime/,
         );

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join as path } from "node:path";
@@ -98,7 +99,7 @@ describe("a way through jump hosts", () => {
     });
 
     it("says which host on it stands in the way, and what to do there", async () => {
-        const key = path(on.directory, "stranger");
+        const key = path(on.directory, `stranger-${randomUUID()}`);
         await must("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
         const stranger = await failure(on.pool().link(inner({ via: [bastion({ identityFile: key })] }), want("present")));
         expect(stranger).toMatchObject({ code: "SSH_AUTH", retryable: false });
