@@ -4,11 +4,9 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import { piecesOf, read, SETTINGS } from "../../test/zstor/memory-store.ts";
+import { backendsAt, partsOver } from "../../test/zstor/real-store.ts";
 import { startZdb } from "../../test/zstor/zdb-servers.ts";
-import { bestCodec } from "./codecs.ts";
 import { createStore, openStore } from "./opening.ts";
-import { systemClock, systemSurroundings } from "./surroundings.ts";
-import { zdbBackend } from "./zdb-backend.ts";
 
 const SECRET = "a secret that nobody else knows";
 const NAMES = ["d0", "d1", "d2", "d3", "d4", "d5"];
@@ -17,17 +15,8 @@ test("what rots on the disk of a real server is found by a scrub and made again"
     const directory = join(temporaryDirectory(), "zdb");
     const server = await startZdb(directory, [...NAMES, "meta"]);
     const metadata = [server.url("meta")];
-    const backends = NAMES.map((name, index) => {
-        const place = { id: index + 2, url: server.url(name), group: name, disk: name, weight: 1 };
-        return { ...place, state: "active" as const, allowUnsafe: false };
-    });
-    const parts = {
-        surroundings: systemSurroundings(() => undefined),
-        connect: (url: string) => zdbBackend(url, systemClock),
-        codec: bestCodec(),
-        viewPath: ":memory:",
-        secretCost: 4,
-    };
+    const backends = backendsAt(NAMES.map((name) => server.url(name)));
+    const parts = partsOver();
     await createStore(parts, SECRET, { metadata, writeQuorum: 1, backends, settings: SETTINGS });
     const store = await openStore(parts, SECRET, metadata);
     onTestFinished(() => store.close());

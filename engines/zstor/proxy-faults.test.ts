@@ -2,15 +2,14 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import { FAULTS, FaultProxy } from "../../test/zstor/fault-proxy.ts";
-import { backendsOf, piecesOf, read, SECRET, SETTINGS } from "../../test/zstor/memory-store.ts";
+import { piecesOf, read, SECRET, SETTINGS } from "../../test/zstor/memory-store.ts";
 import { SeededRandom } from "../../test/zstor/random.ts";
+import { backendsAt, partsOver } from "../../test/zstor/real-store.ts";
 import { startZdb } from "../../test/zstor/zdb-servers.ts";
-import { bestCodec } from "./codecs.ts";
 import { StoreError } from "./object-api.ts";
 import { createStore, openStore } from "./opening.ts";
 import type { Store } from "./store.ts";
-import { systemClock, systemSurroundings } from "./surroundings.ts";
-import { zdbBackend } from "./zdb-backend.ts";
+import { systemSurroundings } from "./surroundings.ts";
 
 const seed = Number(process.env.ZEROFORM_SEED ?? 1);
 /** `npm run faults:zstor` has 60. */
@@ -35,15 +34,8 @@ test("over real servers, behind links that do all kinds of harm, no wrong byte i
     const urls = [...DATA, ...METADATA].map((name, index) => server.url(name).replace(`:${port}`, `:${proxies[index]?.port}`));
     const metadata = urls.slice(DATA.length);
     const lines: string[] = [];
-    const parts = {
-        surroundings: systemSurroundings((line) => lines.push(line)),
-        connect: (url: string) => zdbBackend(url, systemClock),
-        codec: bestCodec(),
-        viewPath: ":memory:",
-        secretCost: 4,
-        snapshotBytes: 20_000,
-    };
-    const backends = backendsOf(DATA.length).map((backend, index) => ({ ...backend, url: urls[index] ?? "" }));
+    const parts = partsOver({ surroundings: systemSurroundings((line) => lines.push(line)), snapshotBytes: 20_000 });
+    const backends = backendsAt(urls.slice(0, DATA.length));
     await createStore(parts, SECRET, { metadata, writeQuorum: 3, backends, settings: SETTINGS });
     let store: Store | undefined = await openStore(parts, SECRET, metadata);
     onTestFinished(() => store?.close());

@@ -4,11 +4,9 @@ import { expect, onTestFinished, test } from "vitest";
 import { SlowRelay } from "../../test/agent/slow-relay.ts";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import { piecesOf, read, SETTINGS } from "../../test/zstor/memory-store.ts";
+import { backendsAt, partsOver } from "../../test/zstor/real-store.ts";
 import { startZdb } from "../../test/zstor/zdb-servers.ts";
-import { bestCodec } from "./codecs.ts";
 import { createStore, openStore } from "./opening.ts";
-import { systemClock, systemSurroundings } from "./surroundings.ts";
-import { zdbBackend } from "./zdb-backend.ts";
 
 const SECRET = "a secret that nobody else knows";
 const NAMES = ["d0", "d1", "d2", "d3", "d4", "d5", "d6"];
@@ -19,23 +17,9 @@ test("over real servers a read does not wait for the one behind a link that has 
     await using relay = await SlowRelay.to("127.0.0.1", port, { oneWayMs: 5 });
     const urls = NAMES.map((name, index) => (index === 0 ? server.url(name).replace(`:${port}`, `:${relay.port}`) : server.url(name)));
     const metadata = [server.url("meta")];
-    const backends = urls.map((url, index) => ({
-        id: index + 2,
-        url,
-        group: `g${index}`,
-        disk: `d${index}`,
-        // Has the first shard of each stripe, which every read wants.
-        weight: index === 0 ? 10 : 1,
-        state: "active" as const,
-        allowUnsafe: false,
-    }));
-    const parts = {
-        surroundings: systemSurroundings(() => undefined),
-        connect: (url: string) => zdbBackend(url, systemClock),
-        codec: bestCodec(),
-        viewPath: ":memory:",
-        secretCost: 4,
-    };
+    // The first has the first shard of each stripe, which every read wants.
+    const backends = backendsAt(urls).map((backend, index) => ({ ...backend, weight: index === 0 ? 10 : 1 }));
+    const parts = partsOver();
     await createStore(parts, SECRET, { metadata, writeQuorum: 1, backends, settings: SETTINGS });
     const store = await openStore(parts, SECRET, metadata);
     onTestFinished(() => store.close());

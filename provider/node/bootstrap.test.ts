@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { reach } from "../../schema/on-node.ts";
+import { unwatchedWork } from "../../test/agent/unwatched-work.ts";
 import { bootstrap } from "./bootstrap.ts";
 import type { Connection, Ended, RunOptions } from "./connection.ts";
 import type { ProbeReport } from "./probe.ts";
@@ -42,13 +43,7 @@ const releaseWith = (packed: string, forgotten: () => void = () => undefined) =>
         forgetCompressed: async () => forgotten(),
     }) as unknown as Release;
 const release = releaseWith(file);
-const work = {
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    moved: () => undefined,
-    hindered: () => undefined,
-    suspected: () => undefined,
-};
+const work = unwatchedWork();
 
 /** A machine that ends each step as it is told; where it is told several endings, one after the other. */
 const machine = (endings: Readonly<Record<string, Partial<Ended> | Partial<Ended>[]>>, said: readonly string[] = []): Connection => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
+import { unwatchedWork } from "../../test/agent/unwatched-work.ts";
 import { Release } from "./release.ts";
 import { cachedRuntime } from "./runtime-cache.ts";
 import { runtimeFor } from "./runtimes.ts";
@@ -20,13 +21,7 @@ const elf = (machine: number) => Buffer.concat([Buffer.from("\x7fELF", "latin1")
 const env = (more: NodeJS.ProcessEnv = {}) => ({ XDG_CACHE_HOME: directory, ...more });
 
 describe("the runtime for a node", () => {
-    const work = {
-        signal: new AbortController().signal,
-        progress: () => undefined,
-        moved: () => undefined,
-        hindered: () => undefined,
-        suspected: () => undefined,
-    };
+    const work = unwatchedWork();
 
     it("is the one that npm has installed, when it is the pinned one", async () => {
         const arch = process.arch === "arm64" ? "aarch64" : "x86_64";

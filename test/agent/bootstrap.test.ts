@@ -11,6 +11,7 @@ import { Release } from "../../provider/node/release.ts";
 import { resolveTarget } from "../../provider/node/target.ts";
 import { prefixOf } from "../prefix.ts";
 import { failure, Transport, want } from "./transport-host.ts";
+import { unwatchedWork } from "./unwatched-work.ts";
 
 describe("bootstrap", () => {
     const on = new Transport(prefixOf("nboot"));
@@ -50,7 +51,7 @@ describe("bootstrap on a small disk", () => {
         const signal = AbortSignal.timeout(60_000);
         const connection = await dial(resolveTarget(given), undefined, signal);
         const report = { ...(await probe(connection, { tryWriting: true, signal })), freeBytes: undefined };
-        const work = { signal, progress: () => undefined, moved: () => undefined, hindered: () => undefined, suspected: () => undefined };
+        const work = unwatchedWork(signal);
         expect((await failure(bootstrap(connection, report, new Release({ agentBundle: on.bundle }), work))).sentence()).toMatch(
             /ran out of disk space while uploading the runtime/,
         );

@@ -1,16 +1,15 @@
 import { readFileSync, writeSync } from "node:fs";
 import { keysOf } from "../../engines/zstor/backend.ts";
-import { bestCodec } from "../../engines/zstor/codecs.ts";
 import { arm, type Failpoint } from "../../engines/zstor/failpoint.ts";
 import { CHUNK_BYTES, DRAFT_STRIPES, MERGED_AT_LEAST, SHARD_CHUNKS, STRIPES_IN_FLIGHT } from "../../engines/zstor/limits.ts";
 import { StoreError } from "../../engines/zstor/object-api.ts";
 import { createStore, openStore } from "../../engines/zstor/opening.ts";
 import { EMPTY } from "../../engines/zstor/record.ts";
-import type { Store, StoreParts } from "../../engines/zstor/store.ts";
+import type { Store } from "../../engines/zstor/store.ts";
 import { systemClock, systemSurroundings } from "../../engines/zstor/surroundings.ts";
-import { zdbBackend } from "../../engines/zstor/zdb-backend.ts";
-import { backendsOf, piecesOf, read, SECRET, SETTINGS } from "./memory-store.ts";
+import { piecesOf, read, SECRET, SETTINGS } from "./memory-store.ts";
 import { SeededRandom } from "./random.ts";
+import { backendsAt, partsOver } from "./real-store.ts";
 
 /** What the process is told; `failpoint` undefined: it does nothing but look. */
 export interface Orders {
@@ -35,21 +34,18 @@ const DATA_SHARDS = 2;
 const STRIPE_BYTES = DATA_SHARDS * SHARD_CHUNKS * CHUNK_BYTES;
 
 let aheadMs = 0;
-const parts: StoreParts = {
+const parts = partsOver({
     surroundings: {
         ...systemSurroundings(() => undefined),
         clock: { ...systemClock, nowMs: () => Date.now() + aheadMs },
     },
-    connect: (url) => zdbBackend(url, systemClock),
-    codec: bestCodec(),
     viewPath: orders.view,
-    secretCost: 4,
     snapshotBytes: 3000,
-};
+});
 
 async function opened(): Promise<Store> {
     const { metadata, data } = orders;
-    const backends = backendsOf(data.length).map((backend, index) => ({ ...backend, url: data[index] ?? "" }));
+    const backends = backendsAt(data);
     const settings = { ...SETTINGS, dataShards: DATA_SHARDS, parityShards: 1 };
     try {
         return await openStore(parts, SECRET, metadata);
