@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
-import { lstat, mkdir, open, rmdir, stat } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readFile, rmdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { MOUNTS } from "../../protocol/layout.ts";
 import { absentAs } from "./files.ts";
 import { type MountLine, readMounts } from "./mountinfo.ts";
@@ -33,8 +34,6 @@ export const mounts: Mounts = {
         ),
 
     preparePoint: async (path) => {
-        // Mounted, the flag would be set on the root of what is mounted.
-        if (await isMounted(path)) return;
         await absentAs(undefined, () => mkdir(path, { recursive: true, mode: 0o755 }));
         await setImmutable(path, true);
     },
@@ -63,11 +62,26 @@ export const deviceNumber = (rdev: number): string => {
 
 const isMounted = async (path: string): Promise<boolean> => (await readMounts()).some((mount) => mount.target === path);
 
-/** Not every file system has the flag; the mount point is then as writable as any directory, and the units' assertions still hold. */
+/**
+ * Sets or takes the flag of the bare directory, never of the root of what is mounted on it: a mount that a killed agent had asked for may
+ * land at any moment, and its users could make nothing in it any more. So the directory is opened first, asked whether it is the bare
+ * one, and reached through its descriptor, which no mount comes between.
+ * Not every file system has the flag; the mount point is then as writable as any directory, and the units' assertions still hold.
+ */
 const setImmutable = async (path: string, immutable: boolean): Promise<void> => {
+    const [point, parent] = await Promise.all([openDirectory(path), openDirectory(dirname(path))]);
     try {
-        await run("chattr", [immutable ? "+i" : "-i", path]);
+        if ((await mountIdOf(point)) !== (await mountIdOf(parent))) return;
+        await run("chattr", [immutable ? "+i" : "-i", `/proc/${process.pid}/fd/${point.fd}/.`]);
     } catch (failure) {
         if (!(failure instanceof ProgramFailure && failure.words.includes("not supported"))) throw failure;
+    } finally {
+        await Promise.all([point.close(), parent.close()]);
     }
 };
+
+const openDirectory = (path: string): Promise<FileHandle> => open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+
+/** The mount that an open directory is seen through (proc(5)). */
+const mountIdOf = async ({ fd }: FileHandle): Promise<string | undefined> =>
+    /^mnt_id:\s*(\d+)$/m.exec(await readFile(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
