@@ -34,6 +34,8 @@ export const mounts: Mounts = {
         ),
 
     preparePoint: async (path) => {
+        // What is mounted may have failed, and then not even its root opens.
+        if (await isMounted(path)) return;
         await absentAs(undefined, () => mkdir(path, { recursive: true, mode: 0o755 }));
         await setImmutable(path, true);
     },
