@@ -80,10 +80,14 @@ const changeOf = (change: Change): string => {
 };
 
 const defaultOf = (kind: Kind, field: string, { schema, visibility }: Input, { byDefault }: Doc): string => {
+    const { success, data } = schema.safeParse(undefined);
+    if (success && data !== undefined && !byDefault?.startsWith(JSON.stringify(data)))
+        throw new Error(`The doc comment of ${kind}.${field} does not say its default: @default ${JSON.stringify(data)}`);
     if (byDefault !== undefined) return byDefault;
     const bearers = Object.entries(primitiveOf(kind).inputs).filter(([name, each]) => each.visibility === "reference" && name !== field);
     if (visibility === "reference" && bearers.length > 0) return `that of ${bearers.map(([name]) => `\`${name}\``).join(" or ")}`;
-    return schema.safeParse(undefined).success ? "" : "required";
+    if (success) throw new Error(`The doc comment of ${kind}.${field} does not say what it is when it is left out: @default ...`);
+    return "required";
 };
 
 const tablesOf = (kind: Kind, docs: ReturnType<typeof readDocs>): Record<string, string> => {

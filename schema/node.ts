@@ -45,7 +45,7 @@ export const node = primitive({
         ),
         /** Path of a private key file on the machine that runs Pulumi; only the path is kept. @default the SSH agent and ~/.ssh/config */
         identityFile: client(z.string({ error: "write identityFile as a path" }).min(1).optional()),
-        /** A private key's text, when no file or SSH agent has it. */
+        /** A private key's text, when no file or SSH agent has it. @default none */
         privateKey: secret(client(z.string({ error: "write privateKey as the text of a private key" }).min(1).optional())),
         /** Passphrase of an encrypted `privateKey` or key file. @default the SSH agent has the key */
         passphrase: secret(client(z.string({ error: "write passphrase as a string" }).min(1).optional())),
@@ -61,7 +61,7 @@ export const node = primitive({
         trash: client(duration().default("1d")),
         /** How long an operation may take. @default "5m" each */
         timeouts: client(timeouts),
-        /** What tells that this is another machine now, such as a cloud instance's id. */
+        /** What tells that this is another machine now, such as a cloud instance's id. @default none */
         machine: replace(z.string({ error: "write machine as a string" }).optional(), "it is another machine now"),
         /** Version of the agent on the node. @default this package's */
         agentVersion: update(

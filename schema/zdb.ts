@@ -79,7 +79,7 @@ export const zdb = primitive({
                     .optional(),
             ),
         ),
-        /** Speak TLS, with PEM texts: `{ certificate, privateKey, clientCa }`. With `clientCa` clients have to show a certificate that it has signed. A renewed certificate disconnects nobody. Secret as a whole. @default plain TCP */
+        /** Speak TLS, with PEM texts: `{ certificate, privateKey, clientCa }`. With `clientCa` clients have to show a certificate that it has signed. A renewed certificate disconnects nobody. @default plain TCP */
         tls: secret(update(tls)),
         /** What its server may take of the machine: `{ memory: "512MiB", cpu: 0.5, ioWeight: 50 }`, each optional. Zdbs that share a server get the largest that one of them asks for. @default three quarters of the memory, all cores, the usual weight */
         limits: update(limits),

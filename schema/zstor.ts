@@ -55,7 +55,7 @@ export const zstor = primitive({
     bearsData: false,
     inputs: {
         ...onNode,
-        /** Where shards lie: `{ zdb }` or `{ url }`, each with `group` (what is lost together, default the machine of the Zdb, the host of the url), `disk` (default its server), `weight` (default 1) and `allowUnsafe` (it may be one without `durability: "commit"`). One that is taken out is emptied first. Secret as a whole. */
+        /** Where shards lie: `{ zdb }` or `{ url }`, each with `group` (what is lost together, default the machine of the Zdb, the host of the url), `disk` (default its server), `weight` (default 1) and `allowUnsafe` (it may be one without `durability: "commit"`). One that is taken out is emptied first. */
         backends: secret(
             update(
                 z
@@ -64,7 +64,7 @@ export const zstor = primitive({
                     .refine((all) => areDistinct(all.map((each) => each.url)), { error: `each backend ${NAMED_ONCE}` }),
             ),
         ),
-        /** Where its metadata lie, each with all of it: Zdbs of `mode: "user"` or urls, 4 of them so that one may be lost or lie. Another one in the place of one is filled before it counts, and what is no longer listed is then emptied; one at a time, so list at most one fewer than there are. Secret as a whole. */
+        /** Where its metadata lie, each with all of it: Zdbs of `mode: "user"` or urls, 4 of them so that one may be lost or lie. Another one in the place of one is filled before it counts, and what is no longer listed is then emptied; one at a time, so list at most one fewer than there are. */
         metadata: secret(
             update(
                 z
@@ -73,17 +73,17 @@ export const zstor = primitive({
                     .refine(areDistinct, { error: `each metadata namespace ${NAMED_ONCE}` }),
             ),
         ),
-        /** K: shards that are enough to read a stripe. A change is for what is put from then on. */
+        /** K: shards that are enough to read a stripe. A change is for what is put from then on. @default 4 */
         dataShards: update(shards("dataShards").default(4)),
-        /** M: shards more than that. */
+        /** M: shards more than that. @default 2 */
         parityShards: update(shards("parityShards").default(2)),
-        /** So many groups may be lost at once, whichever. */
+        /** So many groups may be lost at once, whichever. @default 0 */
         redundantGroups: update(count("redundantGroups").default(0)),
-        /** And so many backends in each other group. */
+        /** And so many backends in each other group. @default 0 */
         redundantNodes: update(count("redundantNodes").default(0)),
-        /** A put is acknowledged with so many shards more than K, when no better can be had; at least 1. */
+        /** A put is acknowledged with so many shards more than K, when no better can be had; at least 1. @default 1 */
         minParity: update(count("minParity").default(1)),
-        /** Compress what gets smaller by it. */
+        /** Compress what gets smaller by it. @default true */
         compression: update(z.boolean({ error: "write compression as true or false" }).default(true)),
         /** Opens the store: whoever has it and one of the metadata namespaces has everything. 16 characters and more. @default generated, and kept, also by a front end on another node */
         secret: secret(
@@ -99,9 +99,9 @@ export const zstor = primitive({
                 ),
             ),
         ),
-        /** Every shard is read and compared once in this time; `"0s"`: only when asked. */
+        /** Every shard is read and compared once in this time; `"0s"`: only when asked. @default "30d" */
         scrub: update(duration().default("30d")),
-        /** A backend that does not answer for so long is dead: its shards are made again elsewhere. */
+        /** A backend that does not answer for so long is dead: its shards are made again elsewhere. @default "10m" */
         deadAfter: update(duration().default("10m")),
         /** Keeps chunks that were read on a disk of its node, encrypted as they are stored: `{ mount, size }`, a ZMount on the same node and at least 16MiB. Nothing but speed is lost with it. @default none */
         cache: reference(update(z.string().optional())),
