@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Resource } from "../../agent/primitives/driver.ts";
 import { mountPointOf } from "../../agent/primitives/zmount-places.ts";
 import { powerOff, powerOn } from "../../dev/hosts/index.ts";
@@ -15,6 +15,7 @@ describe("a ZMount on a block device of a real host", () => {
     beforeAll(async () => {
         rig = await Rig.start(prefixOf("v"), 2 * 2 ** 30);
     });
+    afterEach((context) => rig.tidy(context));
     afterAll(async () => {
         await rig?.sh([...loops].map((loop) => `losetup -d ${loop} || true`).join("\n"));
         await rig?.stop();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Resource } from "../../agent/primitives/driver.ts";
 import { mountPointOf, placesOf, trashedImage } from "../../agent/primitives/zmount-places.ts";
 import { powerOff, powerOn } from "../../dev/hosts/index.ts";
@@ -14,6 +14,7 @@ describe("a ZMount on a real host", () => {
     beforeAll(async () => {
         rig = await Rig.start(prefixOf("d"), 2 * 2 ** 30);
     });
+    afterEach((context) => rig.tidy(context));
     afterAll(() => rig?.stop());
 
     const image = (mount: Resource) => placesOf(mount as never).image;

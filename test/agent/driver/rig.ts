@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import type { TestContext } from "vitest";
 import type { Resource, Trashed } from "../../../agent/primitives/driver.ts";
 import { trashedImage } from "../../../agent/primitives/zmount-places.ts";
 import { down, exec, type HostInfo, up } from "../../../dev/hosts/index.ts";
@@ -27,6 +28,8 @@ export class Rig {
 
     /** The program on the host that runs one verb of a driver. */
     readonly #program: readonly string[];
+    /** What was named since the last test ended. */
+    #named: Resource[] = [];
 
     private constructor(host: HostInfo, program: readonly string[]) {
         this.host = host;
@@ -98,8 +101,21 @@ export class Rig {
     }
 
     #resource(kind: Request["kind"], name: string, spec: Readonly<Record<string, unknown>>, uses: Resource["uses"]): Resource {
-        return { life: mintLife(), tenant: this.tenant, kind, urn: `urn:${kind}:${name}`, name, spec: spec as Resource["spec"], uses };
+        const life = mintLife();
+        const resource: Resource = { life, tenant: this.tenant, kind, urn: `urn:${kind}:${name}`, name, spec: spec as Resource["spec"], uses };
+        this.#named.push(resource);
+        return resource;
     }
+
+    /** For `afterEach`: takes away what a failed test left behind, as far as that goes, so that neither the next one nor its own second try meets it. */
+    readonly tidy = async ({ task }: Pick<TestContext, "task">): Promise<void> => {
+        const left = this.#named.reverse();
+        this.#named = [];
+        if (task.result?.state !== "fail") return;
+        for (const resource of left) {
+            for (const verb of ["remove", "purge"] as const) await this.run(verb, resource).catch(() => undefined);
+        }
+    };
 }
 
 const kindOf = ({ kind }: Resource): Request["kind"] => (kind === "Zdb" || kind === "ZStor" ? kind : "ZMount");
