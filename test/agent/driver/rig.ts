@@ -102,7 +102,15 @@ export class Rig {
 
     #resource(kind: Request["kind"], name: string, spec: Readonly<Record<string, unknown>>, uses: Resource["uses"]): Resource {
         const life = mintLife();
-        const resource: Resource = { life, tenant: this.tenant, kind, urn: `urn:${kind}:${name}`, name, spec: spec as Resource["spec"], uses };
+        const resource: Resource = {
+            life,
+            tenant: this.tenant,
+            kind,
+            urn: `urn:${kind}:${name}`,
+            name,
+            spec: spec as Resource["spec"],
+            uses,
+        };
         this.#named.push(resource);
         return resource;
     }
