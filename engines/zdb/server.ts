@@ -27,6 +27,7 @@ import { Scrub } from "./scrub.ts";
 import { readSealKey } from "./seal.ts";
 import { collectGarbage } from "./seam-garbage.ts";
 import { lockDirectory } from "./seam-lock.ts";
+import { makePoolGiveWay } from "./seam-pool.ts";
 import { segmentName } from "./segment-header.ts";
 import { instanceName, makeDirectories } from "./server-places.ts";
 import type { Entrance, Session } from "./session.ts";
@@ -76,6 +77,7 @@ export class Server {
     private readonly power: PowerRecord;
     private readonly unlock: () => void;
     private readonly stopCollecting: () => void;
+    private readonly leavePool: () => void;
     private isStopping = false;
     /** Resolves when a client that may has asked for the end. */
     readonly stopAsked: Promise<void>;
@@ -91,6 +93,7 @@ export class Server {
         this.unlock = lockDirectory(options.data);
         this.power = new PowerRecord(parts.disk, path.resolve(options.data), bootId());
         this.stopCollecting = collectGarbage(timers);
+        this.leavePool = makePoolGiveWay(timers);
         this.hooks = new Hooks(options.hook, instanceName(options), timers, log);
         this.watches = new Watches(timers);
         this.stopAsked = new Promise((resolve) => {
@@ -183,6 +186,7 @@ export class Server {
         await this.scrub.stop();
         this.erasure.stop();
         this.stopCollecting();
+        this.leavePool();
         this.ownListeners.close();
         this.listeners.close();
         for (const connection of this.connections) connection.stopReading();
