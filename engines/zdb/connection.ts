@@ -1,7 +1,7 @@
 import type { ClientSocket } from "./client-socket.ts";
 import type { InputBudget } from "./input-budget.ts";
 import { InputClaim } from "./input-claim.ts";
-import { MIN_OUTPUT_BYTES_PER_SECOND, OUTPUT_GRACE_MS, OUTPUT_HIGH_WATER_BYTES, SMALL_ANSWER_BYTES } from "./limits.ts";
+import { FREE_REQUEST_BYTES, MIN_OUTPUT_BYTES_PER_SECOND, OUTPUT_GRACE_MS, OUTPUT_HIGH_WATER_BYTES, SMALL_ANSWER_BYTES } from "./limits.ts";
 import type { AnswerHolder, OutputBudget } from "./output-budget.ts";
 import { Refusal } from "./refusal.ts";
 import { NoRoom, ReplyBuffer } from "./reply-buffer.ts";
@@ -54,6 +54,8 @@ export class Connection implements AnswerHolder {
     private cancelLinger: (() => void) | undefined;
     private isDestroyed = false;
     private isPaused = false;
+    /** What arrived is carried out at the end of this turn. */
+    private isPlanned = false;
     /** The memory for answers is spent. */
     private awaitsRoom = false;
     /** When the client last took an answer, or got the first one to take. */
@@ -73,7 +75,12 @@ export class Connection implements AnswerHolder {
             if (this.isClosing) return;
             this.parser.push(chunk);
             this.isIdle = false;
-            this.run();
+            // What is small is carried out with what others sent, see `Turn`; what is large may not be let lie.
+            if (chunk.length > FREE_REQUEST_BYTES) this.run();
+            else if (!this.isPlanned) {
+                this.isPlanned = true;
+                host.turn.arrived(this);
+            }
         });
         socket.on("drain", () => this.run());
         socket.on("end", () => {
@@ -196,7 +203,9 @@ export class Connection implements AnswerHolder {
         this.host.outputBudget.stopWaiting(this);
     }
 
-    private run(): void {
+    /** Carries out what arrived, as far as there is room for the answers. */
+    run(): void {
+        this.isPlanned = false;
         while (!this.isClosing && !this.isDestroyed && !this.isBusy) {
             if (this.backlog > OUTPUT_HIGH_WATER_BYTES || this.mustAwaitRoom()) break;
             if (this.stream) {

@@ -25,6 +25,10 @@ export class IdIndex implements KeyIndex {
         return place && isThere(place) ? place : undefined;
     }
 
+    keeps(): void {
+        // An id is read off its key.
+    }
+
     has(key: Uint8Array, { segment, offset }: Spot): boolean {
         const place = this.placeOf(idOfKey(key));
         return place?.segment === segment && place.offset === offset;

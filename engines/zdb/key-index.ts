@@ -16,6 +16,8 @@ export interface KeyIndex {
     readonly hashKey: HashKey;
     /** The place of the key. `isThere` is asked about places where it may be, until it says yes. */
     find(key: Uint8Array, isThere: (place: Place) => boolean): Place | undefined;
+    /** The bytes of the key that was looked for last are not changed any more: when it is written next, what was reckoned of it still holds. */
+    keeps(key: Uint8Array): void;
     /** Whether the key is at exactly this spot. */
     has(key: Uint8Array, spot: Spot): boolean;
     /** Adds a key that is not there. */

@@ -143,12 +143,14 @@ export class Namespace implements LogOwner {
     }
 
     /**
-     * The live value of a key, as its record in the log has it; `whole` when the payload is going to be read next. Throws a Refusal when
-     * it cannot be read, and Cold.
+     * The live value of a key, whose bytes nobody changes any more, as its record in the log has it; `whole` when the payload is going to be
+     * read next. Throws a Refusal when it cannot be read, and Cold.
      */
     find(key: Uint8Array, whole = false): LiveRecord | undefined {
         try {
-            return this.lookUp(key, whole);
+            const record = this.lookUp(key, whole);
+            this.index.keeps(key);
+            return record;
         } catch (error) {
             if (!(error instanceof Unreadable)) throw error;
             this.sawReadError();

@@ -8,6 +8,8 @@ const SLOT_BYTES = 64;
 const LONGEST_KEY_BYTES = SLOT_BYTES - RECORD_HEAD_BYTES;
 /** Of each slot: owner (0 when it is empty), segment, offset, hash of the key. */
 const WORDS = 4;
+/** A key may be in any of so many slots that follow each other: their words are one line of the processor's cache. */
+const WAYS = 4;
 
 /** Made when the first record is remembered. */
 let bytes = Buffer.alloc(0);
@@ -16,8 +18,7 @@ let owners = 0;
 
 /**
  * Heads and keys of records that were written or looked up lately, as they stand on disk: a SET of a key that is there needs to know which
- * record it supersedes, and finds it here without a system call. A key has two slots it may be in, and its newest record takes the place of
- * the one before.
+ * record it supersedes, and finds it here without a system call. The newest record of a key takes the place of the one before.
  */
 export class RecentHeads {
     private owner = ++owners;
@@ -32,8 +33,8 @@ export class RecentHeads {
         if (key.length > LONGEST_KEY_BYTES || words.length === 0) return -1;
         const hash = hashOf(key);
         const low = offset | 0;
-        for (let way = 0; way < 2; way++) {
-            const slot = slotOf(hash, way);
+        const first = firstSlotOf(hash);
+        for (let slot = first; slot < first + WAYS; slot++) {
             const at = slot * WORDS;
             if (words[at + 2] !== low || words[at + 1] !== segment || words[at] !== this.owner) continue;
             const start = slot * SLOT_BYTES;
@@ -59,23 +60,23 @@ export class RecentHeads {
         source.copy(bytes, slot * SLOT_BYTES, from, from + RECORD_HEAD_BYTES + key.length);
     }
 
-    /** The slot that the key has, or one that is empty, or the first. */
+    /** The slot that the key has, or an empty one, or any. */
     private slotFor(hash: number): number {
-        const [first, second] = [slotOf(hash, 0), slotOf(hash, 1)];
-        if (this.isOf(hash, first)) return first;
-        if (this.isOf(hash, second)) return second;
-        return words[first * WORDS] !== 0 && words[second * WORDS] === 0 ? second : first;
-    }
-
-    private isOf(hash: number, slot: number): boolean {
-        return words[slot * WORDS] === this.owner && words[slot * WORDS + 3] === hash;
+        const first = firstSlotOf(hash);
+        let empty = -1;
+        for (let slot = first; slot < first + WAYS; slot++) {
+            const owner = words[slot * WORDS];
+            if (owner === this.owner && words[slot * WORDS + 3] === hash) return slot;
+            if (owner === 0) empty = slot;
+        }
+        return empty < 0 ? first + (hash >>> 30) : empty;
     }
 }
 
 /** What `find` points into; good until the next record is remembered. */
 export const recentBytes = (): Buffer => bytes;
 
-const slotOf = (hash: number, way: number): number => (way === 0 ? hash : hash >>> 15) & (SLOTS - 1);
+const firstSlotOf = (hash: number): number => hash & (SLOTS - WAYS);
 
 /** FNV-1a: who finds keys that share slots makes his own writes slower, no more. */
 function hashOf(key: Uint8Array): number {

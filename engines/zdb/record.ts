@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { MAX_VALUE_BYTES } from "./limits.ts";
+import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
 
 /** What a record says. The numbers are on disk. */
 export const RECORD_KINDS = {
@@ -47,22 +47,32 @@ export interface RecordHead {
     readonly unsynced: number;
 }
 
+/** Heads are made here and then copied to their place: the views of it that a checksum and a copy need are made once for each length of keys. */
+const made = Buffer.allocUnsafeSlow(RECORD_HEAD_BYTES + MAX_KEY_BYTES);
+let whole = made.subarray(0, 0);
+let checked = made.subarray(0, 0);
+
 /** Writes head and key at `at` and returns their length. `salt` is the segment's: frames of other segments or inside values never match. */
 export function writeHead(target: Buffer, at: number, head: RecordHead, key: Uint8Array, salt: number): number {
-    const end = at + RECORD_HEAD_BYTES + head.keyLength;
-    target.writeUInt32LE(head.payloadChecksum, at + 4);
-    writeUint64(target, head.lsn, at + 8);
-    writeUint64(target, head.previousLsn, at + 16);
-    target.writeUInt32LE(head.payloadLength, at + 24);
-    target.writeUInt32LE(head.timestamp, at + 28);
-    target.writeUInt32LE(Math.min(head.unsynced, MAX_UINT32), at + 32);
-    target[at + 36] = head.kind;
-    target[at + 37] = head.encoding;
-    target[at + 38] = head.keyLength;
-    target[at + RECORD_MARK_OFFSET] = RECORD_MARK;
-    target.set(key, at + RECORD_HEAD_BYTES);
-    target.writeUInt32LE(crc32(target.subarray(at + 4, end), salt), at);
-    return end - at;
+    const length = RECORD_HEAD_BYTES + head.keyLength;
+    if (whole.length !== length) {
+        whole = made.subarray(0, length);
+        checked = made.subarray(4, length);
+    }
+    made.writeUInt32LE(head.payloadChecksum, 4);
+    writeUint64(made, head.lsn, 8);
+    writeUint64(made, head.previousLsn, 16);
+    made.writeUInt32LE(head.payloadLength, 24);
+    made.writeUInt32LE(head.timestamp, 28);
+    made.writeUInt32LE(Math.min(head.unsynced, MAX_UINT32), 32);
+    made[36] = head.kind;
+    made[37] = head.encoding;
+    made[38] = head.keyLength;
+    made[RECORD_MARK_OFFSET] = RECORD_MARK;
+    made.set(key, RECORD_HEAD_BYTES);
+    made.writeUInt32LE(crc32(checked, salt), 0);
+    target.set(whole, at);
+    return length;
 }
 
 /** The record head at `at`, or undefined when these bytes are not the head and key of a record of the segment with this salt. */
@@ -71,8 +81,20 @@ export function readHead(source: Buffer, at: number, end: number, salt: number):
     if (!isKind(source[at + 36]) || !isEncoding(source[at + 37])) return undefined;
     const keyEnd = at + RECORD_HEAD_BYTES + source.readUInt8(at + 38);
     if (keyEnd > end || source.readUInt32LE(at + 24) > MAX_PAYLOAD_BYTES) return undefined;
-    if (crc32(source.subarray(at + 4, keyEnd), salt) !== source.readUInt32LE(at)) return undefined;
+    if (crc32(at === 0 ? firstPart(source, keyEnd) : source.subarray(at + 4, keyEnd), salt) !== source.readUInt32LE(at)) return undefined;
     return uncheckedHead(source, at);
+}
+
+let firstSource: Buffer | undefined;
+let first: Buffer = made.subarray(0, 0);
+
+/** What the checksum of a head at the beginning of a buffer is made of: GET reads one record after the other into the same. */
+function firstPart(source: Buffer, end: number): Buffer {
+    if (source !== firstSource || first.length !== end - 4) {
+        first = source.subarray(4, end);
+        firstSource = source;
+    }
+    return first;
 }
 
 /** The record head at `at` of bytes that are known to be one. */

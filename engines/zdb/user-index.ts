@@ -20,6 +20,9 @@ export class UserIndex implements KeyIndex {
     /** The page of each beginning of a tag; pages that are not as deep as the directory stand in it several times. */
     private directory: IndexPage[] = [IndexPage.empty(0, FIRST_PAGE_SLOTS)];
     private depth = 0;
+    /** Tag of the key that was looked for last, and the key itself when its bytes stay. */
+    private lastTag = 0;
+    private lastKey: Uint8Array | undefined;
     /** Where the next page to be restored begins; the end when nothing is restored. */
     private restoredTo = TWO_TO_32;
 
@@ -29,6 +32,8 @@ export class UserIndex implements KeyIndex {
 
     find(key: Uint8Array, isThere: (place: Place) => boolean): Place | undefined {
         const tag = this.tagOf(key);
+        this.lastTag = tag;
+        this.lastKey = undefined;
         const page = this.pageOf(tag);
         for (let slot = page.first(tag, key.length); slot >= 0; slot = page.next(tag, key.length, page.after(slot))) {
             const place = page.placeAt(slot);
@@ -37,13 +42,17 @@ export class UserIndex implements KeyIndex {
         return undefined;
     }
 
+    keeps(key: Uint8Array): void {
+        this.lastKey = key;
+    }
+
     has(key: Uint8Array, spot: Spot): boolean {
         const tag = this.tagOf(key);
         return this.pageOf(tag).slotOf(tag, spot) >= 0;
     }
 
     add(key: Uint8Array, place: Place): void {
-        const tag = this.tagOf(key);
+        const tag = key === this.lastKey ? this.lastTag : this.tagOf(key);
         let page = this.pageOf(tag);
         while (page.isFull) {
             this.makeRoom(page, tag);
@@ -54,7 +63,7 @@ export class UserIndex implements KeyIndex {
     }
 
     move(key: Uint8Array, from: Spot, to: Place): boolean {
-        const tag = this.tagOf(key);
+        const tag = key === this.lastKey ? this.lastTag : this.tagOf(key);
         const page = this.pageOf(tag);
         const slot = page.slotOf(tag, from);
         if (slot < 0) return false;
@@ -63,7 +72,7 @@ export class UserIndex implements KeyIndex {
     }
 
     remove(key: Uint8Array, from: Spot): boolean {
-        const tag = this.tagOf(key);
+        const tag = key === this.lastKey ? this.lastTag : this.tagOf(key);
         const page = this.pageOf(tag);
         const slot = page.slotOf(tag, from);
         if (slot < 0) return false;
