@@ -20,6 +20,8 @@ const PROGRAMS = [
     ["openssl", "openssl"],
     ["gzip", "gzip"],
     ["faketime", "faketime"],
+    ["zsh", "zsh"],
+    ["fish", "fish"],
 ];
 
 /** What is no program: a file of the Debian package. */
