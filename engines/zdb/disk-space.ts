@@ -6,14 +6,14 @@ import { DISK_FULL_PAUSE_MS, MAX_SEGMENT_BYTES, RESERVE_BYTES, RESERVE_STEP_BYTE
 
 const RESERVE_FILE = ".reserve";
 const REFILL_PAUSE_MS = 10_000;
-/** The reserve is made larger when there is so many times the room. */
+/** Of room for the reserve: then it is made larger, and values do not wait until it is whole again. */
 const PLENTY = 4;
 
 /**
  * What a server knows about the room on its disk. A file written beforehand is given up piece by piece when the disk is full, so that
  * deletions and property changes still find room for their records, and a rewriting for its output: its size is that of the largest closed
- * segment, and some. Values are refused from the moment a full disk is seen until what was given up is taken back: only then is there
- * room that they do not take from the deletions after them.
+ * segment, and some. Values are refused from the moment a full disk is seen until what was given up is taken back, or there is plenty of
+ * room for that: only then is there room that they do not take from the deletions after them.
  */
 export class DiskSpace {
     private readonly disk: Disk;
@@ -47,7 +47,9 @@ export class DiskSpace {
         if (!this.isShort) return false;
         if (this.nowMs() < this.fullUntilMs) return true;
         if (this.reserveBytes < this.owedBytes) this.takeBack();
-        this.isShort = this.reserveBytes < this.owedBytes;
+        const missing = this.owedBytes - this.reserveBytes;
+        // Taking back is under way: the first value after room was made is not refused for that.
+        this.isShort = missing > 0 && !this.hasPlentyFor(missing);
         return this.isShort;
     }
 
@@ -92,13 +94,16 @@ export class DiskSpace {
     private refill(): void {
         this.nextRefillMs = this.nowMs() + REFILL_PAUSE_MS;
         const missing = this.wantedBytes - this.reserveBytes;
+        if (missing > 0 && this.hasPlentyFor(missing)) this.fillSlowly(() => this.wantedBytes);
+    }
+
+    private hasPlentyFor(bytes: number): boolean {
         try {
-            if (missing <= 0 || this.disk.freeBytes(path.dirname(this.file)) < PLENTY * missing) return;
+            return this.disk.freeBytes(path.dirname(this.file)) >= PLENTY * bytes;
         } catch {
-            // The write it follows succeeded; without a reserve a full disk refuses deletions, no more.
-            return;
+            // Without a reserve a full disk refuses deletions, no more.
+            return false;
         }
-        this.fillSlowly(() => this.wantedBytes);
     }
 
     /** Puts what was freed into the reserve, before values get it. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type { Random } from "./random.ts";
 
@@ -24,7 +25,7 @@ export class Ledger {
                     for (let index = 0; index < count; index++) {
                         const key = this.#random.chance(0.2) && owed.size > 0 ? ([...owed.keys()][0] ?? "") : `key-${this.#serial++}`;
                         const value = "v".repeat(this.#random.whole(1, VALUE_BYTES_MAX)) + this.#serial++;
-                        await client.set(key, value);
+                        await untilTaken(() => client.set(key, value));
                         owed.set(key, value);
                     }
                 }),
@@ -82,6 +83,20 @@ export class Ledger {
         return owed;
     }
 }
+
+/** A store that has just met a full disk says so for another second. */
+const untilTaken = async (set: () => Promise<unknown>): Promise<void> => {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+        try {
+            await set();
+            return;
+        } catch (failure) {
+            if (!String(failure).includes("the disk is full") || Date.now() > deadline) throw failure;
+            await sleep(100);
+        }
+    }
+};
 
 const using = async <T>(url: string, use: (client: Redis) => Promise<T>): Promise<T> => {
     const client = new Redis(url, { connectTimeout: 2_000, maxRetriesPerRequest: PATIENCE_MS / 100, retryStrategy: () => 100 });
