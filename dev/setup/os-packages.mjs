@@ -22,6 +22,7 @@ const PROGRAMS = [
     ["faketime", "faketime"],
     ["zsh", "zsh"],
     ["fish", "fish"],
+    ["tcsh", "tcsh"],
 ];
 
 /** What is no program: a file of the Debian package. */

@@ -11,6 +11,9 @@ const NOISE = "x".repeat(30_000);
 /** What a login shell prints, on both outputs, whatever kind of shell it is; it has the words in it by which answers are known. */
 const CHATTER = `echo 'welcome, the zeroform-rpc is ready'; echo zeroform-probe >&2; echo '${"y".repeat(20_000)}'`;
 
+/** What a shell reads that is started by sshd for a command, of each kind. */
+const SETTINGS = ".bashrc .profile .zshenv .config/fish/config.fish .cshrc";
+
 beforeAll(async () => {
     await shell(
         on.host,
@@ -48,11 +51,18 @@ describe("a login that prints", () => {
         expect(refused.sentence()).toMatch(/35000 bytes.*Shorten the file that Banner/);
     });
 
-    it.each(["/bin/dash", "/bin/bash"])("is read by %s", async (path) => {
-        await shell(on.host, `printf '%s\\n' ${JSON.stringify(CHATTER)} > /home/dev/.bashrc; cp /home/dev/.bashrc /home/dev/.profile`);
+    it.each(["/bin/dash", "/bin/bash", "/usr/bin/zsh", "/usr/bin/fish", "/usr/bin/tcsh"])("is read by %s", async (path) => {
+        await shell(
+            on.host,
+            `cd /home/dev; mkdir -p .config/fish; printf '%s\\n' ${JSON.stringify(CHATTER)} | tee ${SETTINGS} > /dev/null`,
+        );
         await loginShell("dev", path);
-        await works(asDev());
-        await shell(on.host, "rm /home/dev/.bashrc /home/dev/.profile");
+        try {
+            await works(asDev(), "current");
+        } finally {
+            await loginShell("dev", "/bin/bash");
+            await shell(on.host, `cd /home/dev; rm ${SETTINGS}`);
+        }
     });
 });
 
