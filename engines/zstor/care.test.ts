@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { backendsOf, METADATA, MemoryStore, SECRET, SETTINGS } from "../../test/zstor/memory-store.ts";
 import { type Backend, BackendError } from "./backend.ts";
-import { SCRUB_AT_ONCE } from "./limits.ts";
+import { REPAIR_AT_ONCE, SCRUB_AT_ONCE } from "./limits.ts";
 import { openStore } from "./opening.ts";
 import { statusOf } from "./status.ts";
 import type { StoreParts } from "./store.ts";
@@ -187,6 +187,29 @@ describe("a shard that its backend has and cannot read any more", () => {
         expect(places).not.toContain(2);
         for (const [index, content] of contents.entries()) expect((await memory.get(store, `object ${index}`)).equals(content)).toBe(true);
     });
+});
+
+test("what is owed is repaired at once while nobody puts or gets, and a share at a time otherwise", async () => {
+    const { memory, store } = await opened({ deadAfterMs: 1 });
+    const objects = 8 * REPAIR_AT_ONCE;
+    for (let index = 0; index < objects; index++) await memory.put(store, `object ${index}`, memory.random.bytes(1000));
+    memory.backend(0).isDown = true;
+    await memory.clock.pass(2 * PROBED_MS);
+    const [, most = 0] = [...store.view.stripeCounts()].reduce((kept, next) => {
+        const isOwed = store.view.layout(next[0])?.backends.includes(2);
+        return isOwed && next[1] > kept[1] ? next : kept;
+    });
+    const { owed } = statusOf(store);
+    expect(most).toBeGreaterThan(REPAIR_AT_ONCE);
+    const { bytes } = await store.get("object 0");
+    const reader = bytes[Symbol.asyncIterator]();
+    await memory.clock.run(reader.next());
+    await memory.clock.run(store.caretaker.round());
+    expect(statusOf(store).owed).toBeLessThan(owed);
+    expect(statusOf(store).owed).toBeGreaterThanOrEqual(most - REPAIR_AT_ONCE);
+    await reader.return?.();
+    await memory.clock.run(store.caretaker.round());
+    expect(statusOf(store)).toMatchObject({ owed: 0, repairedShards: owed });
 });
 
 test("a repair does not wait for the end of a scrub that somebody asked for", async () => {

@@ -4,7 +4,15 @@ import type { Engine } from "./engine.ts";
 import type { Exchange } from "./exchange.ts";
 import { forgetDrafts, forgetOld, freeGarbage } from "./freeing.ts";
 import type { Live } from "./journal.ts";
-import { CARE_MS, REPAIR_AT_ONCE, REPAIR_LONGEST_PAUSE_MS, REPAIR_PAUSE_MS, VERIFY_EVERY_MS } from "./limits.ts";
+import {
+    CARE_MS,
+    REPAIR_AT_ONCE,
+    REPAIR_LANES,
+    REPAIR_LONGEST_PAUSE_MS,
+    REPAIR_PAUSE_MS,
+    REPAIR_SHARE_MS,
+    VERIFY_EVERY_MS,
+} from "./limits.ts";
 import { MetadataScrubber, type ScrubbedValues } from "./metadata-scrub.ts";
 import { StoreError } from "./object-api.ts";
 import { type RebalanceProgress, Rebalancer } from "./rebalance.ts";
@@ -52,6 +60,8 @@ export class Caretaker {
     /** Metadata replicas that have missed writes and could not be brought up to date when it was tried last. */
     readonly lagging = new Set<Replica>();
     repairedShards = 0;
+    /** More is owed and can be repaired than the last round came to. */
+    private isBehind = false;
     /** Since when something has been owed at every round. */
     owedSinceMs: number | undefined;
 
@@ -96,7 +106,8 @@ export class Caretaker {
 
     start(): void {
         if (this.stopped) return;
-        this.cancel = this.engine.surroundings.clock.after(CARE_MS, () => void this.round().then(() => this.start()));
+        const ms = this.isBehind && this.isIdle ? 0 : CARE_MS;
+        this.cancel = this.engine.surroundings.clock.after(ms, () => void this.round().then(() => this.start()));
     }
 
     async stop(): Promise<void> {
@@ -211,17 +222,40 @@ export class Caretaker {
         }
     }
 
+    /** Nobody puts or gets. */
+    private get isIdle(): boolean {
+        return this.engine.drafts.size === 0 && this.engine.readers.size === 0;
+    }
+
+    /** A share; with nothing else to do as much as there is time for, since the next loss may come at any moment. */
     private async repair(): Promise<void> {
+        const { clock } = this.engine.surroundings;
+        const endMs = clock.steadyMs() + REPAIR_SHARE_MS;
+        do {
+            const before = this.repairedShards;
+            await this.repairSome();
+            this.isBehind = this.owedSinceMs !== undefined && this.repairedShards > before;
+        } while (this.isBehind && this.isIdle && !this.stopped && clock.steadyMs() < endMs);
+    }
+
+    private async repairSome(): Promise<void> {
         for (const id of [...this.engine.badShards.keys()]) await this.repairOne(id);
         const owed = deficientLayouts(this.engine, this.deadAfterMs);
         this.owedSinceMs = owed.length === 0 ? undefined : (this.owedSinceMs ?? this.engine.surroundings.clock.nowMs());
-        for (const layout of owed) {
-            const stripes = this.engine.view.stripesIn(layout.id, REPAIR_AT_ONCE + this.pauses.size);
-            for (const id of stripes) {
+        for (const layout of owed) await this.repairAll(this.engine.view.stripesIn(layout.id, REPAIR_AT_ONCE + this.pauses.size));
+    }
+
+    private async repairAll(stripes: StripeId[]): Promise<void> {
+        const waiting = stripes[Symbol.iterator]();
+        const lane = async () => {
+            for (const id of waiting) {
                 if (this.stopped) return;
                 await this.repairOne(id);
             }
-        }
+        };
+        // All of them have ended when one of them could not go on.
+        const ends = await Promise.allSettled(Array.from({ length: this.isIdle ? REPAIR_LANES : 1 }, lane));
+        for (const end of ends) if (end.status === "rejected") throw end.reason;
     }
 
     /** One that fails waits by itself, longer each time. */
@@ -236,7 +270,8 @@ export class Caretaker {
             return;
         }
         try {
-            this.repairedShards += await repairStripe(this.engine, id, this.deadAfterMs);
+            const written = await repairStripe(this.engine, id, this.deadAfterMs);
+            this.repairedShards += written;
             this.pauses.delete(id);
         } catch (error) {
             if (!(error instanceof StoreError)) throw error;

@@ -59,8 +59,16 @@ export const BREAKER_LONGEST_PAUSE_MS = 15_000;
 export const BREAKER_FLAP_MS = 60_000;
 /** Room that is left on a backend. */
 export const RESERVE_BYTES = 16 * MIB;
-/** Once a stripe is safe enough, shards that are late are waited for so long. */
-export const STRAGGLER_MS = 3_000;
+/** A shard of a stripe is late when it takes so many times as long as half of them did, ... */
+export const LATE_FACTOR = 4;
+/** ... or half of that where one was late lately, ... */
+export const LATE_FACTOR_TARDY = 2;
+/** ... at least so long, which syncs of a disk may take now and then, and at most. */
+export const LATE_LEAST_MS = 500;
+export const LATE_LEAST_TARDY_MS = 50;
+export const LATE_MOST_MS = 3_000;
+/** Shards that a backend may owe after nobody waits for them any more; it is given no more until it answers. */
+export const WRITES_OWED = 8;
 /** A read that has waited for a shard as long as 95 of 100 take asks for another one: so long at least, and so long while too little is measured. */
 export const HEDGE_QUANTILE = 0.95;
 export const HEDGE_LEAST_MS = 10;
@@ -88,6 +96,10 @@ export const FREE_AT_ONCE = 64;
 export const CARE_MS = 2_000;
 /** Stripes of one layout that are repaired before the next look at what is most urgent. */
 export const REPAIR_AT_ONCE = 16;
+/** Of them together, while nobody puts or gets; one after the other otherwise. */
+export const REPAIR_LANES = 4;
+/** While nobody puts or gets, repair goes on for so long before other care has its turn. */
+export const REPAIR_SHARE_MS = 10_000;
 /** First and longest pause after a stripe that could not be repaired. */
 export const REPAIR_PAUSE_MS = 5_000;
 export const REPAIR_LONGEST_PAUSE_MS = 300_000;

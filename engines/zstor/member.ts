@@ -7,6 +7,7 @@ import { PROBE_ANSWER_MS, PROBE_MS, RESERVE_BYTES } from "./limits.ts";
 import type { Candidate } from "./placement.ts";
 import type { BackendConfig } from "./store-record.ts";
 import { jittered, type Surroundings } from "./surroundings.ts";
+import { Tardiness } from "./tardiness.ts";
 import { timedBackend } from "./timed-backend.ts";
 
 /** A backend of a store, as everybody sees it. */
@@ -25,6 +26,8 @@ export interface Member {
     readonly figures: Figures;
     /** Of reads. */
     readonly latency: Latency;
+    /** Of writes. */
+    readonly tardiness: Tardiness;
     /** That may still be written to it. */
     readonly freeBytes: number;
     /** Requests that are on their way, and that wait. */
@@ -39,6 +42,7 @@ export class PoolMember implements Member {
     readonly breaker: Breaker;
     readonly figures: Figures;
     readonly latency: Latency;
+    readonly tardiness: Tardiness;
     info: NamespaceInfo | undefined;
     private readonly surroundings: Surroundings;
     /** A probe does not stand in line with other requests. */
@@ -57,6 +61,7 @@ export class PoolMember implements Member {
         this.breaker = new Breaker(surroundings);
         this.figures = new Figures(surroundings.clock);
         this.latency = new Latency(surroundings.clock);
+        this.tardiness = new Tardiness(surroundings.clock);
         this.probed = timedBackend(backend, this.figures);
         this.bounded = new BoundedBackend(backend, surroundings.clock);
         this.backend = this.guarded(timedBackend(this.bounded, this.figures));

@@ -100,6 +100,7 @@ function healthOf(store: Store): string[] {
             ? []
             : gauge("zstor_scrub_age_seconds", "Since the last time that every shard had been compared.", ageOf(scrubber.lastPassMs))),
         ...total("zstor_hedged_reads_total", "Reads of a stripe that asked other backends because one was late.", pool.hedgedReads),
+        ...total("zstor_hedged_writes_total", "Shards that were written to another backend because one was late.", pool.hedgedWrites),
         ...family(
             "zstor_hedge_delay_seconds",
             "gauge",

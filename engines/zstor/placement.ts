@@ -56,6 +56,15 @@ export function place(request: PlacementRequest): Placement {
     return best ?? judged(request, [...request.present]);
 }
 
+/** Among those that keep up, when everything has as good a place there; among all otherwise. */
+export function placePromptly(request: PlacementRequest, isTardy: (id: number) => boolean): Placement {
+    const prompt = request.candidates.filter(({ id }) => !isTardy(id));
+    const whole = place(request);
+    if (prompt.length === request.candidates.length) return whole;
+    const found = place({ ...request, candidates: prompt });
+    return better(whole, found) ? whole : found;
+}
+
 function better(one: Placement, other: Placement): boolean {
     if (one.missing.length !== other.missing.length) return one.missing.length < other.missing.length;
     return one.holds && !other.holds;

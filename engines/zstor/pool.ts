@@ -16,6 +16,8 @@ export class Pool {
     private readonly hedges = new Map<ValueSize, { readonly ms: number; readonly atMs: number }>();
     /** Reads that asked another backend because one was late. */
     hedgedReads = 0;
+    /** Shards that were written to another backend too because one was late. */
+    hedgedWrites = 0;
 
     constructor(connect: Connect, surroundings: Surroundings) {
         this.connect = connect;
@@ -57,7 +59,14 @@ export class Pool {
 
     /** Where something new may go. */
     candidates(): Candidate[] {
-        return [...this.members.values()].flatMap((member) => (member.refusal === undefined ? [member.candidate()] : []));
+        return [...this.members.values()].flatMap((member) =>
+            member.refusal === undefined && !member.tardiness.isOverdue ? [member.candidate()] : [],
+        );
+    }
+
+    /** Its writes take much longer than those of others, or did lately. */
+    isTardy(id: number): boolean {
+        return this.members.get(id)?.tardiness.isTardy ?? false;
     }
 
     /** As placement sees it, also when nothing new may go there. */

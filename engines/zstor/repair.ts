@@ -2,11 +2,12 @@ import { BackendError } from "./backend.ts";
 import { type Engine, policyOf } from "./engine.ts";
 import { reached } from "./failpoint.ts";
 import { StoreError } from "./object-api.ts";
-import { type Candidate, type Policy, place, shardsLeft } from "./placement.ts";
+import { type Candidate, type Policy, place, placePromptly, shardsLeft } from "./placement.ts";
 import { EMPTY, type LayoutRecord, type MetadataRecord, MISSING, type StripeId } from "./record.ts";
 import { stripeOf } from "./sealed-chunks.ts";
+import { leaveGarbage } from "./seam-garbage.ts";
 import { type Purpose, stagesIn } from "./stages.ts";
-import { readShards } from "./stripe-reader.ts";
+import { readShards, shardLength } from "./stripe-reader.ts";
 
 /** Why shards with that place have to be put elsewhere; undefined when they are well where they are. */
 export function faultOfPlace(engine: Engine, backend: number, deadAfterMs: number): string | undefined {
@@ -92,7 +93,8 @@ export async function repairStripe(engine: Engine, id: StripeId, deadAfterMs: nu
     const implicit = emptyOnes(layout);
     const present = layout.backends.map((backend, index) => (moving.includes(index) ? undefined : engine.pool.candidate(backend)));
     const shardBytes = record.lengths.reduce((most, length) => Math.max(most, length), 0);
-    const placement = place({ policy: policyFor(engine, layout), present, implicit, candidates: engine.pool.candidates(), shardBytes });
+    const wish = { policy: policyFor(engine, layout), present, implicit, candidates: engine.pool.candidates(), shardBytes };
+    const placement = placePromptly(wish, (backend) => engine.pool.isTardy(backend));
     const placed = wanted.filter((index) => placement.backends[index] !== undefined);
     if (placed.length === 0) throw new StoreError("no-room", placement.why ?? "no backend can take the shards");
 
@@ -120,6 +122,8 @@ export async function putShards(
     const bad = engine.badShards.get(id);
     const stages = stagesIn(engine.stageFigures, purpose);
     const shards = await readShards(engine, record, layout, [...targets.keys()], stages);
+    // K were fetched for those that were made.
+    leaveGarbage((layout.dataShards + targets.size) * shardLength(record, layout.dataShards));
     const backends = [...layout.backends];
     const moves = [...layout.moves];
     let written = 0;

@@ -61,13 +61,14 @@ function bearing(more: number): string {
     return more === 0 ? "can be read, and bear no further loss" : `bear the loss of ${counted(more, "more backend")}`;
 }
 
-function healthOf({ state, breaker, retryInMs, readMs, slow, usedBytes }: BackendStatus): string {
+function healthOf({ state, breaker, retryInMs, readMs, slow, tardy, usedBytes }: BackendStatus): string {
     const words = [state];
     if (breaker === "half-open") words.push("is being probed");
     if (retryInMs !== undefined) words.push(`probed again in ${Math.ceil(retryInMs / 1000)} s`);
     const times = readMs?.small ?? readMs?.large;
     if (times) words.push(`answers reads in ${times.median} ms, 95 of 100 in ${times.p95} ms`);
     if (slow) words.push("slow: asked after the others");
+    if (tardy) words.push("slow to write: not waited for");
     if (usedBytes !== undefined) words.push(`${usedBytes} bytes used`);
     return words.join(", ");
 }

@@ -75,6 +75,8 @@ export interface BackendStatus {
     readonly readMs?: { readonly small?: ReadTimes; readonly large?: ReadTimes };
     /** Asked after the others, for reads take much longer than from them. */
     readonly slow?: true;
+    /** Given what no other can take, and not waited for: writes take much longer than on others, or did lately. */
+    readonly tardy?: true;
     readonly usedBytes?: number;
     readonly durability: string;
 }
@@ -155,6 +157,7 @@ function backendStatus({ pool, surroundings }: Store, member: Member, stripes: n
         ...(breaker.state === "open" ? { retryInMs: Math.max(0, Math.ceil(breaker.retryMs - surroundings.clock.nowMs())) } : {}),
         ...(Object.keys(readMs).length === 0 ? {} : { readMs }),
         ...(isSlow ? { slow: true as const } : {}),
+        ...(pool.isTardy(config.id) ? { tardy: true as const } : {}),
         ...(info === undefined ? {} : { usedBytes: info.usedBytes }),
     };
 }
