@@ -27,7 +27,7 @@ const db: Adopted = {
     urn: DB,
     id: "m/t/l",
     inputs: { size: "5GiB", mode: "user", connection: { host: "10.0.0.11", privateKey: "the key" } },
-    outputs: { size: "5GiB", password: "generated", url: "redis://x", namespace: "n" },
+    outputs: { size: "5GiB", password: "generated", namespace: "n" },
     references: { node: NODE },
 };
 
@@ -99,9 +99,9 @@ describe("a deployment without a program", () => {
             parent: ROOT,
             dependencies: [NODE],
             propertyDependencies: { node: [NODE], connection: [NODE], nodeUrn: [NODE] },
-            additionalSecretOutputs: ["password", "tls", "url"],
+            additionalSecretOutputs: ["password", "tls"],
             inputs: { connection: { privateKey: { plaintext: '"the key"' } } },
-            outputs: { password: { plaintext: '"generated"' }, url: { plaintext: '"redis://x"' }, namespace: "n" },
+            outputs: { password: { plaintext: '"generated"' }, namespace: "n" },
         });
     });
 

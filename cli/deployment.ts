@@ -3,6 +3,7 @@ import { SECRET, SIGNATURE, seal } from "../provider/dynamic/seal.ts";
 import type { Adopted } from "../provider/lifecycle/adoption.ts";
 import { isRecord, UNKNOWN } from "../provider/lifecycle/values.ts";
 import { primitiveOf } from "../schema/index.ts";
+import { storedSecrets } from "../schema/primitive.ts";
 import type { PlannedResource } from "./program-plan.ts";
 
 /** What `pulumi stack export` gives and `pulumi stack import` takes. */
@@ -98,10 +99,9 @@ const stateOf = ({ kind, id, inputs, outputs }: Adopted) => {
 
 /** What a program would say of it, as far as that can be told from the resource itself. */
 const beyondPlan = ({ kind, urn, references }: Adopted): StateResource => {
-    const { inputs, outputs } = primitiveOf(kind);
     const node = references.node === undefined ? {} : { connection: [references.node], nodeUrn: [references.node] };
     const byField = Object.fromEntries(Object.entries(references).map(([field, used]) => [field, [used]]));
-    const secrets = Object.entries({ ...inputs, ...outputs }).flatMap(([name, { secret }]) => (secret ? [name] : []));
+    const secrets = storedSecrets(primitiveOf(kind));
     return {
         urn,
         type: typeToken(kind),

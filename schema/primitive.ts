@@ -68,13 +68,25 @@ export const reference = <S extends z.ZodType, R extends Rule>(of: Input<S, R>):
 export interface Output<S extends z.ZodType = z.ZodType> {
     readonly schema: S;
     readonly secret: boolean;
-    /** `node`: reported by the agent. `derived`: computed by the provider from inputs and what the agent reported. */
-    readonly source: "node" | "derived";
+    /** `node`: reported by the agent. `derived`: computed by the provider, which knows how the node is reached. `composed`: see `Composed`. */
+    readonly source: "node" | "derived" | "composed";
+    readonly composed?: Composed;
+}
+
+/** How an output is made of nothing but other inputs and outputs: by the class, so that no state has to hold it. */
+export interface Composed {
+    readonly of: readonly string[];
+    /** Optional inputs may be undefined, everything else is there. */
+    readonly by: (values: Readonly<Record<string, unknown>>) => unknown;
 }
 
 export const output = <S extends z.ZodType>(schema: S): Output<S> => ({ schema, secret: false, source: "node" });
 export const derived = <S extends z.ZodType>(schema: S): Output<S> => ({ schema, secret: false, source: "derived" });
-export const derivedSecret = <S extends z.ZodType>(schema: S): Output<S> => ({ schema, secret: true, source: "derived" });
+export const composedSecret = <S extends z.ZodType>(
+    schema: S,
+    of: readonly string[],
+    by: (values: Readonly<Record<string, unknown>>) => z.output<S>,
+): Output<S> => ({ schema, secret: true, source: "composed", composed: { of, by } });
 
 /** An input that cannot be, in words that name the fix. */
 export interface Failure {
@@ -108,6 +120,10 @@ export interface Primitive<
 }
 
 export const primitive = <I extends Record<string, Input>, O extends Record<string, Output>>(p: Primitive<I, O>): Primitive<I, O> => p;
+
+/** What is secret of what an engine stores: inputs, and outputs that are not composed. */
+export const storedSecrets = ({ inputs, outputs }: Pick<Primitive, "inputs" | "outputs">): string[] =>
+    Object.entries({ ...inputs, ...outputs }).flatMap(([name, of]) => (of.secret && !("composed" in of) ? [name] : []));
 
 /** Any primitive, where the kind does not matter. */
 export type AnyPrimitive = Primitive;

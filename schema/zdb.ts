@@ -3,7 +3,7 @@ import { z } from "zod";
 import { durability } from "./durability.ts";
 import { limits } from "./limits.ts";
 import { bearingData, onNode } from "./on-node.ts";
-import { derived, derivedSecret, generated, output, primitive, reference, replace, secret, update } from "./primitive.ts";
+import { composedSecret, derived, generated, output, primitive, reference, replace, secret, update } from "./primitive.ts";
 import { size } from "./quantity.ts";
 import { retention } from "./retention.ts";
 import { tls } from "./tls.ts";
@@ -91,15 +91,11 @@ export const zdb = primitive({
         /** Address that clients connect to. */
         host: derived(z.string()),
         /** `redis://<namespace>:<password>@<host>:<port>`, `rediss://` with `tls`. */
-        url: derivedSecret(z.string()),
+        url: composedSecret(z.string(), ["namespace", "password", "host", "port", "tls"], ({ namespace, password, host, port, tls }) => {
+            const authority = isIP(String(host)) === 6 ? `[${host}]` : host;
+            return `${tls === undefined ? "redis" : "rediss"}://${namespace}:${encodeURIComponent(String(password))}@${authority}:${port}`;
+        }),
     },
     exclusive: (inputs) => inputs.port !== undefined,
-    derive: ({ inputs, reported, address }) => {
-        const listen = String(inputs.listen);
-        const host = isWildcard(listen) ? address : listen;
-        const authority = isIP(host) === 6 ? `[${host}]` : host;
-        const password = encodeURIComponent(String(inputs.password));
-        const scheme = inputs.tls === undefined ? "redis" : "rediss";
-        return { host, url: `${scheme}://${reported.namespace}:${password}@${authority}:${inputs.port}` };
-    },
+    derive: ({ inputs: { listen }, address }) => ({ host: isWildcard(String(listen)) ? address : String(listen) }),
 });

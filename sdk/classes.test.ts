@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe, expect, it } from "vitest";
-import { Node, Zdb, ZMount, ZStor } from "./index.ts";
+import { Node, Zdb, type ZdbArgs, ZMount, ZStor } from "./index.ts";
 
 interface Registered {
     readonly type: string;
@@ -18,7 +18,7 @@ const mock = async (preview = false) => {
         {
             newResource: ({ type, name, inputs }) => {
                 registered.push({ type, name, inputs });
-                return { id: preview ? undefined : `id-of-${name}`, state: { ...inputs, ...(!preview && made) } };
+                return { id: preview ? undefined : `id-of-${name}`, state: { ...(!preview && made), ...inputs } };
             },
             call: () => ({}),
         },
@@ -27,7 +27,8 @@ const mock = async (preview = false) => {
         preview,
     );
 };
-const made = { hostKey: "ssh-ed25519 AAAA", path: "/m", url: "redis://x", port: 9900 };
+const made = { hostKey: "ssh-ed25519 AAAA", path: "/m", namespace: "n", password: "made-on-node", host: "10.0.0.9", port: 9900 };
+const URL_OF_MADE = "redis://n:made-on-node@10.0.0.9:9900";
 
 const valueIn = <T>(output: pulumi.Output<T>) => new Promise<T>((resolve) => output.apply((value) => resolve(value as T)));
 
@@ -95,13 +96,13 @@ describe("a program's resources", () => {
         const { inputs } = await inputsOf(store);
         expect(inputs.backends).toMatchObject({
             value: [
-                { url: "redis://x", group: "id-of-alph" },
-                { url: "redis://x", group: "rack", weight: 2 },
-                { url: "redis://x", group: "id-of-bet" },
+                { url: URL_OF_MADE, group: "id-of-alph" },
+                { url: URL_OF_MADE, group: "rack", weight: 2 },
+                { url: URL_OF_MADE, group: "id-of-bet" },
                 { url: "redis://x:y@10.0.0.13", disk: "sda" },
             ],
         });
-        expect(inputs.metadata).toMatchObject({ value: ["redis://x", "redis://x:y@10.0.0.13"] });
+        expect(inputs.metadata).toMatchObject({ value: [URL_OF_MADE, "redis://x:y@10.0.0.13"] });
         for (const list of [inputs.backends, inputs.metadata]) expect(list).toHaveProperty(SECRET);
         expect(inputs).toMatchObject({ cache: "id-of-disk", cacheSize: "512MiB" });
         expect(inputs).toMatchObject({ node: "id-of-alpha", spread: { backends: 4, groups: 4 } });
@@ -155,8 +156,26 @@ describe("a program's resources", () => {
         const outputs: [pulumi.Output<string>, pulumi.Output<string>, pulumi.Output<number>, pulumi.Output<string>, pulumi.Output<string>] =
             [disk.path, db.url, db.port, db.password, alpha.hostKey];
         expect(await valueIn(outputs[0])).toBe("/m");
-        expect(await valueIn(outputs[1])).toBe("redis://x");
+        expect(await valueIn(outputs[1])).toBe(URL_OF_MADE);
         expect(await valueIn(outputs[2])).toBe(9900);
+    });
+
+    it("compose what no state has, secret, and once", async () => {
+        const node = new Node("alpha", { host: "10.0.0.11" });
+        const sealed = { certificate: "certificate", privateKey: "private key" };
+        const at = async (args: Partial<ZdbArgs>) => {
+            const db = new Zdb("events", { node, size: "5GiB", ...args } as ZdbArgs);
+            expect((await inputsOf(db)).inputs).not.toHaveProperty("url");
+            expect(await pulumi.isSecret(db.url)).toBe(true);
+            expect(db.url).toBe(db.url);
+            return valueIn(db.url);
+        };
+        expect(await at({ password: "p@ss/word", port: 9901 })).toBe("redis://n:p%40ss%2Fword@10.0.0.9:9901");
+        expect(await at({ tls: sealed })).toBe("rediss://n:made-on-node@10.0.0.9:9900");
+        for (const property of ["namespace", "port"] as const) {
+            const without: pulumi.ResourceTransformation = ({ props, opts }) => ({ props: { ...props, [property]: null }, opts });
+            expect(await valueIn(new Zdb("events", { node, size: "5GiB" }, { transformations: [without] }).url)).toBeUndefined();
+        }
     });
 
     it("show defaults that nobody wrote, which no state has, and what a transform wrote in their place", async () => {

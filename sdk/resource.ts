@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { loaderText, typeToken } from "../protocol/dynamic-type.ts";
 import { defaultsOf } from "../schema/defaults.ts";
+import { type Composed, storedSecrets } from "../schema/primitive.ts";
 import { hasSecretParts, markSecretParts } from "../schema/secret-parts.ts";
 import type { Declaration, Shown } from "./args.ts";
 
@@ -27,6 +28,11 @@ export const resourceClass = <P extends Declaration>(primitive: P): ResourceClas
             );
             for (const [field, value] of Object.entries(defaultsOf(primitive)))
                 if (inputs[field] === undefined) Object.assign(this, { [field]: orDefault(this, field, value) });
+            for (const [name, { composed, secret }] of Object.entries(primitive.outputs))
+                if (composed) {
+                    const make = () => composedOf(this, primitive, inputs, composed);
+                    Object.defineProperty(this, name, later(secret ? () => pulumi.secret(make()) : make));
+                }
         }
     }
     return Resource as unknown as ResourceClass<P>;
@@ -49,9 +55,35 @@ const orDefault = (resource: pulumi.CustomResource, field: string, value: unknow
     return resource.urn.apply(async () => ((await isKnown) ? answered.apply((known) => known ?? value) : value));
 };
 
-/** Every property has to be named for the program to get an output for it. */
-const propertiesOf = ({ inputs, outputs }: Declaration): pulumi.Inputs =>
-    Object.fromEntries([...Object.keys(inputs), ...Object.keys(outputs)].map((property) => [property, undefined]));
+/** Made when somebody asks for it, as a property like any other. */
+const later = (make: () => unknown): PropertyDescriptor => {
+    let made: unknown;
+    return { enumerable: true, get: () => (made ??= make()) };
+};
+
+/** An output of what the state has, which is known where that is. */
+const composedOf = (
+    resource: pulumi.CustomResource,
+    { inputs }: Declaration,
+    given: pulumi.Inputs,
+    { of, by }: Composed,
+): pulumi.Output<unknown> => {
+    const isOptional = (field: string) => inputs[field] !== undefined && !inputs[field].generated;
+    // What nobody wrote is in no state either, and no reason to call the whole unknown.
+    const part = (field: string): unknown =>
+        isOptional(field) && given[field] === undefined ? orDefault(resource, field, undefined) : Reflect.get(resource, field);
+    return pulumi.all(Object.fromEntries(of.map((field) => [field, part(field)]))).apply((answered) => {
+        // An engine may answer null for what is not there.
+        const values = Object.fromEntries(of.map((field) => [field, answered[field] ?? undefined]));
+        return of.every((field) => isOptional(field) || values[field] !== undefined) ? by(values) : undefined;
+    });
+};
+
+/** Every property that is stored has to be named for the program to get an output for it. */
+const propertiesOf = ({ inputs, outputs }: Declaration): pulumi.Inputs => {
+    const answered = Object.entries(outputs).flatMap(([name, { composed }]) => (composed ? [] : [name]));
+    return Object.fromEntries([...Object.keys(inputs), ...answered].map((property) => [property, undefined]));
+};
 
 const secretsMarked = (primitive: Declaration, inputs: pulumi.Inputs): pulumi.Inputs =>
     Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, marked(primitive.inputs[name], value)]));
@@ -78,11 +110,9 @@ const isLater = (value: unknown): value is pulumi.Output<unknown> | Promise<unkn
     pulumi.Output.isInstance(value) || value instanceof Promise;
 
 const optionsFor = (primitive: Declaration, inputs: pulumi.Inputs, options: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions => {
-    const declared = Object.entries({ ...primitive.inputs, ...primitive.outputs });
-    const additionalSecretOutputs = declared.flatMap(([name, { secret }]) => (secret ? [name] : []));
     // Set here too since a replacement that was asked for by hand never asks `diff`.
     const order = primitive.exclusive?.(inputs) ? { deleteBeforeReplace: true } : {};
-    return pulumi.mergeOptions({ ...order, additionalSecretOutputs }, options);
+    return pulumi.mergeOptions({ ...order, additionalSecretOutputs: storedSecrets(primitive) }, options);
 };
 
 /** The URN of a resource, without the dependencies of an output: a parent that is a component depends on this very resource. */

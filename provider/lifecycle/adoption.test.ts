@@ -104,8 +104,9 @@ describe("what is adopted for a program", () => {
         expect(events?.outputs).toMatchObject({
             password: "secret-password",
             port: 9901,
-            url: "redis://events-x:secret-password@127.0.0.1:9901",
+            host: "127.0.0.1",
         });
+        expect(events?.outputs).not.toHaveProperty("url");
         // The very question that a preview asks.
         for (const each of [node, disk, events]) {
             if (!each) throw new Error("it was adopted");

@@ -60,15 +60,19 @@ export const compose = ({ kind, inputs, given, urn, nodeOutputs, address, reason
     const complete =
         ofNode.every(([name, { schema }]) => reported[name] !== undefined || schema.safeParse(undefined).success) &&
         Object.entries(primitive.inputs).every(([field, { generated }]) => !generated || inputs[field] !== undefined);
+    const real = { ...inputs, ...reported, ...(complete && primitive.derive?.({ inputs, reported, address })) };
     return plain({
-        ...inputs,
-        ...reported,
-        ...(complete && primitive.derive?.({ inputs, reported, address })),
+        ...real,
+        ...(complete && composedOf(primitive, real)),
         ...(reasons.length > 0 && { [UNFINISHED]: reasons.join("; ") }),
         [GIVEN]: given.filter((field) => primitive.inputs[field]?.generated),
         [URN]: urn,
     });
 };
+
+/** What classes show without it being stored; states of releases that stored it hold it on, and it is to be true there. */
+const composedOf = ({ outputs }: AnyPrimitive, real: Properties): Properties =>
+    Object.fromEntries(Object.entries(outputs).flatMap(([name, { composed }]) => (composed ? [[name, composed.by(real)]] : [])));
 
 /** Which inputs the program gave, of what `check` made of them. */
 export const givenIn = (kind: Kind, news: Properties): string[] =>

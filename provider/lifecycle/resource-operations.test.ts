@@ -84,17 +84,16 @@ describe("create", () => {
             password: "made-on-node",
             namespace: "n1",
             host: "127.0.0.1",
-            url: "redis://n1:made-on-node@127.0.0.1:9900",
         });
         expect(outputs.__given).toEqual([]);
         const { outputs: pinned } = await zdb.create(checked("Zdb"));
         expect(pinned.__given).toEqual(["password", "port"]);
     });
 
-    it("shows the node's address where it listens on all of them, and brackets for IPv6", async () => {
+    it("shows the node's address where it listens on all of them", async () => {
         const { zdb } = setUp({ "resource.create": () => made() });
         expect((await zdb.create(unpinned({ listen: "0.0.0.0" }))).outputs.host).toBe(HOST);
-        expect((await zdb.create(unpinned({ listen: "fd00::1" }))).outputs.url).toBe("redis://n1:made-on-node@[fd00::1]:9900");
+        expect((await zdb.create(unpinned({ listen: "fd00::1" }))).outputs.host).toBe("fd00::1");
     });
 
     it("keeps what exists but is not ready, with its reasons", async () => {
@@ -103,7 +102,7 @@ describe("create", () => {
         expect(id).toBe(resourceId);
         expect(reasons).toEqual(["port 9900 is taken"]);
         expect(outputs).toMatchObject({ password: "made-on-node", __unfinished: "port 9900 is taken" });
-        expect(outputs).not.toHaveProperty("url");
+        expect(outputs).not.toHaveProperty("host");
     });
 
     it("is refused without a node, and on another machine", async () => {
@@ -179,10 +178,10 @@ describe("update", () => {
 
     it("computes anew what depends on the address", async () => {
         const { zdb, links } = setUp({});
-        const before = { ...unpinned({ listen: "0.0.0.0" }), port: 9900, password: "pw", namespace: "n1", host: HOST, url: "old" };
+        const before = { ...unpinned({ listen: "0.0.0.0" }), port: 9900, password: "pw", namespace: "n1", host: HOST };
         const news = { ...unpinned({ listen: "0.0.0.0" }), connection: { host: "10.0.0.12", trash: "1d" } };
         const { outputs } = await zdb.update(resourceId, { ...before, __given: Object.keys(unpinned()) }, news);
-        expect(outputs).toMatchObject({ host: "10.0.0.12", url: "redis://n1:pw@10.0.0.12:9900" });
+        expect(outputs).toMatchObject({ host: "10.0.0.12" });
         expect(links).toEqual([]);
     });
 

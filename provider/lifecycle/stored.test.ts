@@ -59,6 +59,30 @@ describe("what the engine stores", () => {
     });
 });
 
+describe("what the classes compose", () => {
+    const answered = { ...report({ spec: complete, outputs: { namespace: "n1" } }), found: true as const, differingSecrets: [] };
+    const { create, update, read } = zdb({
+        "resource.create": () => answered,
+        "resource.update": () => answered,
+        "resource.read": () => answered,
+    });
+
+    it("is in no state that this release writes", async () => {
+        const outcome = await create(bare("Zdb"));
+        expect(outcome.outputs).toMatchObject({ host: "127.0.0.1", namespace: "n1" });
+        expect(outcome.outputs).not.toHaveProperty("url");
+        const changed = await update(resourceId, { ...outcome.outputs, url: "redis://old" }, { ...bare("Zdb"), size: "6GiB" });
+        expect(changed.outputs).not.toHaveProperty("url");
+    });
+
+    it("stays in the state that a release before has written, and is true there", async () => {
+        const reading = await read(resourceId, { ...bare("Zdb"), url: "redis://old", __given: ["password", "port"] });
+        const url = `redis://n1:${bare("Zdb").password}@127.0.0.1:${bare("Zdb").port}`;
+        expect(reading).toMatchObject({ found: true, outputs: { url } });
+        expect(reading.found && reading.inputs).not.toHaveProperty("url");
+    });
+});
+
 describe("a change", () => {
     const { diff, check } = zdb();
     const outputs = (of: Properties): Properties => ({ ...of, __given: ["password", "port"], namespace: "n1" });

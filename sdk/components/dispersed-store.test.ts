@@ -9,6 +9,8 @@ interface Registered {
     readonly inputs: Readonly<Record<string, unknown>>;
 }
 
+const made = { password: "p", host: "10.0.0.1", port: 9900, secret: "s", command: "c" };
+const urlOf = (name: string) => `redis://${name}:p@10.0.0.1:9900`;
 const registered = new Map<string, Registered>();
 
 const settled = <T>(output: pulumi.Output<T>) => new Promise<T>((resolve) => output.apply((value) => resolve(value as T)));
@@ -22,7 +24,7 @@ describe("a DispersedStore", () => {
             {
                 newResource: ({ type, name, inputs }) => {
                     registered.set(name, { kind: type.split(":").at(-1) ?? "", inputs });
-                    return { id: `machine-of-${name}/tenant`, state: { ...inputs, url: `redis://${name}`, secret: "s", command: "c" } };
+                    return { id: `machine-of-${name}/tenant`, state: { ...inputs, ...made, namespace: name } };
                 },
                 call: () => ({}),
             },
@@ -57,8 +59,8 @@ describe("a DispersedStore", () => {
         );
         const settings = { dataShards: 4, parityShards: 2, redundantGroups: 1, secret: "sixteen characters" };
         expect(inputs).toMatchObject({ ...settings, node: "machine-of-a/tenant", spread: { backends: 10, groups: 5 } });
-        expect(inputs.backends).toContainEqual({ url: "redis://photos-b-2", group: "machine-of-b", disk: "b-2" });
-        expect(inputs.metadata).toEqual(["a", "b", "c", "d"].map((place) => `redis://photos-${place}-metadata`));
+        expect(inputs.backends).toContainEqual({ url: urlOf("photos-b-2"), group: "machine-of-b", disk: "b-2" });
+        expect(inputs.metadata).toEqual(["a", "b", "c", "d"].map((place) => urlOf(`photos-${place}-metadata`)));
         // What it asks for can be, by the rules of the ZStor itself.
         const known = { minParity: 1, redundantNodes: 0, ...settings, spread: inputs.spread };
         expect(zstor.refine?.(known, (field) => field in known)).toEqual([]);
