@@ -20,6 +20,19 @@ describe("a channel", () => {
         expect(await client.welcome).toEqual(greeting);
     });
 
+    it("writes each message as one piece", async () => {
+        const { client, streams } = pair({ "reconciler.sweep": async () => ({}) });
+        const pieces: string[] = [];
+        for (const stream of streams) stream.on("data", (piece: Buffer) => pieces.push(piece.toString("utf8")));
+        await client.request("reconciler.sweep", {});
+        expect(pieces).toHaveLength(3);
+        for (const piece of pieces) {
+            const [head = "", body = ""] = piece.split("\r\n\r\n");
+            expect(head).toBe(`Content-Length: ${Buffer.byteLength(body)}`);
+            expect(JSON.parse(body)).toHaveProperty("jsonrpc", "2.0");
+        }
+    });
+
     it("carries progress of the call it belongs to", async () => {
         const { promise: wasHeard, resolve: hear } = Promise.withResolvers<string>();
         const { client } = pair({

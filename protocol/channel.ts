@@ -13,11 +13,11 @@ import {
     RequestType,
     ResponseError,
     StreamMessageReader,
-    StreamMessageWriter,
 } from "vscode-jsonrpc/node";
 import type { ErrorData, Method, Params, Progress, Result, Welcome } from "./api.ts";
 import { asZeroformError, ZeroformError } from "./errors.ts";
 import { beat, Pulse } from "./heartbeat.ts";
+import { WholeMessageWriter } from "./message-writer.ts";
 import { pacedProgress } from "./paced-progress.ts";
 
 const ERROR_NUMBER = -32_000;
@@ -162,7 +162,7 @@ export const openServerChannel = (
 };
 
 const connect = (readable: Readable, writable: Writable): MessageConnection => {
-    const connection = createMessageConnection(new StreamMessageReader(readable), new StreamMessageWriter(writable));
+    const connection = createMessageConnection(new StreamMessageReader(readable), new WholeMessageWriter(writable));
     // A channel that breaks in the middle of a message ends through onClose; the stream's own error says nothing more.
     connection.onError(() => undefined);
     readable.on("error", () => undefined);

@@ -92,6 +92,10 @@ export class Line {
         return link;
     }
 
+    get isOpen(): boolean {
+        return this.#link !== undefined && !this.#link.isClosed;
+    }
+
     get isReaching(): boolean {
         return [...this.#works.values()].some((work) => !work.isAbandoned);
     }

@@ -27,6 +27,8 @@ export class NodePool {
     readonly #release: Release;
     readonly #beforeHello: (() => Promise<void>) | undefined;
     readonly #lines = new Map<string, PooledLine[]>();
+    /** Where links were found, by what was asked for: ssh's configuration is read, about 1 ms, only for a link that is not open. */
+    readonly #found = new Map<string, Line>();
     readonly #handshakes = new Map<string, Turns>();
     readonly #hops = new Hops((target) => this.#queueOf(target));
     #isEnded = false;
@@ -43,9 +45,14 @@ export class NodePool {
      * rejects with what stood in the way; what no waiting mends (keys, host key, settings, an unsuitable machine) rejects at once.
      */
     async link(reach: Reach, options: LinkOptions): Promise<NodeLink> {
+        const asked = JSON.stringify(reach);
+        const found = this.#found.get(asked);
+        if (found?.isOpen) return found.link(options);
         // Nothing is awaited where nothing has to be: so that whoever asks next finds the dial under way.
-        const line = this.#lineTo(reach, options.signal);
-        return (line instanceof Line ? line : await line).link(options);
+        const due = this.#lineTo(reach, options.signal);
+        const line = due instanceof Line ? due : await due;
+        this.#found.set(asked, line);
+        return line.link(options);
     }
 
     /** The SSH connection to a node, whatever its agent does: for what is not the agent's business. Ended with the pool. */
