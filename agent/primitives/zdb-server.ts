@@ -125,8 +125,20 @@ export const refusal = ([verb, namespace]: readonly string[], { message }: Error
     new ZeroformError({ code: "FAILED", message: `its server refused ${verb} of ${namespace}: ${message}`, retryable: true });
 
 /** What it says of a namespace; undefined: it has none of that name. */
-export const infoText = async (server: ZdbServer, os: Os, namespace: string): Promise<string | undefined> => {
-    const [reply] = await os.redis.ask(server.adminSocket, [["NSINFO", namespace]]);
+export const infoText = async (server: ZdbServer, os: Os, namespace: string): Promise<string | undefined> =>
+    infoIn((await os.redis.ask(server.adminSocket, [["NSINFO", namespace]]))[0], namespace);
+
+/** Whether it answers, and then what it says of a namespace: both by one connection. */
+export const look = async (
+    server: ZdbServer,
+    os: Os,
+    namespace: string,
+): Promise<{ readonly isAnswering: false } | { readonly isAnswering: true; readonly info: string | undefined }> => {
+    const replies = await os.redis.ask(server.adminSocket, [["PING"], ["NSINFO", namespace]]).catch(() => []);
+    return replies[0] === "PONG" ? { isAnswering: true, info: infoIn(replies[1], namespace) } : { isAnswering: false };
+};
+
+const infoIn = (reply: Reply | undefined, namespace: string): string | undefined => {
     if (typeof reply === "string") return reply;
     if (reply instanceof Error && /not found/i.test(reply.message)) return undefined;
     throw new ZeroformError({ code: "FAILED", message: `its server does not tell of ${namespace}: ${reply}`, retryable: true });

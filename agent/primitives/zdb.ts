@@ -36,6 +36,7 @@ import {
     isOnDisk,
     isRunning,
     limitServer,
+    look,
     refusal,
     rememberPassword,
     requireOpen,
@@ -222,8 +223,9 @@ const takeNamespace = async (resource: Zdb, server: ZdbServer, place: string | u
     // Kept data that go on listening would be reachable again when the server comes back: only the server itself can end that.
     if (place === undefined && !(await isAnswering(server, os)) && (await isOnDisk(server, os, namespace)))
         await ensureServer(server, context);
-    if (await isAnswering(server, os)) {
-        if ((await infoText(server, os, namespace)) === undefined) return requireOpen(server, os, namespace);
+    const found = await look(server, os, namespace);
+    if (found.isAnswering) {
+        if (found.info === undefined) return requireOpen(server, os, namespace);
         if (place === undefined) return void (await command(server, os, "NSSET", namespace, "listen", "*"));
         return detachTo(server, os, namespace, place);
     }

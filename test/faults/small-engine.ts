@@ -2,6 +2,7 @@ import { asZeroformError } from "../../protocol/errors.ts";
 import type { Lifecycle } from "../../provider/lifecycle/lifecycle.ts";
 import { type Properties, same } from "../../provider/lifecycle/values.ts";
 import type { Kind } from "../../schema/index.ts";
+import { zdb } from "../../schema/zdb.ts";
 import type { Operator, Outcome } from "./operator.ts";
 import { ProviderRun } from "./provider-run.ts";
 import type { Wanted } from "./wanted.ts";
@@ -79,7 +80,8 @@ export class SmallEngine implements Operator {
 
     async urls(): Promise<Readonly<Record<string, string>>> {
         const zdbs = [...this.#kept].filter(([, { kind }]) => kind === "Zdb");
-        return Object.fromEntries(zdbs.map(([name, { outputs }]) => [name, String(outputs.url)]));
+        // As the class composes it for a program.
+        return Object.fromEntries(zdbs.map(([name, { outputs }]) => [name, String(zdb.outputs.url.composed?.by(outputs))]));
     }
 
     async [Symbol.asyncDispose](): Promise<void> {
