@@ -2,8 +2,8 @@ import type { Writable } from "node:stream";
 import { AbstractMessageWriter, type Message, type MessageWriter } from "vscode-jsonrpc/node";
 
 /**
- * Writes each message as one piece. The library's own writer waits between head and body, and over SSH each is then a packet of its own, which
- * five processes on the way read and write.
+ * Writes each message as one piece. The library's own writer waits between head and body, and over SSH each is then a packet of its own for
+ * every process on the way.
  */
 export class WholeMessageWriter extends AbstractMessageWriter implements MessageWriter {
     readonly #writable: Writable;

@@ -12,13 +12,13 @@ const registered: Registered[] = [];
 const NODE_URN = "urn:pulumi:stack::project::pulumi-nodejs:dynamic/zeroform:Node::alpha";
 const SECRET = "4dabf18193072939515e22adb298388d";
 
-const mock = async (preview = false) => {
+const mock = async (preview = false, answered: Record<string, unknown> = preview ? {} : made) => {
     registered.length = 0;
     await pulumi.runtime.setMocks(
         {
             newResource: ({ type, name, inputs }) => {
                 registered.push({ type, name, inputs });
-                return { id: preview ? undefined : `id-of-${name}`, state: { ...(!preview && made), ...inputs } };
+                return { id: preview ? undefined : `id-of-${name}`, state: { ...answered, ...inputs } };
             },
             call: () => ({}),
         },
@@ -218,6 +218,20 @@ describe("in a preview", () => {
         written?.filesystem.apply((value) => seen.push(value));
         expect(await valueIn(plain?.filesystem ?? later)).toBe("ext4");
         expect(seen).toEqual([]);
+    });
+});
+
+describe("what is composed, in a preview", () => {
+    const later = pulumi.output(pulumi.unknown as unknown as string);
+    it.each([
+        ["is known where its parts are, though nobody wrote those that may be left out", made, {}, true],
+        ["is not before it is made", {}, {}, false],
+        ["is not while a part is not that was written", made, { tls: { certificate: later, privateKey: "private key" } }, false],
+    ])("%s", async (_, answered, args, isKnown) => {
+        await mock(true, answered);
+        const { url } = new Zdb("events", { node: new Node("alpha", { host: "10.0.0.11" }), size: "5GiB", ...args });
+        expect(await Reflect.get(url, "isKnown")).toBe(isKnown);
+        if (isKnown) expect(await valueIn(url)).toBe(URL_OF_MADE);
     });
 });
 
