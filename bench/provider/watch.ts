@@ -15,7 +15,7 @@ type Role = (typeof ROLES)[number];
 
 /** What the processes of a command have used, as far as it was seen. */
 export interface LocalUse {
-    /** The highest resident memory of a provider of ours. */
+    /** The highest resident memory of a host of dynamic providers, its shared libraries and what it read of files included. */
     readonly providerMiB: number;
     /** Seconds of CPU of the CLI with its language host, of programs, and of hosts of dynamic providers. */
     readonly cpu: Readonly<Record<Role, number>>;
@@ -28,7 +28,6 @@ export const watchProcesses = (directory: string): (() => Promise<LocalUse>) => 
     const used = new Map<string, { readonly role: Role; readonly seconds: number }>();
     const look = async () => {
         for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-            // Not ours may still become ours: the title is set when our code is loaded.
             if (known.get(pid) === false) continue;
             if (!known.has(pid) && !(await readlink(`/proc/${pid}/cwd`).catch(() => "")).startsWith(`${directory}/`)) {
                 known.set(pid, false);
@@ -39,9 +38,10 @@ export const watchProcesses = (directory: string): (() => Promise<LocalUse>) => 
                 ["status", "stat", "cmdline"].map((file) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "")),
             );
             if (stat === undefined || stat === "") continue;
-            used.set(pid, { role: roleOf(stat, words ?? ""), seconds: secondsIn(stat, ["utime", "stime"]) });
-            if (!status?.startsWith(`Name:\t${PROCESS_TITLE.slice(0, COMM_LENGTH)}\n`)) continue;
-            peakKib = Math.max(peakKib, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0));
+            // One that is ending has lost its words, and not its role.
+            const role = words ? roleOf(stat, words) : (used.get(pid)?.role ?? roleOf(stat, ""));
+            used.set(pid, { role, seconds: secondsIn(stat, ["utime", "stime"]) });
+            if (role === "provider") peakKib = Math.max(peakKib, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status ?? "")?.[1] ?? 0));
         }
     };
     const timer = setInterval(() => {
