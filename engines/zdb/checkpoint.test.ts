@@ -76,7 +76,7 @@ describe("a checkpoint", () => {
             expect(contents(again, expected.keys())).toEqual(expected);
             expect(again.standard.entries).toBe(expected.size);
             expect(again.standard.nextId()).toBe(standard.nextId());
-            expect([again.standard.liveBytes, again.standard.keyBytes]).toEqual([standard.liveBytes, standard.keyBytes]);
+            expect([again.standard.liveBytes, again.standard.keys.keyBytes]).toEqual([standard.liveBytes, standard.keys.keyBytes]);
             expect(again.standard.segments.all.map(({ liveBytes }) => liveBytes)).toEqual(
                 standard.segments.all.map(({ liveBytes }) => liveBytes),
             );

@@ -5,6 +5,7 @@ import { crc32c } from "./crc32c.ts";
 import { encodeCursor } from "./cursor.ts";
 import { CHECKSUM_STEP_BYTES } from "./limits.ts";
 import { rawRecord } from "./namespace-raw.ts";
+import { verifyValue } from "./namespace-reading.ts";
 import type { LiveRecord } from "./place.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -26,7 +27,7 @@ function check(call: Call): undefined {
     const key = keyArgument(call, 1);
     checkRead(session, context.closed);
     const from = reply.size;
-    const { verdict, lsn } = namespace.verify(key);
+    const { verdict, lsn } = verifyValue(namespace, key);
     if (verdict === undefined) reply.nil();
     else reply.integer(VERDICTS[verdict]);
     holdUntil(call, namespace, lsn, from);

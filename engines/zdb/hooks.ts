@@ -8,7 +8,8 @@ import type { Timers } from "./syncer.ts";
 
 /** How long a hook that ended is listed. */
 const LISTED_MS = 300_000;
-const NOT_RUN = -1;
+/** It did not run, or was killed. */
+export const NOT_RUN = -1;
 /** Our index files are written once. */
 export const NO_DIRTY_IDS = "";
 

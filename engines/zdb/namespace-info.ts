@@ -17,8 +17,8 @@ const INDEX_ENTRY_BYTES = 64;
 
 /** The text of NSINFO: `key: value` lines in the original's order, ours at the end. Clients parse it as YAML. */
 export function namespaceInfo(namespace: Namespace, context: CommandContext, forAdmin: boolean): string {
-    const { properties, log } = namespace;
-    const indexBytes = properties.mode === "user" ? namespace.entries * INDEX_ENTRY_BYTES + namespace.keyBytes : 0;
+    const { properties, log, measures } = namespace;
+    const indexBytes = properties.mode === "user" ? namespace.entries * INDEX_ENTRY_BYTES + namespace.keys.keyBytes : 0;
     const dataFree = freeBytes(namespace.directory);
     const indexFree = freeBytes(context.indexDirectory);
     const indexPath = path.join(context.indexDirectory, namespace.name);
@@ -39,8 +39,8 @@ export function namespaceInfo(namespace: Namespace, context: CommandContext, for
         ["stats_index_io_errors", 0],
         ["stats_index_io_error_last", 0],
         ["stats_index_faults", 0],
-        ["stats_data_io_errors", namespace.readErrors + namespace.writeErrors],
-        ["stats_data_io_error_last", Math.max(namespace.lastReadErrorS, namespace.lastWriteErrorS)],
+        ["stats_data_io_errors", measures.readErrors + measures.writeErrors],
+        ["stats_data_io_error_last", Math.max(measures.lastReadErrorS, measures.lastWriteErrorS)],
         ["stats_data_faults", 0],
     ];
     if (properties.maxsize > 0) lines.push(["space_available", Math.max(0, properties.maxsize - namespace.liveBytes)]);

@@ -1,4 +1,5 @@
 import { Latency } from "./latency.ts";
+import { unixSeconds } from "./record.ts";
 
 /** What a command does to the data of its namespace. */
 export type Operation = "read" | "write" | "delete" | "scan";
@@ -33,11 +34,27 @@ export class NamespaceMeasures {
     compactedBytes = 0;
     /** Writes that had to wait for the room that a rewriting makes. */
     delayedWrites = 0;
+    readErrors = 0;
+    lastReadErrorS = 0;
+    writeErrors = 0;
+    lastWriteErrorS = 0;
 
     private readonly prompt: Pending = { reads: 0, writes: 0 };
     private readonly late: Pending = { reads: 0, writes: 0 };
     private readonly held: HeldGroup[] = [];
     private isNextLate = false;
+
+    /** The disk did not give what was written. */
+    sawReadError(): void {
+        this.readErrors++;
+        this.lastReadErrorS = unixSeconds();
+    }
+
+    /** The disk did not take what was to be written. */
+    sawWriteError(): void {
+        this.writeErrors++;
+        this.lastWriteErrorS = unixSeconds();
+    }
 
     /** The answer that is being made must wait for a sync. */
     holdsNext(): void {

@@ -1,6 +1,8 @@
 import { LogIteration, type ScanBudget, type ScanEntry } from "./log-iteration.ts";
 import type { Namespace } from "./namespace.ts";
+import { type LiveRecord, payloadOffset } from "./place.ts";
 import { payloadChecksum, RECORD_KINDS, unixSeconds } from "./record.ts";
+import { Unreadable } from "./record-reader.ts";
 import { Refusal } from "./refusal.ts";
 import { VersionLife } from "./version-life.ts";
 
@@ -90,4 +92,26 @@ export function iterationOf(namespace: Namespace): LogIteration {
         sidecars,
         isLive: (key, segment, offset) => namespace.isLive(key, segment, offset),
     });
+}
+
+/** Whether the value of a key can be read and is what was written; no verdict when there is none. Throws Cold. */
+export function verifyValue(
+    namespace: Namespace,
+    key: Uint8Array,
+): { readonly verdict: "intact" | "damaged" | "unreadable" | undefined; readonly lsn: number } {
+    let record: LiveRecord | undefined;
+    try {
+        // As it is on the disk, whatever is remembered of it.
+        record = namespace.keys.find(key, true);
+    } catch (error) {
+        if (!(error instanceof Unreadable)) throw error;
+        return { verdict: "unreadable", lsn: namespace.log.lastLsn };
+    }
+    const lsn = namespace.dependency(record);
+    if (!record) return { verdict: undefined, lsn };
+    const { place, head } = record;
+    const payload = Buffer.allocUnsafe(place.length);
+    const segment = namespace.segments.get(place.segment);
+    if (!segment || !namespace.readAt(segment, payloadOffset(place), payload)) return { verdict: "unreadable", lsn };
+    return { verdict: payloadChecksum(payload) === head.payloadChecksum ? "intact" : "damaged", lsn };
 }

@@ -250,10 +250,15 @@ export class NamespaceUpkeep implements Upkept {
 
     /** Versions that were kept as history count as garbage after a while, to be judged anew. */
     private endLeases(): void {
-        const { properties, segments, supersededBytes } = this.namespace;
+        const { properties, segments, keys } = this.namespace;
         const { historyBytes } = segments;
         if (historyBytes === 0) return;
-        const progress = { supersededBytes, nowMs: this.nowMs(), historyBytes, segmentBytes: this.namespace.segmentBytes() };
+        const progress = {
+            supersededBytes: keys.supersededBytes,
+            nowMs: this.nowMs(),
+            historyBytes,
+            segmentBytes: this.namespace.segmentBytes(),
+        };
         this.leases.end(segments.all, properties.history, progress);
     }
 

@@ -4,20 +4,19 @@ import type { CheckpointParts } from "./checkpoint-writer.ts";
 import { Cold } from "./cold-reads.ts";
 import type { Disk } from "./disk.ts";
 import { formatDurability } from "./durability.ts";
-import { IdIndex } from "./id-index.ts";
-import type { KeyIndex } from "./key-index.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "./limits.ts";
+import { LiveKeys } from "./live-keys.ts";
 import { Log } from "./log.ts";
 import type { LogEnd, LogOwner, NewRecord } from "./log-owner.ts";
 import { NamespaceCheckpoint } from "./namespace-checkpoint.ts";
 import { NamespaceMeasures } from "./namespace-measures.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
 import { NamespaceUpkeep } from "./namespace-upkeep.ts";
-import { type LiveRecord, type Place, payloadOffset, placeBytes } from "./place.ts";
-import { applyProperty, durabilityOf, type Mode, newProperties, type Properties, type PropertyChange } from "./properties.ts";
+import { type LiveRecord, type Place, payloadOffset } from "./place.ts";
+import { applyProperty, durabilityOf, newProperties, type Properties, type PropertyChange } from "./properties.ts";
 import { PropertyLog } from "./property-log.ts";
-import { payloadChecksum, RECORD_HEAD_BYTES, RECORD_KINDS, type RecordHead, unixSeconds } from "./record.ts";
-import { readPayload, recordAt, Unreadable } from "./record-reader.ts";
+import { payloadChecksum, RECORD_KINDS, type RecordHead } from "./record.ts";
+import { readPayload, Unreadable } from "./record-reader.ts";
 import { Refusal } from "./refusal.ts";
 import type { Segment } from "./segment.ts";
 import type { ScannedRecord } from "./segment-scanner.ts";
@@ -25,7 +24,6 @@ import { Segments } from "./segments.ts";
 import { idOfKey, SequentialIds } from "./sequential-ids.ts";
 import { Sidecars } from "./sidecars.ts";
 import type { RecordSource } from "./stored-segment.ts";
-import { UserIndex } from "./user-index.ts";
 
 const EMPTY = new Uint8Array(0);
 const UNREADABLE = "Internal Error";
@@ -43,19 +41,13 @@ export interface SetResult {
  */
 export type Knowledge = "held" | "vague" | "exact";
 
-/** What one record did to one key. */
-interface Change {
-    readonly key: Uint8Array;
-    readonly before: Place | undefined;
-    readonly after: Place | undefined;
-}
-
-/** One namespace: its properties, the index of its live keys, and the log that is the truth about both. */
+/** One namespace: its properties, its live keys, and the log that is the truth about both. */
 export class Namespace implements LogOwner {
     name: string;
     readonly properties: Properties;
     readonly segments: Segments;
     readonly sidecars: Sidecars;
+    readonly keys: LiveKeys;
     readonly upkeep: NamespaceUpkeep;
     readonly checkpoint: NamespaceCheckpoint;
     readonly measures = new NamespaceMeasures();
@@ -65,22 +57,11 @@ export class Namespace implements LogOwner {
     renewal: Promise<void> | undefined;
     /** Why clients may not come in although the namespace is there. */
     closedReason: string | undefined;
-    liveBytes = 0;
-    /** Records of values that were overwritten since it was opened. */
-    supersededBytes = 0;
-    /** Live key bytes, for the size of the index. */
-    keyBytes = 0;
-    readErrors = 0;
     /** When the last scrub through it ended (Unix milliseconds; undefined: none has), and how many damaged records were found. */
     scrubbed: { readonly endedMs: number | undefined; readonly damaged: number } = { endedMs: undefined, damaged: 0 };
-    writeErrors = 0;
-    lastReadErrorS = 0;
-    lastWriteErrorS = 0;
 
     private readonly parts: NamespaceParts;
-    private index: KeyIndex = new UserIndex();
     private readonly propertyLog: PropertyLog;
-    private readonly undo: Change[] = [];
     private readonly ids = new SequentialIds();
     private lastTombstoneLsn = 0;
     private openLog: Log | undefined;
@@ -91,6 +72,7 @@ export class Namespace implements LogOwner {
         this.segments = new Segments(parts.disk, parts.files, directory);
         this.segments.recall = (file) => parts.missing(this, file);
         this.sidecars = new Sidecars(parts.disk, parts.files, path.join(parts.indexDirectory, name));
+        this.keys = new LiveKeys(this.segments, "user");
         this.upkeep = new NamespaceUpkeep(this, parts.disk, parts.space, parts.upkeep);
         this.checkpoint = new NamespaceCheckpoint(this, parts.checkpointBytes);
         this.properties = newProperties("user");
@@ -123,7 +105,12 @@ export class Namespace implements LogOwner {
     }
 
     get entries(): number {
-        return this.index.size;
+        return this.keys.size;
+    }
+
+    /** Of payloads: what `maxsize` limits. */
+    get liveBytes(): number {
+        return this.keys.liveBytes;
     }
 
     /** A value was written at some time, so the mode cannot change any more. */
@@ -148,12 +135,12 @@ export class Namespace implements LogOwner {
      */
     find(key: Uint8Array, whole = false): LiveRecord | undefined {
         try {
-            const record = this.lookUp(key, whole);
-            this.index.keeps(key);
+            const record = this.keys.find(key, whole);
+            this.keys.keeps(key);
             return record;
         } catch (error) {
             if (!(error instanceof Unreadable)) throw error;
-            this.sawReadError();
+            this.measures.sawReadError();
             throw new Refusal(UNREADABLE);
         }
     }
@@ -166,7 +153,7 @@ export class Namespace implements LogOwner {
     /** Reads a value; false when it is unreadable or damaged. Throws Cold. */
     readInto(record: LiveRecord, target: Buffer, at: number): boolean {
         if (!this.gone && readPayload(this.segments, record, target, at)) return true;
-        this.sawReadError();
+        this.measures.sawReadError();
         return false;
     }
 
@@ -174,25 +161,6 @@ export class Namespace implements LogOwner {
     fetchedValue({ place, head }: LiveRecord): Buffer | undefined {
         const fetched = this.segments.fetched(place.segment, payloadOffset(place), place.length);
         return !this.gone && fetched?.checksum === head.payloadChecksum ? fetched.bytes : undefined;
-    }
-
-    /** Whether the value of a key can be read and is what was written; no verdict when there is none. */
-    verify(key: Uint8Array): { readonly verdict: "intact" | "damaged" | "unreadable" | undefined; readonly lsn: number } {
-        let record: LiveRecord | undefined;
-        try {
-            // As it is on the disk, whatever is remembered of it.
-            record = this.lookUp(key, true);
-        } catch (error) {
-            if (!(error instanceof Unreadable)) throw error;
-            return { verdict: "unreadable", lsn: this.log.lastLsn };
-        }
-        const lsn = this.dependency(record);
-        if (!record) return { verdict: undefined, lsn };
-        const { place, head } = record;
-        const payload = Buffer.allocUnsafe(place.length);
-        const segment = this.segments.get(place.segment);
-        if (!segment || !this.readAt(segment, payloadOffset(place), payload)) return { verdict: "unreadable", lsn };
-        return { verdict: payloadChecksum(payload) === head.payloadChecksum ? "intact" : "damaged", lsn };
     }
 
     /** What is written from now on goes to another segment. Throws a Refusal when that cannot be. */
@@ -203,18 +171,13 @@ export class Namespace implements LogOwner {
     /** Whether the live value of a key is the record at this offset. */
     isLive(key: Uint8Array, segment: Segment, offset: number): boolean {
         this.settle();
-        if (this.index.has(key, { segment: segment.id, offset })) return true;
-        const origin = segment.moves?.origin(offset);
-        return origin !== undefined && this.index.has(key, origin);
+        return this.keys.isLive(key, segment, offset);
     }
 
     /** Says where the value of a key is now that its record was copied; false when it is not live there any more. */
     relocate(key: Uint8Array, from: Place, to: Place): boolean {
         this.settle();
-        if (!this.index.move(key, from, to)) return false;
-        this.segments.lives(from, -1);
-        this.segments.lives(to, 1);
-        return true;
+        return this.keys.relocate(key, from, to);
     }
 
     /** Fills `target` from a segment; false when it cannot be read. Throws Cold. */
@@ -254,7 +217,7 @@ export class Namespace implements LogOwner {
         // Field by field: spreading `value` is seen in the profile of SET.
         const record = { kind: RECORD_KINDS.value, key, payload, checksum, timestamp, previousLsn: before?.head.lsn ?? 0 };
         const { place, lsn } = this.log.append(record);
-        this.change({ key, before: before?.place, after: place }, lsn);
+        this.change(key, before?.place, place, lsn);
         this.ids.take();
         return lsn;
     }
@@ -266,7 +229,7 @@ export class Namespace implements LogOwner {
         if (this.properties.worm) throw new Refusal("Cannot delete a key when namespace is in worm mode", { lsn: before.head.lsn });
         const { lsn } = this.log.append({ kind: RECORD_KINDS.tombstone, key, payload: EMPTY, previousLsn: before.head.lsn, timestamp });
         this.lastTombstoneLsn = lsn;
-        this.change({ key, before: before.place, after: undefined }, lsn);
+        this.change(key, before.place, undefined, lsn);
         return lsn;
     }
 
@@ -292,7 +255,7 @@ export class Namespace implements LogOwner {
 
     private apply(change: PropertyChange): void {
         applyProperty(this.properties, change);
-        if (change.name === "mode") this.index = newIndex(this.properties.mode);
+        if (change.name === "mode") this.keys.setMode(this.properties.mode);
         if (change.name === "durability") this.log.syncer.setDurability(durabilityOf(this.properties, this.parts.durability));
         if (change.name === "password") this.closedReason = undefined;
         if (change.name === "history") this.upkeep.retentionChanged();
@@ -308,11 +271,11 @@ export class Namespace implements LogOwner {
                 if (this.properties.mode === "seq" && idOfKey(key) === undefined) return "a key is no sequential id";
                 const place = { segment: source.segment, offset, keyLength: head.keyLength, length: head.payloadLength };
                 const isNew = head.previousLsn === 0 && knowledge === "exact";
-                this.account(key, isNew ? undefined : this.lookUp(key)?.place, place);
+                this.keys.account(key, isNew ? undefined : this.keys.find(key)?.place, place);
                 return undefined;
             }
             case RECORD_KINDS.tombstone:
-                if (knowledge !== "held") this.account(key, this.lookUp(key)?.place, undefined);
+                if (knowledge !== "held") this.keys.account(key, this.keys.find(key)?.place, undefined);
                 return undefined;
             case RECORD_KINDS.property:
                 return this.replayProperty(record, source.payload(record));
@@ -355,19 +318,15 @@ export class Namespace implements LogOwner {
     }
 
     batchWritten(): void {
-        this.undo.length = 0;
+        this.keys.batchWritten();
         this.upkeep.wrote();
     }
 
     batchFailed(): void {
-        for (const { key, before, after } of this.undo.reverse()) {
-            this.account(key, after, before);
-        }
-        this.undo.length = 0;
+        this.keys.batchFailed();
         this.ids.goBack();
         this.lastTombstoneLsn = Math.min(this.lastTombstoneLsn, this.log.lastLsn);
-        this.writeErrors++;
-        this.lastWriteErrorS = unixSeconds();
+        this.measures.sawWriteError();
     }
 
     segmentBegun(before: number, now: number): void {
@@ -385,8 +344,7 @@ export class Namespace implements LogOwner {
     }
 
     failed(reason: string): void {
-        this.writeErrors++;
-        this.lastWriteErrorS = unixSeconds();
+        this.measures.sawWriteError();
         this.parts.log(`namespace ${this.name} is read-only: ${reason}`);
     }
 
@@ -403,27 +361,15 @@ export class Namespace implements LogOwner {
             directory,
             log: this.log,
             segments: this.segments,
-            index: this.index,
+            index: this.keys.index,
             propertyLsns: () => this.propertyLog.lastLsns,
         };
     }
 
     /** Takes over the index of a checkpoint whose segments are known; false when it does not fit. Throws an UnusableCheckpoint. */
-    async restore({ mode, hashKey }: CheckpointHeader, pages: (restore: (page: PageImage) => void) => Promise<void>): Promise<boolean> {
-        this.properties.mode = mode;
-        this.index = mode === "user" ? new UserIndex(hashKey) : new IdIndex();
-        const liveBytes = new Float64Array(this.segments.highestId + 1);
-        let fits = true;
-        const restored = (segment: number, keyLength: number, length: number): void => {
-            this.liveBytes += length;
-            this.keyBytes += keyLength;
-            if (segment < liveBytes.length) liveBytes[segment] = (liveBytes[segment] ?? 0) + RECORD_HEAD_BYTES + keyLength + length;
-            else fits = false;
-        };
-        await pages((page) => {
-            fits &&= this.index.restore(page, restored);
-        });
-        return fits && this.index.isWhole && this.segments.setLive(liveBytes);
+    async restore(header: CheckpointHeader, pages: (restore: (page: PageImage) => void) => Promise<void>): Promise<boolean> {
+        this.properties.mode = header.mode;
+        return this.keys.restore(header, pages);
     }
 
     /** LSN of the last record of a property, as far as the log was read. */
@@ -434,22 +380,7 @@ export class Namespace implements LogOwner {
     /** The head of the live record of a key. Throws an Unreadable. */
     newest(key: Uint8Array): RecordHead | undefined {
         this.settle();
-        return this.lookUp(key)?.head;
-    }
-
-    private lookUp(key: Uint8Array, whole = false): LiveRecord | undefined {
-        let record: LiveRecord | undefined;
-        this.index.find(key, (place) => {
-            record = recordAt(this.segments, place, key, whole);
-            return record !== undefined;
-        });
-        return record;
-    }
-
-    /** The disk did not give what was written. */
-    sawReadError(): void {
-        this.readErrors++;
-        this.lastReadErrorS = unixSeconds();
+        return this.keys.find(key)?.head;
     }
 
     /** Takes over a property while the log is read; the payload is undefined when it is not what was written. */
@@ -458,8 +389,8 @@ export class Namespace implements LogOwner {
         const { mode } = this.properties;
         const { problem, closed } = this.propertyLog.replay(name, head.encoding, head.lsn, payload, this.properties);
         if (this.properties.mode !== mode) {
-            if (this.index.size > 0) return "its mode changed after it was used";
-            this.index = newIndex(this.properties.mode);
+            if (this.keys.size > 0) return "its mode changed after it was used";
+            this.keys.setMode(this.properties.mode);
         }
         if (name === "password") this.closedReason = closed;
         return problem;
@@ -467,7 +398,7 @@ export class Namespace implements LogOwner {
 
     /** A batch that fails brings back what it superseded, so nothing is judged before it is in the file. */
     private settle(): void {
-        if (this.undo.length > 0) this.log.write();
+        if (this.keys.mayGoBack) this.log.write();
     }
 
     /** Same checksum and length first, then the bytes; a stored value that cannot be read is not the same. */
@@ -477,22 +408,9 @@ export class Namespace implements LogOwner {
         return this.readInto(before, stored, 0) && stored.equals(value);
     }
 
-    /** Applies a change that was just appended, and remembers it until its batch is in the file. */
-    private change(change: Change, lsn: number): void {
-        if (lsn > this.log.writtenLsn) this.undo.push(change);
-        this.account(change.key, change.before, change.after);
-    }
-
-    private account(key: Uint8Array, before: Place | undefined, after: Place | undefined): void {
-        if (before && after) this.index.move(key, before, after);
-        else if (after) this.index.add(key, after);
-        else if (before) this.index.remove(key, before);
-        if (before) this.segments.lives(before, -1);
-        if (before && after) this.supersededBytes += placeBytes(before);
-        if (after) this.segments.lives(after, 1);
-        this.liveBytes += (after?.length ?? 0) - (before?.length ?? 0);
-        this.keyBytes += (after ? key.length : 0) - (before ? key.length : 0);
+    /** Applies a change that was just appended, and may be taken back until its batch is in the file. */
+    private change(key: Uint8Array, before: Place | undefined, after: Place | undefined, lsn: number): void {
+        if (lsn > this.log.writtenLsn) this.keys.change(key, before, after);
+        else this.keys.account(key, before, after);
     }
 }
-
-const newIndex = (mode: Mode): KeyIndex => (mode === "user" ? new UserIndex() : new IdIndex());

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
-import { errorCode, moveDirectory } from "./disk.ts";
+import { errorCode } from "./disk.ts";
 import type { Namespace } from "./namespace.ts";
+import { makeNamespace, unbornDirectory } from "./namespace-making.ts";
 import { checkPlace, holdsLog, moveNamespace } from "./namespace-moves.ts";
 import { DEFAULT_NAMESPACE, isNamespaceName } from "./namespace-name.ts";
-import { beginNamespace, openNamespace } from "./namespace-opening.ts";
+import { openNamespace } from "./namespace-opening.ts";
 import type { NamespaceParts } from "./namespace-parts.ts";
-import { DELETED_PREFIX, NEW_PREFIX, Removals, removeLeftovers } from "./namespace-removal.ts";
+import { DELETED_PREFIX, Removals, removeLeftovers } from "./namespace-removal.ts";
 import type { Mode, PropertyChange } from "./properties.ts";
 import { Refusal, StartError } from "./refusal.ts";
 import { takeSnapshot } from "./snapshot.ts";
@@ -198,7 +199,7 @@ export class Namespaces {
         if (!disk.exists(parent)) throw new Refusal(`Cannot take a snapshot: ${parent} does not exist`);
         this.snapshots.add(target);
         try {
-            await takeSnapshot(disk, namespace, path.join(this.root, `${NEW_PREFIX}${randomBytes(8).toString("hex")}`), target);
+            await takeSnapshot(disk, namespace, unbornDirectory(this.root), target);
         } finally {
             this.snapshots.delete(target);
         }
@@ -230,38 +231,11 @@ export class Namespaces {
         }
     }
 
-    /** Made complete under another name first, so that no crash leaves half a namespace. */
     private async make(name: string, properties: readonly PropertyChange[] = []): Promise<Namespace> {
-        const { disk } = this.parts;
-        const unborn = path.join(this.root, `${NEW_PREFIX}${randomBytes(8).toString("hex")}`);
-        disk.makeDirectory(unborn);
-        let namespace: Namespace | undefined;
-        try {
-            namespace = beginNamespace(this.parts, name, unborn);
-            await namespace.setProperties([...(this.mode ? [{ name: "mode" as const, text: this.mode }] : []), ...properties]);
-            namespace.moveTo(path.join(this.root, name));
-            moveDirectory(disk, unborn, namespace.directory);
-            this.loaded.set(name, namespace);
-            return namespace;
-        } catch (error) {
-            await namespace?.log.abandon();
-            // What had its name for a moment is left to the next start: it must not come back in parts.
-            if (this.takeBack(path.join(this.root, name), unborn)) throw error;
-            this.removals.later(unborn);
-            throw error;
-        }
-    }
-
-    /** Takes the name away from a new namespace that did not get it durably; false when it never had it. */
-    private takeBack(place: string, unborn: string): boolean {
-        const { disk } = this.parts;
-        try {
-            if (disk.exists(unborn) || !disk.exists(place)) return false;
-            disk.rename(place, unborn);
-        } catch {
-            // The next start finds it, empty.
-        }
-        return true;
+        const mode = this.mode ? [{ name: "mode" as const, text: this.mode }] : [];
+        const namespace = await makeNamespace(this.parts, path.join(this.root, name), [...mode, ...properties], this.removals);
+        this.loaded.set(name, namespace);
+        return namespace;
     }
 
     /** One directory that cannot be opened must not keep the others from their clients; it is tried again and again. */

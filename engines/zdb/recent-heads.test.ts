@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { bytes, openStore, put, readValue } from "../../test/zdb/store.ts";
+import { verifyValue } from "./namespace-reading.ts";
 
 test("a key that was overwritten lately is overwritten without reading the disk, and each namespace has its own", async () => {
     const disk = new MemoryDisk("/data");
@@ -35,5 +36,5 @@ test("whether a value is intact is asked of the disk", async () => {
     standard.log.write();
     const place = standard.find(bytes("k"))?.place;
     disk.write(disk.openForAppend("/data/default/d0"), Buffer.alloc(8), 0, 8, place?.offset ?? 0);
-    expect(standard.verify(bytes("k")).verdict).toBe("unreadable");
+    expect(verifyValue(standard, bytes("k")).verdict).toBe("unreadable");
 });

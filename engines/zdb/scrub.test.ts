@@ -62,7 +62,7 @@ test("damage is told once, counted in each round, named by its place alone; ever
     for (let round = 0; round < 2; round++) {
         await scrub.round();
         expect(one.scrubbed).toEqual({ endedMs: 5000, damaged: 3 });
-        expect(one.readErrors).toBe(3 + round * 3);
+        expect(one.measures.readErrors).toBe(3 + round * 3);
         expect(lines).toHaveLength(3);
         expect(lines[0]).toMatch(/^namespace one: record \d+ at d1 offset \d+: its value does not match its checksum: stop the server/);
         expect(lines[1]).toMatch(/^namespace one: record \d+ at d1 offset \d+: its head is damaged/);

@@ -86,7 +86,7 @@ export class Scrub {
         this.told.set(segment, told);
         if (told.has(offset)) return;
         told.add(offset);
-        namespace.sawReadError();
+        namespace.measures.sawReadError();
         // It would stop at what it has to copy, again and again.
         if (isLive) segment.damaged = true;
         if (number > MOST_LINES) return;

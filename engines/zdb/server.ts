@@ -6,17 +6,14 @@ import type { CommandContext } from "./command.ts";
 import { execute, isCommand } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { type Disk, nodeDisk } from "./disk.ts";
-import { DiskSpace } from "./disk-space.ts";
 import { Erasure } from "./erasure.ts";
-import { Hooks, NO_DIRTY_IDS } from "./hooks.ts";
+import { Hooks, NO_DIRTY_IDS, NOT_RUN } from "./hooks.ts";
 import { InputBudget } from "./input-budget.ts";
 import { INPUT_BUDGET_BYTES, MAX_CONNECTIONS, OUTPUT_BUDGET_BYTES, READ_BUDGET_BYTES } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
 import type { Namespace } from "./namespace.ts";
 import { DEFAULT_NAMESPACE } from "./namespace-name.ts";
-import type { NamespaceParts } from "./namespace-parts.ts";
 import { Namespaces } from "./namespaces.ts";
-import { OpenFiles } from "./open-files.ts";
 import type { ServerOptions } from "./options.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { OwnListeners } from "./own-listeners.ts";
@@ -24,18 +21,16 @@ import { bootId, PowerRecord } from "./power.ts";
 import { StartError } from "./refusal.ts";
 import { Rotation } from "./rotation.ts";
 import { Scrub } from "./scrub.ts";
-import { readSealKey } from "./seal.ts";
 import { collectGarbage } from "./seam-garbage.ts";
 import { lockDirectory } from "./seam-lock.ts";
 import { makePoolGiveWay } from "./seam-pool.ts";
-import { segmentName } from "./segment-header.ts";
+import { applyOptions, currentFiles, sharedParts } from "./server-namespaces.ts";
 import { instanceName, makeDirectories } from "./server-places.ts";
 import type { Entrance, Session } from "./session.ts";
 import { newStatistics, type Statistics } from "./statistics.ts";
 import { systemTimers, type Timers } from "./syncer.ts";
 import { readTlsFiles, TlsIdentity } from "./tls-identity.ts";
 import { Turn } from "./turn.ts";
-import { Upkeep } from "./upkeep.ts";
 import { Watches } from "./watches.ts";
 
 /** What a server stands on; tests give clocks and limits of their own. */
@@ -110,7 +105,17 @@ export class Server {
         });
         this.ownListeners = new OwnListeners((socket, entrance) => this.accept(socket, entrance), this.tls);
         this.listeners = new Listeners({ timers, log, tls: this.tls, accept: (socket, entrance) => this.accept(socket, entrance) });
-        this.namespaces = new Namespaces(this.namespaceParts(), path.resolve(options.data), options.mode);
+        const { power, hooks } = this;
+        const namespaceParts = sharedParts(options, parts, {
+            power,
+            hooks,
+            acknowledged: () => this.acknowledged(),
+            renewed: (before, now) => this.renewed(before, now),
+            arrived: () => {
+                if (!this.isStopping) void this.rearrange();
+            },
+        });
+        this.namespaces = new Namespaces(namespaceParts, path.resolve(options.data), options.mode);
         this.context = this.commandContext(version);
         this.host = this.connectionHost();
     }
@@ -129,7 +134,8 @@ export class Server {
         this.scrub.start();
         this.erasure.start();
         const code = await this.hooks.fire("ready");
-        if (code !== 0) throw new StartError(`the hook ready of ${this.options.hook} ended with ${code}`);
+        const how = code === NOT_RUN ? "did not run to its end" : `ended with ${code}`;
+        if (code !== 0) throw new StartError(`the hook ready of ${this.options.hook} ${how}: the server starts when it ends with 0`);
     }
 
     /** Loads all namespaces; nobody can reach them yet. */
@@ -139,18 +145,16 @@ export class Server {
         await this.namespaces.load();
         // What could not be opened yet is still to be looked at.
         if (this.namespaces.unavailable().next().done) this.power.opened(this.parts.log);
-        this.applyOptions(this.defaultNamespace());
+        applyOptions(this.options, this.defaultNamespace());
     }
 
-    /** What the options say of `default`, for this run. */
-    private applyOptions({ properties }: Namespace): void {
-        const { maxsize, protect, admin } = this.options;
-        if (maxsize > 0) properties.maxsize = maxsize;
-        if (protect && admin !== undefined) properties.password = admin;
+    private acknowledged(): void {
+        for (const connection of this.waiting) this.turn.answered(connection);
+        this.waiting.clear();
     }
 
     private renewed(before: Namespace, now: Namespace): void {
-        if (now.name === DEFAULT_NAMESPACE) this.applyOptions(now);
+        if (now.name === DEFAULT_NAMESPACE) applyOptions(this.options, now);
         this.watches.renewed(before, now);
         for (const { session } of this.connections) if (session.namespace === before) session.namespace = now;
     }
@@ -192,7 +196,7 @@ export class Server {
         for (const connection of this.connections) connection.stopReading();
         const closing = [...this.namespaces.all()].map((namespace) => ({
             properties: namespace.properties,
-            places: this.filesOf(namespace),
+            places: currentFiles(this.options, namespace),
         }));
         try {
             await this.namespaces.close();
@@ -203,41 +207,6 @@ export class Server {
             await this.hooks.close();
             this.unlock();
         }
-    }
-
-    private filesOf({ name, directory, log }: Namespace): readonly [name: string, index: string, data: string] {
-        const index = path.join(path.resolve(this.options.index), name, `i${log.activeSegment}`);
-        return [name, index, path.join(directory, segmentName(log.activeSegment))];
-    }
-
-    private namespaceParts(): NamespaceParts {
-        const { data, index, durability, sealKeyFile, datasize, compacts } = this.options;
-        const { disk, timers, log } = this.parts;
-        return {
-            disk,
-            timers,
-            power: this.power,
-            indexDirectory: path.resolve(this.options.index),
-            space: new DiskSpace(disk, data, () => timers.nowMs()),
-            files: new OpenFiles(),
-            durability,
-            seal: sealKeyFile === undefined ? undefined : readSealKey(sealKeyFile),
-            segmentBytes: datasize,
-            checkpointBytes: undefined,
-            upkeep: new Upkeep({ timers, log, compacts }),
-            log,
-            acknowledged: () => {
-                for (const connection of this.waiting) this.turn.answered(connection);
-                this.waiting.clear();
-            },
-            segmentBegun: ({ name, directory, properties }, before, now) =>
-                this.hooks.jumped(properties, path.join(path.resolve(index), name), directory, before, now),
-            missing: ({ properties }, file) => this.hooks.bringsBack(properties, file),
-            renewed: (before, now) => this.renewed(before, now),
-            arrived: () => {
-                if (!this.isStopping) void this.rearrange();
-            },
-        };
     }
 
     private commandContext(version: string): CommandContext {
