@@ -88,7 +88,9 @@ describe("options", () => {
 
     test.each([
         [["--bogus"], "unknown option --bogus"],
-        [["s3cret"], "unknown option at place 1"],
+        [["s3cret"], "the first word is no option and no tool (check, repair, import, dump): see"],
+        [["--closed", "s3cret"], "word 2 is no option: see"],
+        [["--closed=yes"], "option --closed takes no value"],
         [["--data"], "option --data needs a value"],
         [["--data", "x", "--index", "x"], "must be different"],
         [["--port", "0"], "--port must be"],

@@ -86,8 +86,7 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
             if (name === "config") configs.push(value);
             else given.add(name, value);
         } else {
-            // The word itself may hold a secret that slipped in.
-            throw new StartError(`unknown option ${match ? `--${name}` : `at place ${place + 1}`}: see zeroform-agent zdb --help`);
+            throw new StartError(`${unknown(name, place)}: see zeroform-agent zdb --help`);
         }
     }
     if (given.flags.has("help")) return { action: "help" };
@@ -263,4 +262,11 @@ function wholeNumber(name: string, text: string, most: number): number {
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
     if (!Number.isSafeInteger(value) || value > most) throw new StartError(`--${name} is a whole number up to ${most}, not ${text}`);
     return value;
+}
+
+/** What is wrong with a word that is no option. The word itself may hold a secret that slipped in. */
+function unknown(name: string, place: number): string {
+    if (isFlag(name)) return `option --${name} takes no value`;
+    if (name !== "") return `unknown option --${name}`;
+    return place === 0 ? "the first word is no option and no tool (check, repair, import, dump)" : `word ${place + 1} is no option`;
 }
