@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
-import { openStore, put, readValue } from "../../test/zdb/store.ts";
+import { drop, openStore, put, readValue } from "../../test/zdb/store.ts";
 import type { Namespace } from "./namespace.ts";
 import { scanNamespace } from "./namespace-reading.ts";
 import { DamagedBlock } from "./record-blocks.ts";
@@ -60,6 +60,31 @@ test("what is on the disk twice for a moment counts, but for one segment that is
     // The file of the next segment is there too, as long as a header.
     expect(uncounted).toBeLessThanOrEqual(SEGMENT_BYTES + SEGMENT_HEADER_BYTES);
     expect(standard.segments.replacedBytes).toBe(0);
+});
+
+test("a tombstone lives until no older segment holds a value of its key, and not longer", async () => {
+    const disk = new MemoryDisk("/data");
+    const { standard } = await openStore("/data", { disk });
+    put(standard, "buried", "treasure");
+    put(standard, "other", "v");
+    standard.nextSegment();
+    drop(standard, "buried");
+    put(standard, "more", "v");
+    standard.nextSegment();
+    const rewrite = async (place: number): Promise<void> => {
+        const segment = standard.segments.closed[place];
+        if (segment) await standard.upkeep.rewrite([segment]);
+        const { standard: again } = await openStore("/data", { disk: disk.copy() });
+        expect(scanned(again)).toEqual(["other", "more"]);
+    };
+    const isNamed = (name: string): boolean => disk.contents(`/data/default/${name}`).includes("buried");
+
+    await rewrite(1);
+    expect([isNamed("d0"), isNamed("d1")]).toEqual([true, true]);
+    await rewrite(0);
+    expect([isNamed("d0"), isNamed("d1")]).toEqual([false, true]);
+    await rewrite(1);
+    expect([isNamed("d0"), isNamed("d1")]).toEqual([false, false]);
 });
 
 /** A namespace with closed segments that have sidecars, and everything that is to be read from it. */

@@ -2,10 +2,12 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../test/zdb/eventually.ts";
+import { ManualTimers } from "../../test/zdb/manual-timers.ts";
 import { encodeRequest, error, ok, type Reply } from "../../test/zdb/resp-client.ts";
 import { connect, freePort, startServer } from "../../test/zdb/running-server.ts";
 import { words } from "../../test/zdb/script.ts";
 import { temporaryDirectory } from "../../test/zdb/temporary.ts";
+import { Hooks } from "./hooks.ts";
 
 /** A hook that notes what it is told, in words joined by `|`, and then runs `body`. */
 function hook(directory: string, body = ""): { file: string; told: () => string[] } {
@@ -24,23 +26,25 @@ describe("hooks", () => {
         expect(told()).toEqual([`namespaces-init|${id}|${index}|${data}`, `ready|${id}`]);
 
         const client = await server.client();
-        for (const request of ["NSNEW one", "NSSET one worm 1", "NSDEL one"]) expect(await client.call(...words(request))).toEqual(ok);
+        for (const request of ["NSNEW one", "NSSET one worm 1", "RELOAD one", "NSDEL one"])
+            expect(await client.call(...words(request))).toEqual(ok);
         for (const key of ["a", "b"]) expect(await client.call("SET", key, Buffer.alloc(300_000, key))).toBe(key);
-        await eventually(() => expect(told()).toHaveLength(7));
-        expect(told().slice(2, 5).sort()).toEqual(
-            ["namespace-created", "namespace-deleted", "namespace-updated"].map((event) => `${event}|${id}|one`),
-        );
-        expect(told().slice(5)).toEqual([
-            `jump-index|${id}|${index}/default/i0|${index}/default/i1|`,
-            `jump-data|${id}|${data}/default/d0|${data}/default/d1`,
-        ]);
+        await eventually(() => expect(told()).toHaveLength(8));
+        const ofNamespaces = ["created", "deleted", "reloaded", "updated"].map((event) => `namespace-${event}|${id}|one`);
+        const isOfNamespace = (line: string): boolean => line.startsWith("namespace-") && !line.startsWith("namespaces-");
+        expect(told().filter(isOfNamespace).sort()).toEqual(ofNamespaces);
+        expect(
+            told()
+                .slice(2)
+                .filter((line) => !isOfNamespace(line)),
+        ).toEqual([`jump-index|${id}|${index}/default/i0|${index}/default/i1|`, `jump-data|${id}|${data}/default/d0|${data}/default/d1`]);
         const runs = (await client.call("HOOKS")) as Reply[][];
         expect(runs.map(([event]) => event)).toContain("jump-data");
         expect(runs[0]).toEqual(["namespaces-init", [index, data], expect.any(Number), expect.any(Number), expect.any(Number), 0]);
 
         await server.stop();
-        await eventually(() => expect(told()).toHaveLength(9));
-        expect(told().slice(7).sort()).toEqual([`close|${id}`, `namespace-closing|${id}|default|${index}/default/i1|${data}/default/d1|`]);
+        await eventually(() => expect(told()).toHaveLength(10));
+        expect(told().slice(8).sort()).toEqual([`close|${id}`, `namespace-closing|${id}|default|${index}/default/i1|${data}/default/d1|`]);
     });
 
     test("block nobody, hold nothing of the server, and are listed while they run", async () => {
@@ -101,7 +105,23 @@ describe("hooks", () => {
         const directory = temporaryDirectory();
         const { file } = hook(directory, `[ "$1" != ready ] || exit 3`);
         await expect(startServer(["--hook", file], directory)).rejects.toThrow(`the hook ready of ${file} ended with 3`);
-        await expect(startServer(["--hook", `${directory}/absent`], directory)).rejects.toThrow("hook ready could not be started");
+        await expect(startServer(["--hook", `${directory}/absent`], directory)).rejects.toThrow(
+            `the hook ready of ${directory}/absent did not run to its end: the server starts when it ends with 0`,
+        );
+    });
+
+    test("that ended are listed for 300 seconds, and one is told of a crash that nobody waits for", async () => {
+        const directory = temporaryDirectory();
+        const { file, told } = hook(directory);
+        const timers = new ManualTimers();
+        const hooks = new Hooks(file, "here", timers, () => undefined);
+        expect(await hooks.fire("ready")).toBe(0);
+        timers.advance(299_999);
+        expect(hooks.list().map(({ event, code }) => [event, code])).toEqual([["ready", 0]]);
+        timers.advance(1);
+        expect(hooks.list()).toEqual([]);
+        hooks.cry("crash");
+        await eventually(() => expect(told()).toEqual(["ready|here", "crash|here"]));
     });
 
     test("more than can run at once wait for their turn", async () => {

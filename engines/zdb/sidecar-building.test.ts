@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { MemoryDisk } from "../../test/zdb/memory-disk.ts";
 import { openStore, put } from "../../test/zdb/store.ts";
+import { scanNamespace } from "./namespace-reading.ts";
 import { buildSidecar } from "./sidecar-building.ts";
 import { SidecarWriter } from "./sidecar-writer.ts";
 import { Slices } from "./slices.ts";
@@ -22,6 +23,24 @@ test("a segment that cannot be opened leaves no file of its sidecar open", async
     disk.unreadable.clear();
     await buildSidecar(disk, segments, sidecars, first, new Slices());
     expect(disk.exists("/data/.index/default/i0")).toBe(true);
+});
+
+test("with sidecars neither a start without a checkpoint nor a scan reads values, but those of the last segment that has any", async () => {
+    const disk = new MemoryDisk("/data");
+    const { standard } = await openStore("/data", { disk });
+    const keys = Array.from({ length: 40 }, (_, number) => `key-${number}`);
+    for (const [place, key] of keys.entries()) {
+        put(standard, key, "v".repeat(50_000));
+        if (place % 10 === 9) standard.nextSegment();
+    }
+    const { segments, sidecars } = standard;
+    for (const segment of segments.closed) await buildSidecar(disk, segments, sidecars, segment, new Slices());
+    const killed = disk.copy();
+    const again = await openStore("/data", { disk: killed });
+    const scanned = scanNamespace(again.standard, undefined, 1, { entries: 99, ms: 60_000 }).entries;
+    expect(scanned.map(({ key, length }) => [key.toString(), length])).toEqual(keys.map((key) => [key, 50_000]));
+    expect(again.standard.liveBytes).toBe(40 * 50_000);
+    expect(killed.readBytes).toBeLessThan(11 * 50_000);
 });
 
 test("a sidecar that is given up is closed once, also when its file cannot be removed", () => {
