@@ -20,7 +20,7 @@ describe("server commands", () => {
         ]);
         const time = (await client.call("TIME")) as string[];
         expect(time).toHaveLength(2);
-        expect(Math.abs(Number(time[0]) - Date.now() / 1000)).toBeLessThan(5);
+        expect(Math.abs(Number(time[0]) - Date.now() / 1000)).toBeLessThan(60);
         const info = String(await client.call("INFO"));
         expect(info).toMatch(/^# server\nserver_name: 0-db \(zdb\)\n/);
         for (const key of ["instance_id", "boot_time", "uptime", "clients_lifetime", "commands_executed", "network_tx_mb"]) {

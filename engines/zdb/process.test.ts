@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../test/faults/random.ts";
+import { eventually } from "../../test/zdb/eventually.ts";
 import { encodeRequest, error, ok, RespClient } from "../../test/zdb/resp-client.ts";
 import { connect } from "../../test/zdb/running-server.ts";
 import { startProcess } from "../../test/zdb/server-process.ts";
@@ -187,12 +188,14 @@ describe("a full file system", () => {
             else refusal = reply;
         }
         expect(refusal).toEqual(error("Cannot write data right now: the disk is full"));
-        expect(written.length).toBeGreaterThan(100);
+        // How many fit is what the server keeps back of the file system, and how far it was with its next segment.
+        const deleted = written.filter((_, place) => place % 2 === 0);
+        expect(deleted.length).toBeGreaterThan(0);
         for (const key of written) expect(await client.call("GET", key)).toBe(Buffer.alloc(100_000, key).toString());
         expect(await client.call("PING")).toEqual({ status: "PONG" });
         expect(await client.call("NSSET", "other", "maxsize", "5")).toEqual(ok);
-        for (const key of written.slice(0, 50)) expect(await client.call("DEL", key)).toEqual(ok);
-        expect(await client.call("DBSIZE")).toBe(written.length - 50);
+        for (const key of deleted) expect(await client.call("DEL", key)).toEqual(ok);
+        expect(await client.call("DBSIZE")).toBe(written.length - deleted.length);
         expect(await client.call("NSINFO", "default")).toContain("state: ok\n");
         expect(await server.kill("SIGTERM")).toBe(0);
     });
@@ -213,12 +216,6 @@ describe("a full file system", () => {
         }
         await client.call("SELECT", "default");
         expect(await client.call("NSDEL", "large")).toEqual(ok);
-        const endMs = performance.now() + 5000;
-        let reply = await client.call("SET", "k", Buffer.alloc(5_000_000));
-        while (reply !== "k" && performance.now() < endMs) {
-            await new Promise((resolve) => setTimeout(resolve, 50));
-            reply = await client.call("SET", "k", Buffer.alloc(5_000_000));
-        }
-        expect(reply).toBe("k");
+        await eventually(async () => expect(await client.call("SET", "k", Buffer.alloc(5_000_000))).toBe("k"));
     });
 });

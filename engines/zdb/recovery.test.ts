@@ -108,7 +108,9 @@ describe("a log cut at every byte", () => {
 });
 
 describe("a log with one bit flipped", () => {
-    test("is never believed: wrong bytes and strange keys do not come out, later records stay, nothing is cut", async () => {
+    test("is never believed: wrong bytes and strange keys do not come out, later records stay, nothing is cut", {
+        timeout: 120_000,
+    }, async () => {
         const startOfLast = ends.at(-2) ?? 0;
         for (let bit = 0; bit < size * 8; bit++) {
             const { store, disk } = await reopen(flipped(bit));

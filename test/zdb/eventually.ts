@@ -1,4 +1,5 @@
-const PATIENCE_MS = 10_000;
+/** A busy machine takes its time; below what a test may take in all. */
+const PATIENCE_MS = 25_000;
 
 /** Tries again until the attempt succeeds: for what another process does in its own time. */
 export async function eventually<T>(attempt: () => T | Promise<T>): Promise<T> {

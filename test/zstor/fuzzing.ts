@@ -1,6 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-
 /** `npm run fuzz:zstor` has more inputs; `ZEROFORM_SEED` repeats a run. */
 const RUNS = Number(process.env.ZEROFORM_ZSTOR_FUZZ ?? 300);
 export const PATIENCE_MS = Math.max(60_000, RUNS * 20);
@@ -19,14 +16,4 @@ export function refusing<T>(refusal: new (...words: never[]) => Error, work: () 
         if (error instanceof refusal) return undefined;
         throw error;
     }
-}
-
-/** By what is still in use: what waits to be collected says nothing. */
-export function heldBytes(): number {
-    setFlagsFromString("--expose-gc");
-    const collect: () => void = runInNewContext("gc");
-    collect();
-    collect();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
 }
