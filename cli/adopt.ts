@@ -187,8 +187,12 @@ const write = async (deployment: Deployment, file: string): Promise<void> => {
     try {
         await writeFile(file, `${JSON.stringify(deployment, null, 4)}\n`, { mode: 0o600, flag: "wx" });
     } catch (failure) {
+        const isThere = failure instanceof Error && "code" in failure && failure.code === "EEXIST";
         const words = failure instanceof Error ? failure.message : String(failure);
-        throw invalid(`the state could not be written: ${words}`, "Name another file with --out.");
+        throw invalid(
+            isThere ? `${file} is there already and is not written over` : `the state could not be written: ${words}`,
+            "Name another file with --out.",
+        );
     }
 };
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { asZeroformError } from "./errors.ts";
+import { asZeroformError, ZeroformError } from "./errors.ts";
 
 const thrownBy = (act: () => unknown): unknown => {
     try {
@@ -25,4 +25,12 @@ it("anything else is one, in its own words", () => {
         code: "INTERNAL",
         hint: expect.stringContaining("report"),
     });
+});
+
+it("names a node once", () => {
+    const missing = new ZeroformError({ code: "AGENT_MISSING", node: "10.0.0.11", message: "10.0.0.11 has no zeroform agent" });
+    expect(missing.sentence()).toBe("10.0.0.11 has no zeroform agent.");
+    expect(missing.with({ kind: "Zdb", name: "events" }).sentence()).toBe('Zdb "events": 10.0.0.11 has no zeroform agent.');
+    const full = new ZeroformError({ code: "DISK_FULL", node: "alpha", message: "the disk is full" });
+    expect(full.sentence()).toBe("on alpha: the disk is full.");
 });

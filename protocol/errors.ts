@@ -98,7 +98,8 @@ export class ZeroformError extends Error {
 
     /** What a user is shown: one sentence on what happened, and what to do. */
     sentence(): string {
-        const subject = [this.kind, this.resource && `"${this.resource}"`, this.node && `on ${this.node}`].filter(Boolean).join(" ");
+        const place = this.node !== undefined && !this.message.startsWith(`${this.node} `) ? `on ${this.node}` : undefined;
+        const subject = [this.kind, this.resource && `"${this.resource}"`, place].filter(Boolean).join(" ");
         const where = subject === "" || this.message.includes(subject) ? "" : `${subject}: `;
         const end = /[.!?]$/.test(this.message) ? "" : ".";
         return `${where}${this.message}${end}${this.hint ? ` ${this.hint}` : ""}`;

@@ -63,7 +63,10 @@ describe("a stack whose state is lost", () => {
         const file = join(stack.surroundings.cwd, "state.json");
         expect((await stat(file)).mode & 0o777).toBe(0o600);
         // Never over something that is there.
-        expect(await run(stack, "adopt", "--out", "state.json")).toMatchObject({ code: 1 });
+        expect(await run(stack, "adopt", "--out", "state.json")).toMatchObject({
+            code: 1,
+            stderr: expect.stringContaining("state.json is there already"),
+        });
         expect(await run(stack, "adopt", "--import")).toMatchObject({ code: 0 });
 
         expect((await stack.state()).map(lasting)).toEqual(expect.arrayContaining(before.map(lasting)));
