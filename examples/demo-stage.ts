@@ -1,6 +1,7 @@
 // What demonstrations need to show what they do: steps with their time, and commands whose output the reader sees.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const colours = process.stdout.isTTY && process.env.NO_COLOR === undefined;
 const bold = (text: string) => (colours ? `\x1b[1m${text}\x1b[0m` : text);
@@ -9,10 +10,41 @@ const green = (text: string) => (colours ? `\x1b[32m${text}\x1b[0m` : text);
 export const say = (text: string): void => console.log(text);
 export const note = (text: string): void => console.log(`    ${text}`);
 
+/** How long a command may take to end by itself after each signal; Pulumi leaves at the second one what it waits for, and ends its own processes. */
+const ENDING: readonly (readonly [NodeJS.Signals, number])[] = [
+    ["SIGINT", 1_000],
+    ["SIGINT", 10_000],
+    ["SIGKILL", 1_000],
+];
+const running = new Map<ChildProcess, Promise<unknown>>();
+let isOver = false;
 let steps = 0;
+
+/** The story is over: commands under way end, neither a step nor a command begins any more. */
+export async function endCommands(): Promise<void> {
+    isOver = true;
+    for (const [signal, waitMs] of ENDING) {
+        if (running.size === 0) return;
+        for (const { pid } of running.keys()) if (pid !== undefined) signalGroup(pid, signal);
+        await Promise.race([Promise.all(running.values()), sleep(waitMs)]);
+    }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+    try {
+        process.kill(-pid, signal);
+    } catch {
+        // It has ended meanwhile.
+    }
+}
+
+function requireNotOver(): void {
+    if (isOver) throw new Error("the story is over");
+}
 
 /** One step of the story: named, timed, and fatal when what it proves is not so. */
 export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
+    requireNotOver();
     say(bold(`\n${++steps}. ${title}`));
     const started = performance.now();
     const result = await action();
@@ -29,12 +61,21 @@ interface RunOptions {
 }
 
 export function run(command: string, args: readonly string[], { cwd, env, quiet = true, input }: RunOptions): Promise<string> {
+    requireNotOver();
+    const child = spawn(command, args, {
+        cwd,
+        env: { ...process.env, ...env },
+        stdio: ["pipe", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+        // A group of its own: a terminal's Ctrl-C is for whoever ends the story, and a pipe of commands ends as a whole.
+        detached: true,
+    });
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    if (child.pid !== undefined)
+        running.set(
+            child,
+            ended.then(() => running.delete(child)),
+        );
     return new Promise((resolve, reject) => {
-        const child = spawn(command, args, {
-            cwd,
-            env: { ...process.env, ...env },
-            stdio: ["pipe", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
-        });
         child.stdin?.end(input ?? "");
         let [stdout, output] = ["", ""];
         child.stdout?.on("data", (chunk: Buffer) => {

@@ -4,10 +4,10 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { down, type HostInfo, list, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
+import { type HostInfo, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
 import { machineOf, proveNothingLeft } from "../demo-hosts.ts";
-import { note, pulumi, run, say, step } from "../demo-stage.ts";
+import { note, run, step } from "../demo-stage.ts";
+import { demonstrate, stageOf } from "../demonstration.ts";
 
 /** The front end's host, three that hold the shards, and one that stays off until one of those is lost. */
 const HOSTS = 5;
@@ -28,47 +28,28 @@ interface Status {
     readonly metadata: { readonly replicas: number };
 }
 
-const { values: options } = parseArgs({
-    options: {
-        keep: { type: "boolean", default: false, short: "k" },
-        prefix: { type: "string", default: "zsdem" },
-        help: { type: "boolean", default: false, short: "h" },
-    },
-});
-if (options.help) {
-    console.log(
-        "npm run example:dispersed-store [-- --keep]\n\nA dispersed store over test hosts on this machine: files in it, a host lost for good, all files read, the host replaced and the store healed.\n\n--keep           leave hosts and stack running, and say how to play with them\n--prefix <name>  name of the hosts and of the stack (default: zsdem)",
-    );
-    process.exit(0);
-}
-
-const { prefix } = options;
 const here = dirname(fileURLToPath(import.meta.url));
 const repository = join(here, "..", "..");
-const work = join(here, ".demo", prefix);
-const [files, back] = [join(work, "files"), join(work, "back")];
-const config = join(here, `Pulumi.${prefix}.yaml`);
-const stack = pulumi(here, work, prefix);
-let finished = false;
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => {
-        console.error("\nStopped; taking everything away again.");
-        void clean().finally(() => process.exit(130));
-    });
+const stage = stageOf({
+    command: "npm run example:dispersed-store",
+    about: "A dispersed store over test hosts on this machine: files in it, a host lost for good, all files read, the host replaced and the store healed.",
+    prefix: "zsdem",
+    folder: here,
+    toys: (prefix) => [
+        "npx zeroform zstor files status",
+        "npx zeroform zstor files ls",
+        "npx zeroform status",
+        `npx zeroform dev power-off ${prefix}-1`,
+    ],
+});
+const { prefix, stack } = stage;
+const [files, back] = [join(stage.work, "files"), join(stage.work, "back")];
 
-try {
-    await demonstrate();
-    finished = true;
-} catch (thrown) {
-    console.error(`\nThe demo stopped: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
-    process.exitCode = 1;
-} finally {
-    if (!(options.keep && finished)) await clean();
-}
+await demonstrate(stage, { tell, end });
 
-async function demonstrate(): Promise<void> {
+/** Gives the hosts that the program has at the end. */
+async function tell(): Promise<readonly HostInfo[]> {
     const [front, alpha, beta, gamma, delta] = await step(`${HOSTS - 1} hosts on this machine, and a spare one that is off`, async () => {
-        await clean();
         const made = (await up({ prefix, count: HOSTS })) as [HostInfo, HostInfo, HostInfo, HostInfo, HostInfo];
         for (const { name, address } of made) note(`${name} at ${address}`);
         await powerOff(made[4].name);
@@ -120,35 +101,21 @@ async function demonstrate(): Promise<void> {
         await tellStatus();
         await powerOn(alpha.name);
     });
+    return [front, alpha, beta, delta];
+}
 
-    if (options.keep) {
-        say(
-            `\nLeft running. To play with it:\n\n    cd ${here}\n${Object.entries({ PATH: process.env.PATH ?? "", ...stack.environment })
-                .map(([name, value]) => `    export ${name}='${value}'`)
-                .join(
-                    "\n",
-                )}\n    npx zeroform zstor files status\n    npx zeroform zstor files ls\n    npx zeroform status\n    npx zeroform dev power-off ${prefix}-1\n    pulumi destroy; npx zeroform dev down --prefix ${prefix}\n`,
-        );
-        return;
-    }
-
+async function end(hosts: readonly HostInfo[]): Promise<void> {
     await step("pulumi destroy: nothing is left on the hosts", async () => {
         await stack(["destroy", "--yes", "--skip-preview"]);
-        for (const host of [front, alpha, beta, delta]) await proveNothingLeft(host.name);
+        for (const { name } of hosts) await proveNothingLeft(name);
     });
-    await step("the hosts go too", async () => {
-        await clean();
-        const left = await list({ prefix });
-        if (left.length > 0) throw new Error(`still there: ${left.map(({ name }) => name).join(", ")}`);
-    });
-    say("\nDone: every step above was checked, not just run.");
 }
 
 async function configure(front: HostInfo, machines: Readonly<Record<string, HostInfo>>): Promise<void> {
     const named = Object.entries(machines).map(([name, host]) => machineOf(name, host));
     const values = { front: machineOf("front", front), machines: named };
     const lines = Object.entries(values).map(([key, value]) => `  dispersed-store:${key}: ${JSON.stringify(value)}\n`);
-    await writeFile(config, `config:\n${lines.join("")}`);
+    await writeFile(stage.config, `config:\n${lines.join("")}`);
 }
 
 /** This repository's documentation and some of its sources, and files of random bytes beside them. */
@@ -209,10 +176,4 @@ async function tellStatus(): Promise<void> {
 /** A command line as a user would type it in the folder of the program. */
 function shell(line: string): Promise<string> {
     return run("bash", ["-c", line], { cwd: here, env: stack.environment });
-}
-
-async function clean(): Promise<void> {
-    await down({ prefix });
-    await rm(work, { recursive: true, force: true });
-    await rm(config, { force: true });
 }

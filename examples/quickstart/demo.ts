@@ -1,13 +1,13 @@
 // Runs this example on three test hosts and proves, step by step, what it is for. `npm run demo`; `-- --keep` leaves it running.
 import { randomBytes } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Redis, type RedisOptions } from "ioredis";
-import { down, type HostInfo, list, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
+import { type HostInfo, powerOff, powerOn, up } from "../../dev/hosts/index.ts";
 import { machineOf, proveNothingLeft } from "../demo-hosts.ts";
-import { note, pulumi, run, say, step } from "../demo-stage.ts";
+import { note, run, step } from "../demo-stage.ts";
+import { demonstrate, stageOf } from "../demonstration.ts";
 
 const HOSTS = 3;
 /** Longer than any machine takes to start its systemd, mounts and stores. */
@@ -17,48 +17,27 @@ interface Stores {
     readonly [machine: string]: { readonly path: string; readonly events: string; readonly ledger: string };
 }
 
-const { values: options } = parseArgs({
-    options: {
-        keep: { type: "boolean", default: false, short: "k" },
-        prefix: { type: "string", default: "demo" },
-        help: { type: "boolean", default: false, short: "h" },
-    },
-});
-if (options.help) {
-    console.log(
-        "npm run demo [-- --keep]\n\nThree test hosts on this machine, a Pulumi program on them, changes, a power loss, and a clean end.\n\n--keep           leave hosts and stack running, and say how to play with them\n--prefix <name>  name of the hosts and of the stack (default: demo)",
-    );
-    process.exit(0);
-}
-
-const { prefix } = options;
 const here = dirname(fileURLToPath(import.meta.url));
-const backend = join(here, ".demo", prefix);
-const config = join(here, `Pulumi.${prefix}.yaml`);
-const stack = pulumi(here, backend, prefix);
-let finished = false;
-process.once("SIGINT", () => process.exit(130));
+const stage = stageOf({
+    command: "npm run demo",
+    about: "Three test hosts on this machine, a Pulumi program on them, changes, a power loss, and a clean end.",
+    prefix: "demo",
+    folder: here,
+    toys: (prefix) => ["pulumi up", "npx zeroform status", `npx zeroform dev ssh ${prefix}-1`],
+});
+const { prefix, stack } = stage;
 
-try {
-    await demonstrate();
-    finished = true;
-} catch (thrown) {
-    console.error(`\nThe demo stopped: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
-    process.exitCode = 1;
-} finally {
-    if (!(options.keep && finished)) await clean();
-}
+await demonstrate(stage, { tell, end });
 
-async function demonstrate(): Promise<void> {
+async function tell(): Promise<readonly HostInfo[]> {
     const hosts = await step(`${HOSTS} hosts on this machine: own systemd, own sshd, own disk`, async () => {
-        await clean();
         const made = await up({ prefix, count: HOSTS });
         for (const { name, address } of made) note(`${name} at ${address}`);
         return made;
     });
 
     await step("pulumi up: an agent, a disk and two key-value stores on each", async () => {
-        await mkdir(backend, { recursive: true });
+        await mkdir(stage.work, { recursive: true });
         await stack(["stack", "init", prefix], { quiet: true });
         await configure(hosts);
         await stack(["up", "--yes", "--skip-preview"]);
@@ -95,33 +74,19 @@ async function demonstrate(): Promise<void> {
         await proveValues(await stores(), HEAL_LIMIT_MS);
         note(`${victim.name} serves its data again ${((Date.now() - started) / 1000).toFixed(1)} s after power came back`);
     });
+    return hosts;
+}
 
-    if (options.keep) {
-        say(
-            `\nLeft running. To play with it:\n\n    cd ${here}\n${Object.entries({ PATH: process.env.PATH ?? "", ...stack.environment })
-                .map(([name, value]) => `    export ${name}='${value}'`)
-                .join(
-                    "\n",
-                )}\n    pulumi up\n    npx zeroform status\n    npx zeroform dev ssh ${prefix}-1\n    pulumi destroy; npx zeroform dev down --prefix ${prefix}\n`,
-        );
-        return;
-    }
-
+async function end(hosts: readonly HostInfo[]): Promise<void> {
     await step("pulumi destroy: nothing is left on the hosts", async () => {
         await stack(["destroy", "--yes", "--skip-preview"]);
         for (const { name } of hosts) await proveNothingLeft(name);
     });
-    await step("the hosts go too", async () => {
-        await clean();
-        const left = await list({ prefix });
-        if (left.length > 0) throw new Error(`still there: ${left.map(({ name }) => name).join(", ")}`);
-    });
-    say("\nDone: every step above was checked, not just run.");
 }
 
 async function configure(hosts: readonly HostInfo[]): Promise<void> {
     const machines = hosts.map((host) => machineOf(host.name, host));
-    await writeFile(config, `config:\n  quickstart:machines: ${JSON.stringify(machines)}\n`);
+    await writeFile(stage.config, `config:\n  quickstart:machines: ${JSON.stringify(machines)}\n`);
 }
 
 async function stores(): Promise<Stores> {
@@ -197,10 +162,4 @@ async function proveValues(all: Stores, limitMs: number): Promise<void> {
         client.disconnect();
         if (greeting !== `hello from ${machine}`) throw new Error(`${machine}: greeting is ${greeting}`);
     }
-}
-
-async function clean(): Promise<void> {
-    await down({ prefix });
-    await rm(backend, { recursive: true, force: true });
-    await rm(config, { force: true });
 }
