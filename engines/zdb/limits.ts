@@ -94,8 +94,10 @@ export const BATCH_BYTES = 1 * MIB;
 export const SYNC_AFTER_BYTES = 4 * MIB;
 /** And this much when no more than that is left of the segment: clients wait while its end is synced. */
 export const SYNC_NEAR_END_BYTES = 256 * KIB;
-/** A log that is read faster than anyone waits needs no checkpoint of its index. */
-export const CHECKPOINT_LEAST_LOG_BYTES = 16 * MIB;
+/** A log that is read faster than anyone waits needs no checkpoint of its index: a record takes less than a microsecond. */
+export const CHECKPOINT_LEAST_LOG_BYTES = 48 * MIB;
+/** At an orderly end nobody waits for it, but whoever starts next. */
+export const LAST_CHECKPOINT_LEAST_LOG_BYTES = 16 * MIB;
 /** What was overwritten or deleted is looked for as often as this at least, to be erased in time. */
 export const MOST_ERASURE_LOOK_MS = 3_600_000;
 /** After so many hours it is gone from the disk. */

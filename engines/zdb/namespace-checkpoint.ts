@@ -1,6 +1,6 @@
 import { writeCheckpoint } from "./checkpoint-writer.ts";
 import { errorCode } from "./disk.ts";
-import { CHECKPOINT_LEAST_LOG_BYTES } from "./limits.ts";
+import { CHECKPOINT_LEAST_LOG_BYTES, LAST_CHECKPOINT_LEAST_LOG_BYTES } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
 import { Refusal } from "./refusal.ts";
 import { Slices } from "./slices.ts";
@@ -50,7 +50,7 @@ export class NamespaceCheckpoint {
     /** Before an orderly end: so that the next start has next to nothing to read. */
     async writeLast(log: (line: string) => void): Promise<void> {
         await this.namespace.upkeep.stop();
-        if (this.namespace.log.failure !== undefined || this.unread < this.leastLogBytes) return;
+        if (this.namespace.log.failure !== undefined || this.unread < Math.min(this.leastLogBytes, LAST_CHECKPOINT_LEAST_LOG_BYTES)) return;
         try {
             await this.write(new Slices());
         } catch (error) {

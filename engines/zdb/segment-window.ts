@@ -8,7 +8,9 @@ import { UnreadableRecord } from "./whole-segment.ts";
 export class SegmentWindow {
     private readonly disk: Disk;
     private readonly segments: Segments;
-    private bytes = Buffer.alloc(0);
+    /** One for all reads: memory that is new to the process each time costs as much as what is read into it. */
+    private readonly buffer = Buffer.allocUnsafeSlow(READ_STEP_BYTES);
+    private bytes = this.buffer.subarray(0, 0);
     private segment = 0;
     private start = 0;
 
@@ -28,12 +30,13 @@ export class SegmentWindow {
     async read(segment: Segment, offset: number, length: number): Promise<Buffer> {
         const ahead = this.ahead(segment, offset, length);
         if (ahead) return ahead;
-        const bytes = Buffer.allocUnsafe(Math.min(READ_STEP_BYTES, segment.endOffset - offset));
+        const most = Math.min(READ_STEP_BYTES, segment.endOffset - offset);
         const { fd, giveBack } = this.segments.borrow(segment.id);
+        this.bytes = this.buffer.subarray(0, 0);
         try {
-            const count = await this.disk.readLater(fd, bytes, 0, bytes.length, offset);
+            const count = await this.disk.readLater(fd, this.buffer, 0, most, offset);
             if (count < length) throw new UnreadableRecord(segment, offset);
-            this.bytes = bytes.subarray(0, count);
+            this.bytes = this.buffer.subarray(0, count);
         } finally {
             giveBack();
         }
