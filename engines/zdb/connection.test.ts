@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { describe, expect, test } from "vitest";
-import { error, type Reply } from "../../test/zdb/resp-client.ts";
+import { encodeRequest, error, type Reply } from "../../test/zdb/resp-client.ts";
 import { startServer } from "../../test/zdb/running-server.ts";
 
 describe("pipelines", () => {
@@ -67,6 +67,18 @@ describe("clients that do not read or write", () => {
         expect(privateBytes(server.pid) - before).toBeLessThan(60_000_000);
         client.socket.resume();
         for (let place = 0; place < 400; place++) expect(String(await client.reply()).length).toBe(1_000_000);
+    });
+
+    test("answers that the kernel takes in parts arrive whole and in order", async () => {
+        const client = await (await startServer()).client();
+        const values = Array.from({ length: 40 }, (_, place) => String.fromCharCode(48 + place).repeat(60_000 + place * 1237));
+        for (const [place, value] of values.entries()) await client.call("SET", `key-${place}`, value);
+        client.socket.pause();
+        for (let round = 0; round < 5; round++) for (const place of values.keys()) client.send(encodeRequest(["GET", `key-${place}`]));
+        client.send(encodeRequest(["PING"]));
+        client.socket.resume();
+        for (let round = 0; round < 5; round++) for (const value of values) expect((await client.reply()) === value).toBe(true);
+        expect(await client.reply()).toEqual({ status: "PONG" });
     });
 
     test("large requests that never end leave room for others", async () => {

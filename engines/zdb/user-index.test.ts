@@ -37,6 +37,22 @@ describe("the index of user mode", () => {
         }
     });
 
+    test("takes a key for what its bytes are, whatever they were when it was looked for", () => {
+        const index = new UserIndex(HASH_KEY);
+        const passing = keyOf(1);
+        expect(findAt(index, passing, placeOf(1))).toBeUndefined();
+        keyOf(2).copy(passing);
+        index.add(passing, placeOf(2));
+        expect(index.has(keyOf(2), placeOf(2))).toBe(true);
+
+        const lasting = keyOf(3);
+        findAt(index, lasting, placeOf(3));
+        index.keeps(lasting);
+        index.add(keyOf(4), placeOf(4));
+        index.add(lasting, placeOf(3));
+        for (const number of [2, 3, 4]) expect(findAt(index, keyOf(number), placeOf(number)), `key ${number}`).toEqual(placeOf(number));
+    });
+
     test("tells of one of many keys by asking about few places", () => {
         const index = new UserIndex(HASH_KEY);
         for (let number = 0; number < 20_000; number++) index.add(keyOf(number), placeOf(number));
