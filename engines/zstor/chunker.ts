@@ -1,23 +1,29 @@
 import { CHUNK_BYTES } from "./limits.ts";
 
-/** Cuts a stream anew: pieces of a chunk's length, the last one shorter. Each is good until the next one is asked for. */
+/**
+ * Cuts a stream anew: pieces of a chunk's length, the last one shorter. Each is good until the next one is asked for. What comes in one
+ * piece is given as it is: a small object costs no buffer for a whole chunk.
+ */
 export async function* chunksOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    let filled = 0;
+    let chunk: Buffer | undefined;
+    let begun: Uint8Array = NOTHING;
     for await (const bytes of content) {
         for (let at = 0; at < bytes.length; ) {
-            const part = bytes.subarray(at, at + CHUNK_BYTES - filled);
+            const part = bytes.subarray(at, at + CHUNK_BYTES - begun.length);
             at += part.length;
-            if (part.length === CHUNK_BYTES) {
-                yield part;
-                continue;
+            if (begun.length === 0) begun = part;
+            else {
+                chunk ??= Buffer.allocUnsafeSlow(CHUNK_BYTES);
+                if (begun.buffer !== chunk.buffer) chunk.set(begun);
+                chunk.set(part, begun.length);
+                begun = chunk.subarray(0, begun.length + part.length);
             }
-            chunk.set(part, filled);
-            filled += part.length;
-            if (filled < CHUNK_BYTES) continue;
-            yield chunk;
-            filled = 0;
+            if (begun.length < CHUNK_BYTES) continue;
+            yield begun;
+            begun = NOTHING;
         }
     }
-    if (filled > 0) yield chunk.subarray(0, filled);
+    if (begun.length > 0) yield begun;
 }
+
+const NOTHING = new Uint8Array();

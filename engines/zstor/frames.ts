@@ -9,6 +9,8 @@ export interface Frame {
 
 const HEAD_BYTES = 5;
 const MOST_BYTES = 4 * 2 ** 20;
+/** To copy so much costs less than a write of its own does. */
+const SMALL_BYTES = 16 * 1024;
 
 /**
  * Frames as they come; ends with the connection, in the middle of one with an error. Takes no more than is asked for. Content is given in
@@ -65,13 +67,15 @@ async function* bytesOf(socket: Socket): AsyncGenerator<Buffer> {
 
 /** Settles when the other side takes them: no more than the socket's buffer is held. */
 export async function sendFrame(socket: Socket, kind: Frame["kind"], bytes: Uint8Array = Buffer.alloc(0)): Promise<void> {
-    const head = Buffer.alloc(HEAD_BYTES);
+    const isSmall = bytes.length <= SMALL_BYTES;
+    const head = Buffer.alloc(HEAD_BYTES + (isSmall ? bytes.length : 0));
     head.writeUInt32LE(bytes.length);
     head.write(kind, 4);
+    if (isSmall) head.set(bytes, HEAD_BYTES);
     if (socket.destroyed) throw new StoreError("stopped", "the connection has ended");
     // Not corked: what is, Bun joins in a new buffer.
-    socket.write(head);
-    if (bytes.length === 0 || socket.write(bytes)) return;
+    const isTaken = socket.write(head);
+    if (isSmall ? isTaken : socket.write(bytes)) return;
     await new Promise<void>((resolve, reject) => {
         const end = (settle: () => void) => {
             socket.off("drain", onDrain);
