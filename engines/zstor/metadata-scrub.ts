@@ -1,6 +1,7 @@
 import { BackendError } from "./backend.ts";
 import { nameOf } from "./backend-url.ts";
 import { hashOf } from "./batch.ts";
+import { grownBy } from "./grown.ts";
 import { METADATA_SCRUB_AT_ONCE } from "./limits.ts";
 import { type InTurn, Passes } from "./passes.ts";
 import type { Replica } from "./replicas.ts";
@@ -41,10 +42,9 @@ export class MetadataScrubber {
         return this.passes.round();
     }
 
-    async pass(inTurn: InTurn): Promise<ScrubbedValues> {
-        const before = { values: this.checkedValues, bad: this.foundBad };
-        await this.passes.pass(inTurn);
-        return { values: this.checkedValues - before.values, badValues: this.foundBad - before.bad };
+    pass(inTurn: InTurn): Promise<ScrubbedValues> {
+        const counters = (): ScrubbedValues => ({ values: this.checkedValues, badValues: this.foundBad });
+        return grownBy(counters, () => this.passes.pass(inTurn));
     }
 
     /** Hashes by key; none while the journal has to be taken over. */

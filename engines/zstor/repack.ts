@@ -1,5 +1,6 @@
 import { type Engine, extentOf, generationKey, letGoOf, nameStripes, policyOf, storeStripe } from "./engine.ts";
 import { reached } from "./failpoint.ts";
+import { grownBy } from "./grown.ts";
 import { REPACK_LONGEST_PAUSE_MS, REPACK_LOOKS, REPACK_PAUSE_MS, REPACK_READS, REPACK_ROUND_BYTES } from "./limits.ts";
 import { StoreError } from "./object-api.ts";
 import type { InTurn } from "./passes.ts";
@@ -69,11 +70,12 @@ export class Repacker {
 
     /** All that is worth it now, however young. */
     async pass(inTurn: InTurn): Promise<RepackResult> {
-        const before = { stripes: this.repackedStripes, movedBytes: this.movedBytes };
         const obstacle = this.obstacle();
         if (obstacle !== undefined) throw new StoreError("no-room", `what is stored now would be less safe than it was: ${obstacle}`);
-        while ((await inTurn(() => this.next(Number.POSITIVE_INFINITY))) > 0);
-        return { stripes: this.repackedStripes - before.stripes, movedBytes: this.movedBytes - before.movedBytes };
+        const counters = (): RepackResult => ({ stripes: this.repackedStripes, movedBytes: this.movedBytes });
+        return grownBy(counters, async () => {
+            while ((await inTurn(() => this.next(Number.POSITIVE_INFINITY))) > 0);
+        });
     }
 
     /** Why a stripe could not be placed as the policy wants it; undefined when it could. */

@@ -1,5 +1,6 @@
 import { checkStripe } from "./check.ts";
 import type { Engine } from "./engine.ts";
+import { grownBy } from "./grown.ts";
 import { SCRUB_AT_ONCE } from "./limits.ts";
 import { type InTurn, Passes } from "./passes.ts";
 
@@ -33,10 +34,9 @@ export class Scrubber {
         return this.passes.round();
     }
 
-    async pass(inTurn: InTurn): Promise<ScrubbedStripes> {
-        const before = { stripes: this.checkedStripes, bad: this.foundBad };
-        await this.passes.pass(inTurn);
-        return { stripes: this.checkedStripes - before.stripes, badShards: this.foundBad - before.bad };
+    pass(inTurn: InTurn): Promise<ScrubbedStripes> {
+        const counters = (): ScrubbedStripes => ({ stripes: this.checkedStripes, badShards: this.foundBad });
+        return grownBy(counters, () => this.passes.pass(inTurn));
     }
 
     private async look(after: string, count: number, at: (key: string) => void): Promise<boolean> {
