@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mostPrivateBytes } from "../../test/zstor/private-memory.ts";
 import { cpuSeconds } from "../zdb/process-cost.ts";
 import type { Cluster } from "./servers.ts";
 
@@ -15,31 +15,22 @@ export interface Measured {
 
 export async function measured(cluster: Cluster, work: () => Promise<unknown>): Promise<Measured> {
     const { frontEndPid } = cluster;
-    let mostMb = 0;
-    const look = () => {
-        mostMb = Math.max(mostMb, memoryMb(frontEndPid));
-    };
     const cpu = () => ({
         frontEnd: frontEndPid === 0 ? 0 : cpuSeconds(frontEndPid),
         servers: cluster.serverPids.reduce((sum, pid) => sum + cpuSeconds(pid), 0),
         client: cpuSeconds(process.pid),
     });
-    const timer = frontEndPid === 0 ? undefined : setInterval(look, 50);
     const [began, before] = [performance.now(), cpu()];
-    await work();
+    const mostBytes = frontEndPid === 0 ? 0 : await mostPrivateBytes(frontEndPid, work);
+    if (frontEndPid === 0) await work();
     const seconds = (performance.now() - began) / 1000;
-    clearInterval(timer);
     const after = cpu();
     const spent = {
         frontEnd: after.frontEnd - before.frontEnd,
         servers: after.servers - before.servers,
         client: after.client - before.client,
     };
-    return { seconds, mostMb, cpu: spent };
-}
-
-function memoryMb(pid: number): number {
-    return (Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024) / 1e6;
+    return { seconds, mostMb: mostBytes / 1e6, cpu: spent };
 }
 
 /** One line of the table. */

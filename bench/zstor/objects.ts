@@ -1,5 +1,6 @@
 import { ApiClient } from "../../engines/zstor/api-client.ts";
-import { Content, randomBlock, textBlock } from "./contents.ts";
+import { LongContent } from "../../test/zstor/long-content.ts";
+import { randomBlock, textBlock } from "./contents.ts";
 import { each, type Floor } from "./floor.ts";
 import { type Measured, MIB, measured, percentiles, type Row, rate } from "./measure.ts";
 import type { Cluster } from "./servers.ts";
@@ -12,7 +13,7 @@ const SMALL_BYTES = 4096;
 export async function* largeObjects(cluster: Cluster, mib: number, floor: Floor | undefined): AsyncGenerator<Row> {
     const client = await ApiClient.open(cluster.socket);
     const bytes = mib * MIB;
-    const contents = { random: new Content(randomBlock(mib), bytes), text: new Content(textBlock(mib), bytes) };
+    const contents = { random: new LongContent(randomBlock(mib), bytes), text: new LongContent(textBlock(mib), bytes) };
     const row = (what: string, cost: Measured, aim: string, compared?: { readonly value: number; readonly to: string }): Row => {
         const value = rate(bytes, cost.seconds);
         const share = compared ? `, ${(value / compared.value).toFixed(2)} of ${compared.to}` : "";
@@ -36,7 +37,7 @@ export async function* largeObjects(cluster: Cluster, mib: number, floor: Floor 
 /** Random ranges of a very large object, and what the front end needs of memory to take it. */
 export async function* ranges(cluster: Cluster, gib: number): AsyncGenerator<Row> {
     const client = await ApiClient.open(cluster.socket);
-    const content = new Content(randomBlock(64), gib * 1024 * MIB);
+    const content = new LongContent(randomBlock(64), gib * 1024 * MIB);
     const put = await measured(cluster, () => client.put("huge", content.pieces()));
     yield {
         what: `put ${gib} GiB of random`,
@@ -75,7 +76,7 @@ export async function smallObjects(cluster: Cluster, lanes: number, count: numbe
             while (next < count) {
                 // Each differs, as objects do.
                 content.writeUInt32LE(next);
-                await client.put(`small/${lanes}/${index}/${next++}`, new Content(Buffer.from(content), SMALL_BYTES).pieces());
+                await client.put(`small/${lanes}/${index}/${next++}`, new LongContent(Buffer.from(content), SMALL_BYTES).pieces());
             }
             client.close();
         };
