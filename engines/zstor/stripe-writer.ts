@@ -10,6 +10,7 @@ import { authenticate } from "./sealing.ts";
 import type { ShardBuffers } from "./shard-buffers.ts";
 import { UNTIMED } from "./stages.ts";
 import type { Surroundings } from "./surroundings.ts";
+import type { Tardiness } from "./tardiness.ts";
 
 export interface WrittenStripe {
     readonly id: StripeId;
@@ -76,7 +77,7 @@ interface Attempt {
     /** Not waited for any more. */
     isLate: boolean;
     cancel: () => void;
-    /** To be called when it ends, once it is late. */
+    /** To be called when it ends, once nobody waits for it. */
     pay: () => void;
 }
 
@@ -200,18 +201,23 @@ class StripeWrite {
     private late(attempt: Attempt): void {
         if (this.settled) return;
         attempt.isLate = true;
-        const tardiness = this.writing.pool.member(attempt.candidate.id)?.tardiness;
-        if (tardiness) {
-            tardiness.late();
-            attempt.pay = tardiness.owe();
-        }
+        const tardiness = this.tardinessOf(attempt);
+        tardiness?.late();
+        attempt.pay = tardiness?.owe() ?? attempt.pay;
         if (!this.stored.has(attempt.index)) this.placeMore();
         this.look();
     }
 
+    private tardinessOf({ candidate }: Attempt): Tardiness | undefined {
+        return this.writing.pool.member(candidate.id)?.tardiness;
+    }
+
     private accept(): void {
         this.settled = true;
-        for (const { cancel } of this.underWay) cancel();
+        for (const attempt of this.underWay) {
+            attempt.cancel();
+            if (!attempt.isLate) attempt.pay = this.tardinessOf(attempt)?.owe() ?? attempt.pay;
+        }
         const backends = this.shards.map((shard, index) => (shard === undefined ? EMPTY : (this.stored.get(index)?.id ?? MISSING)));
         this.resolve({ backends, isSettled: this.underWay.size === 0 && this.refused.size === 0 });
     }
