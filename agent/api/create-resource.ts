@@ -50,6 +50,7 @@ const begin = async (core: Core, params: Create, kind: ResourceKind, tenant: Ten
         const known = joined(core, params, call);
         if (known) return known;
         await clearLives(core, call, tenant, params.urn, { trashMs: params.trashMs, until: waiting.until });
+        await inTime(core, waiting, async (work) => parts.drivers[kind].inquire?.(spec, parts.context(work)));
         return core.lock.run(ADMISSION, async () => {
             // Whatever was true when the call came in may have changed since.
             knownTenantOf(core, params.caller);

@@ -1,4 +1,5 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { ZeroformError } from "../../protocol/errors.ts";
 
 /** An answer in the Redis protocol; an error answer is an Error value, so that a pipeline can hold some of each. */
@@ -12,10 +13,17 @@ export interface AskOptions {
     readonly longestMs?: number;
 }
 
-/** Talks to servers of ours over their unix sockets. */
+/** Where a server listens on the network. */
+export interface RedisAddress {
+    readonly host: string;
+    readonly port: number;
+    readonly tls: boolean;
+}
+
+/** Talks to servers of ours over their unix sockets, and to those of other nodes. */
 export interface Redis {
     /** Sends all commands at once, answers their replies in order. Throws NOT_READY when the server cannot be reached, TIMEOUT when it says nothing. */
-    ask(socket: string, commands: readonly (readonly string[])[], options?: AskOptions): Promise<readonly Reply[]>;
+    ask(at: string | RedisAddress, commands: readonly (readonly string[])[], options?: AskOptions): Promise<readonly Reply[]>;
 }
 
 /** A local server that says nothing for so long is not healthy. */
@@ -28,19 +36,20 @@ const LONGEST_ANSWER_BYTES = 4 * 2 ** 20;
 const DEEPEST = 4;
 
 export const redis: Redis = {
-    ask: (path, commands, { signal, silenceMs = SILENCE_MS, longestMs = LONGEST_ANSWER_MS } = {}) =>
+    ask: (at, commands, { signal, silenceMs = SILENCE_MS, longestMs = LONGEST_ANSWER_MS } = {}) =>
         new Promise((resolve, reject) => {
             if (commands.length === 0) return resolve([]);
             const replies: Reply[] = [];
             let buffered = Buffer.alloc(0);
-            const socket = connect(path);
+            const socket = opened(at);
             const end = (settle: () => void) => {
                 clearTimeout(late);
                 signal?.removeEventListener("abort", onAbort);
                 socket.destroy();
                 settle();
             };
-            const fail = (why: string, code: "NOT_READY" | "TIMEOUT" = "NOT_READY") => end(() => reject(unreachable(path, why, code)));
+            const fail = (why: string, code: "NOT_READY" | "TIMEOUT" = "NOT_READY") =>
+                end(() => reject(unreachable(typeof at === "string" ? at : `${at.host}:${at.port}`, why, code)));
             const onAbort = () => fail("nobody waits for it any more");
             if (signal?.aborted) return onAbort();
             signal?.addEventListener("abort", onAbort, { once: true });
@@ -63,6 +72,11 @@ export const redis: Redis = {
             });
             socket.write(Buffer.concat(commands.map(encode)));
         }),
+};
+
+const opened = (at: string | RedisAddress): Socket => {
+    if (typeof at === "string") return connect(at);
+    return at.tls ? connectTls({ host: at.host, port: at.port }) : connect(at.port, at.host);
 };
 
 const unreachable = (path: string, why: string, code: "NOT_READY" | "TIMEOUT") =>

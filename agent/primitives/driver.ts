@@ -74,6 +74,11 @@ export interface Driver<P extends AnyPrimitive, Facts> {
     /** Judges one resource by the facts alone. */
     observe(resource: Resource<P>, facts: Facts): Observation<P>;
     /**
+     * Refuses a new one for what only other machines know. Asked before it is admitted and beside others, since they may be slow: it takes seconds at most,
+     * and a machine that does not answer is no reason.
+     */
+    inquire?(spec: Spec<P>, context: Context): Promise<void>;
+    /**
      * Refuses, before anything is stored, what cannot be: a shrink below what is real, no room, a port that another holds.
      * Fills in generated inputs that the program did not give: the old ones where there are some. Answers the complete spec.
      */

@@ -6,6 +6,7 @@ import { allowAgain, dropFrontEnd, ensureFrontEnd } from "./zstor-front-end.ts";
 import { measureZStors } from "./zstor-measure.ts";
 import { gatherZStors, observeZStor, type ZStorFacts } from "./zstor-observe.ts";
 import { frontEndOf, traceFrontEnd } from "./zstor-places.ts";
+import { refuseTaken } from "./zstor-taken.ts";
 
 /** As many bits as the keys that it guards. */
 const SECRET_BYTES = 32;
@@ -17,6 +18,8 @@ export const zstorDriver: Driver<typeof zstor, ZStorFacts> = {
 
     gather: gatherZStors,
     observe: observeZStor,
+
+    inquire: refuseTaken,
 
     async admit(wanted, old, { os }) {
         // Somebody wants this one: one that another has taken over from may start again.

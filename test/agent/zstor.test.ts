@@ -155,6 +155,11 @@ describe("a ZStor on a real host", () => {
         expect(await emptied()).toEqual([]);
 
         // Without its secret nobody makes another store in its place, or opens it.
+        await expect(rig.run("inquire", wanted("stranger", { metadata }))).rejects.toMatchObject({
+            code: "CONFLICT",
+            message: expect.stringMatching(/no secret is given, and metadata namespaces hold a store already: part-7-.*part-5-.*part-6-/),
+        });
+        expect(await rig.run("inquire", wanted("known", { metadata, secret: secretOf(second) }))).toBeNull();
         const stranger = await admitted(wanted("stranger"));
         await expect(rig.run("apply", stranger)).rejects.toMatchObject({
             code: "NOT_READY",

@@ -36,6 +36,8 @@ const context: Context = {
 const answer = async (): Promise<unknown> => {
     const { resource } = request;
     switch (request.verb) {
+        case "inquire":
+            return driver.inquire?.(resource.spec, context);
         case "admit":
             return driver.admit(resource, request.old, context);
         case "apply":

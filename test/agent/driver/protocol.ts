@@ -4,7 +4,7 @@ import type { ErrorFacts } from "../../../protocol/errors.ts";
 /** A verb of a driver, to be run on a test host. */
 export interface Request {
     readonly kind: "ZMount" | "Zdb" | "ZStor";
-    readonly verb: "admit" | "apply" | "observe" | "remove" | "trashed" | "purge" | "restore" | "watch";
+    readonly verb: "inquire" | "admit" | "apply" | "observe" | "remove" | "trashed" | "purge" | "restore" | "watch";
     readonly resource: Resource;
     readonly old?: Resource;
     /** Whose data are put back. */
