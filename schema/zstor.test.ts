@@ -65,4 +65,13 @@ describe("what a ZStor asks for", () => {
         expect(messages[0]).toMatch(/^each metadata namespace is named once: urls that differ only in password/);
         expect(messages[1]).toMatch(/^each backend is named once: /);
     });
+
+    it("takes a namespace for shards or for metadata, and names both inputs", () => {
+        const beside = (metadata: string) =>
+            refused({ ...spread(6, 6), backends: urls("a", "b", "c", "d", "e", "f"), metadata: [metadata] });
+        expect(beside("redis://meta:password@a:9900")).toEqual([]);
+        const [failure] = beside("rediss://n0:other@a");
+        expect(failure?.reason).toMatch(/^1 of the namespaces in backends are in metadata as well/);
+        expect(failure?.reason).not.toContain("other");
+    });
 });

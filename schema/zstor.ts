@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { areDistinct, isNamespaceUrl } from "./namespace-url.ts";
+import { areDistinct, isNamespaceUrl, namespaceOf } from "./namespace-url.ts";
 import { onNode } from "./on-node.ts";
 import { client, derived, type Failure, generated, hidden, keptOver, output, primitive, reference, secret, update } from "./primitive.ts";
 import { bytesOf, duration, size } from "./quantity.ts";
@@ -122,7 +122,7 @@ export const zstor = primitive({
         /** The same as a command line for root on the node. */
         command: derived(z.string()),
     },
-    refine: (inputs) => [...refuseShards(inputs), ...refuseSpread(inputs)],
+    refine: (inputs) => [...refuseShards(inputs), ...refuseSpread(inputs), ...refuseShared(inputs)],
     derive: ({ reported }) => ({ command: `/var/lib/zeroform/current/zeroform-agent zstor --socket ${reported.socket}` }),
 });
 
@@ -136,6 +136,18 @@ const refuseShards = ({ dataShards, parityShards, minParity }: Inputs): readonly
     if (typeof minParity === "number" && minParity > parityShards)
         return [{ property: "minParity", reason: `minParity is at most parityShards, which is ${parityShards}` }];
     return [];
+};
+
+/** What is emptied when it is taken out of one list must not be in the other. */
+const refuseShared = ({ backends, metadata }: Inputs): readonly Failure[] => {
+    const data = z.array(backend).safeParse(backends);
+    const places = z.array(z.string()).safeParse(metadata);
+    if (!data.success || !places.success) return [];
+    const ofMetadata = new Set(places.data.map(namespaceOf));
+    const shared = data.data.filter(({ url: text }) => ofMetadata.has(namespaceOf(text))).length;
+    if (shared === 0) return [];
+    const reason = `${shared} of the namespaces in backends are in metadata as well: a namespace is for shards or for metadata, so give each list its own`;
+    return [{ property: "backends", reason }];
 };
 
 /** What these backends cannot satisfy, whatever their state. */

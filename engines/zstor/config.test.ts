@@ -14,4 +14,7 @@ test("a namespace that is named twice is refused, whatever it looks like, and no
     ];
     expect(() => parsed({ backends })).toThrow("front.json: backends has the namespace d@a:9900 twice: name it once");
     expect(parsed({ backends: backends.slice(1) }).backends).toHaveLength(1);
+    expect(() => parsed({ backends: [{ url: "redis://m:other@a:9900" }] })).toThrow(
+        "front.json: metadata and backends together has the namespace m@a:9900 twice",
+    );
 });

@@ -90,6 +90,7 @@ export function parseConfig(text: string, path: string): FrontEndConfig {
     for (const url of metadata) parseBackendUrl(url);
     refuseTwice(`${path}: metadata`, metadata);
     refuseTwice(`${path}: backends`, backends?.map(({ url }) => url) ?? []);
+    refuseTwice(`${path}: metadata and backends together`, [...metadata, ...(backends?.map(({ url }) => url) ?? [])]);
     return {
         secret,
         previousSecrets,
