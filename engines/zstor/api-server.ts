@@ -3,10 +3,10 @@ import { createServer, type Server, type Socket } from "node:net";
 import { ZodError } from "zod";
 import { type Answer, type Request, request } from "./api.ts";
 import { checkObject } from "./check.ts";
-import { type Frame, framesOf, sendFrame, sendJson } from "./frames.ts";
+import { type Frame, framesOf, MOST_FRAME_BYTES, sendFrame, sendJson } from "./frames.ts";
 import { API_CONNECTIONS } from "./limits.ts";
 import { printMetrics } from "./metrics.ts";
-import { StoreError } from "./object-api.ts";
+import { type ObjectInfo, StoreError } from "./object-api.ts";
 import { askedStatusOf, explain, statusOf } from "./status.ts";
 import type { Store } from "./store.ts";
 
@@ -89,7 +89,7 @@ export class ApiServer {
             case "stat":
                 return sendJson(socket, { result: store.stat(asked.name) ?? null });
             case "list":
-                return sendJson(socket, { result: store.list(asked.prefix, asked.after, asked.limit) });
+                return sendJson(socket, { result: fitting(store.list(asked.prefix, asked.after, asked.limit)) });
             case "history":
                 return sendJson(socket, { result: store.history(asked.name) });
             case "remove":
@@ -162,6 +162,16 @@ class Content implements AsyncIterable<Uint8Array> {
         }
         return true;
     }
+}
+
+/** As many from the beginning as fit a frame: control characters in names take six bytes each. */
+function fitting(objects: readonly ObjectInfo[]): readonly ObjectInfo[] {
+    let bytes = 0;
+    const count = objects.findIndex((object) => {
+        bytes += Buffer.byteLength(JSON.stringify(object)) + 1;
+        return bytes > MOST_FRAME_BYTES / 2;
+    });
+    return count < 0 ? objects : objects.slice(0, count);
 }
 
 async function refuse(socket: Socket): Promise<void> {

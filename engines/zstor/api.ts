@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** So many names of the greatest length fit a frame. */
+/** An answer may have fewer: as many as fit a frame. */
 export const MOST_LISTED = 2000;
 
 /** A request on the socket, as its first frame. `put` is followed by content; the answer to `get` is. */

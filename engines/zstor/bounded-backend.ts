@@ -2,7 +2,7 @@ import { type Backend, BackendError, type NamespaceInfo, type ScanPage } from ".
 import { BACKEND_REQUESTS, BACKEND_WAITING, OPERATION_MS } from "./limits.ts";
 import type { Clock } from "./surroundings.ts";
 
-/** A backend whose operations end in time, and of which only so many run at once; the others wait in order. */
+/** A backend whose operations end in time, and of which only so many run at once; the others wait in order, as long as one may run at most. */
 export class BoundedBackend implements Backend {
     private readonly inner: Backend;
     private readonly clock: Clock;
@@ -43,10 +43,26 @@ export class BoundedBackend implements Backend {
         for (const { refuse } of this.waiting.splice(0)) refuse(new BackendError("unreachable", "the engine has let go of it"));
     }
 
+    /** What waits too long has failed as well: a backend that takes ten seconds for each answer would hold a queue up for minutes. */
+    private turn(): Promise<void> {
+        return new Promise((resolve, reject) => {
+            const cancel = this.clock.after(OPERATION_MS, () => {
+                this.waiting.splice(this.waiting.indexOf(entry), 1);
+                reject(new BackendError("late", `no turn for ${OPERATION_MS / 1000} s behind other requests`));
+            });
+            const ended = (settle: () => void) => {
+                cancel();
+                settle();
+            };
+            const entry = { start: () => ended(resolve), refuse: (error: Error) => ended(() => reject(error)) };
+            this.waiting.push(entry);
+        });
+    }
+
     private async bounded<T>(operation: () => Promise<T>): Promise<T> {
         if (this.running >= BACKEND_REQUESTS) {
             if (this.waiting.length >= BACKEND_WAITING) throw new BackendError("late", `${BACKEND_WAITING} requests wait for it already`);
-            await new Promise<void>((start, refuse) => this.waiting.push({ start, refuse }));
+            await this.turn();
         } else this.running++;
         try {
             return await inTime(this.clock, OPERATION_MS, operation());

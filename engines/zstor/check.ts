@@ -54,8 +54,14 @@ export interface ObjectCheck {
     readonly stripes: number;
     /** How many shards more than K the worst stripe has. */
     readonly spare: number;
+    /** The first ones. */
     readonly faults: readonly string[];
+    /** How many more there are. */
+    readonly moreFaults?: number;
 }
+
+/** What is said of one object: more fits no answer, and helps nobody. */
+const MOST_FAULTS = 1000;
 
 /** Checks all that the newest generation of an object stands on. */
 export async function checkObject(engine: Engine, name: string): Promise<ObjectCheck> {
@@ -64,14 +70,21 @@ export async function checkObject(engine: Engine, name: string): Promise<ObjectC
     const extents = engine.view.extents(found.object, found.generation, 0, Number.MAX_SAFE_INTEGER);
     const stripes = new Set(extents.map(({ stripe }) => stripe));
     const faults: string[] = [];
+    let moreFaults = 0;
     let spare = Number.POSITIVE_INFINITY;
     for (const id of stripes) {
         const check = await unlessMoved(engine, id);
         if (check === undefined) return checkObject(engine, name);
         spare = Math.min(spare, check.sound - check.dataShards);
-        for (const fault of check.faults) faults.push(`stripe ${id}, ${fault}`);
+        for (const fault of check.faults) {
+            if (faults.length < MOST_FAULTS) faults.push(`stripe ${id}, ${fault}`);
+            else moreFaults++;
+        }
     }
-    return { name, generation: found.generation, stripes: stripes.size, spare: stripes.size === 0 ? 0 : spare, faults };
+    return {
+        ...{ name, generation: found.generation, stripes: stripes.size, spare: stripes.size === 0 ? 0 : spare, faults },
+        ...(moreFaults === 0 ? {} : { moreFaults }),
+    };
 }
 
 /** Undefined when the stripe was packed anew meanwhile, so that what was found says nothing. */

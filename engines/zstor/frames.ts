@@ -8,7 +8,7 @@ export interface Frame {
 }
 
 const HEAD_BYTES = 5;
-const MOST_BYTES = 4 * 2 ** 20;
+export const MOST_FRAME_BYTES = 4 * 2 ** 20;
 /** To copy so much costs less than a write of its own does. */
 const SMALL_BYTES = 16 * 1024;
 
@@ -52,7 +52,7 @@ export async function* framesOf(socket: Socket): AsyncGenerator<Frame, undefined
 
 function headOf(bytes: Buffer): { readonly kind: Frame["kind"]; readonly length: number } {
     const length = bytes.readUInt32LE(0);
-    if (length > MOST_BYTES) throw new StoreError("invalid", `a frame of ${length} bytes is too long`);
+    if (length > MOST_FRAME_BYTES) throw new StoreError("invalid", `a frame of ${length} bytes is too long`);
     return { kind: kindOf(bytes), length };
 }
 
@@ -89,8 +89,11 @@ export async function sendFrame(socket: Socket, kind: Frame["kind"], bytes: Uint
     });
 }
 
+/** Whoever reads takes no longer one: it is refused here, where that can be said. */
 export function sendJson(socket: Socket, value: unknown): Promise<void> {
-    return sendFrame(socket, "J", Buffer.from(JSON.stringify(value)));
+    const bytes = Buffer.from(JSON.stringify(value));
+    if (bytes.length > MOST_FRAME_BYTES) return Promise.reject(new StoreError("invalid", `an answer of ${bytes.length} bytes is too long`));
+    return sendFrame(socket, "J", bytes);
 }
 
 function kindOf(bytes: Buffer): Frame["kind"] {

@@ -137,9 +137,10 @@ async function list(client: ApiClient, prefix: string, values: Values): Promise<
         const limit = Math.min(PAGE, left);
         const page = (await client.call({ op: "list", prefix, limit, ...(after === undefined ? {} : { after }) })) as { name: string }[];
         for (const { name } of page) await write(`${name}\n`);
+        // A page of long names may have fewer than were asked for.
+        if (page.length === 0) break;
         left -= page.length;
         after = page.at(-1)?.name;
-        if (page.length < limit) break;
     }
     return 0;
 }
@@ -149,13 +150,17 @@ async function copyOut(bytes: AsyncIterable<Buffer>): Promise<number> {
     return 0;
 }
 
-/** Round after round until nothing is owed. */
+/** Round after round until nothing is owed, and every metadata replica that answers has everything. */
 async function repairAll(client: ApiClient, values: Values): Promise<number> {
     let last = "";
     for (;;) {
         const status = (await client.call({ op: "repair" })) as StoreStatus;
-        if (status.owed === 0) return values.words ? tell(status) : print(status);
-        const left = `${status.owed} of ${status.stripes} stripes are still owed shards`;
+        const filling = status.metadata.members.filter(({ state, isLagging }) => state !== "ok" && !isLagging);
+        if (status.owed === 0 && filling.length === 0) return values.words ? tell(status) : print(status);
+        const left =
+            status.owed > 0
+                ? `${status.owed} of ${status.stripes} stripes are still owed shards`
+                : `metadata replica ${filling.map(({ name }) => name).join(", ")} is still brought up to date`;
         if (left !== last) complain(left);
         last = left;
         await new Promise((resolve) => setTimeout(resolve, REPAIR_POLL_MS));

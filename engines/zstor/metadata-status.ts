@@ -23,18 +23,24 @@ export interface ReplicaStatus {
     readonly name: string;
     /** `behind` has missed writes, and is given them; `empty` has lost what it held or never had it, and does not count until it is filled. */
     readonly state: "ok" | "behind" | "empty";
+    /** It could not be brought up to date when that was tried last. */
+    readonly isLagging?: true;
 }
 
 /** Where the metadata are, and what is being done about it. */
 export function metadataOf(store: Store): MetadataStatus {
-    const { replicas, view, exchange } = store;
+    const { replicas, view, exchange, caretaker } = store;
     const { metadata, writeQuorum, configuration, removed = [] } = store.config;
     const { progress } = exchange;
     return {
         replicas: metadata.length,
         quorum: writeQuorum,
         ...(configuration === undefined ? {} : { configuration }),
-        members: replicas.members.map((replica) => ({ name: nameOf(replica.url), state: stateOf(replica) })),
+        members: replicas.members.map((replica) => ({
+            name: nameOf(replica.url),
+            state: stateOf(replica),
+            ...(caretaker.lagging.has(replica) ? { isLagging: true as const } : {}),
+        })),
         behind: replicas.behind.map(({ url }) => nameOf(url)),
         sequence: view.head?.sequence ?? 0,
         removed: removed.map(({ url }) => nameOf(url)),

@@ -38,7 +38,10 @@ export function wordsOf({
         );
     for (const backend of backends) lines.push(`Backend ${backend.name} in group ${backend.group}: ${healthOf(backend)}.`);
     for (const { name, state } of metadata.members) lines.push(`Metadata replica ${name}: ${state}.`);
-    if (metadata.removed.length > 0) lines.push(`Taken out of the metadata, and not told yet: ${metadata.removed.join(", ")}.`);
+    if (metadata.removed.length > 0)
+        lines.push(
+            `Taken out of the metadata, and not told yet: ${metadata.removed.join(", ")}. Nothing depends on it: it is emptied when it answers within a day, and then forgotten; one that is gone for good needs nothing, one that comes back later is emptied by hand.`,
+        );
     return `${lines.join("\n")}\n`;
 }
 
