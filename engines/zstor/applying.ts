@@ -2,18 +2,19 @@ import { ByteWriter } from "./bytes.ts";
 import { type ExtentRecord, encodeRecord, type MetadataRecord, type ObjectId, type StripeRecord, writeChunks } from "./record.ts";
 import type { Row, ViewDatabase } from "./view-database.ts";
 
-/** What a record of the journal does to the tables of the view; FORMAT.md has the meanings. */
-export function applyRecord(database: ViewDatabase, record: MetadataRecord): void {
+/** What a record of the journal does to the tables of the view; FORMAT.md has the meanings. True when a put or a removal comes after others of its object. */
+export function applyRecord(database: ViewDatabase, record: MetadataRecord): boolean {
     switch (record.type) {
         case "begin":
         case "snapshot":
-            return;
+        case "snapshot-beside":
+            return false;
         case "config":
             database.setFact("config", encodeRecord(record).toString("hex"));
-            return;
+            return false;
         case "layout":
             database.run("INSERT OR REPLACE INTO layouts VALUES (?, ?)", record.id, encodeRecord(record));
-            return;
+            return false;
         case "stripe":
             database.run(
                 "INSERT OR IGNORE INTO stripes VALUES (?, ?, 0, 0, ?, ?)",
@@ -22,10 +23,10 @@ export function applyRecord(database: ViewDatabase, record: MetadataRecord): voi
                 storedBytes(record),
                 encodeRecord(record),
             );
-            return;
+            return false;
         case "extent":
             takeExtent(database, record);
-            return;
+            return false;
         case "put":
             database.run(
                 "INSERT OR REPLACE INTO generations VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
@@ -38,8 +39,7 @@ export function applyRecord(database: ViewDatabase, record: MetadataRecord): voi
                 record.wrappedKey,
             );
             database.run("DELETE FROM drafts WHERE object = ? AND generation = ?", record.object, record.generation);
-            point(database, record.name, record.object);
-            return;
+            return point(database, record.name, record.object);
         case "remove":
             database.run(
                 "INSERT OR REPLACE INTO generations VALUES (?, ?, ?, 0, ?, 1, 0, x'')",
@@ -48,17 +48,16 @@ export function applyRecord(database: ViewDatabase, record: MetadataRecord): voi
                 record.name,
                 record.createdMs,
             );
-            point(database, record.name, record.object);
-            return;
+            return point(database, record.name, record.object);
         case "forget":
             forget(database, record.object, record.generation);
-            return;
+            return false;
         case "relayout":
             database.run("UPDATE stripes SET layout = ? WHERE id = ?", record.layout, record.stripe);
-            return;
+            return false;
         case "free":
             database.run("DELETE FROM stripes WHERE id = ? AND refs = 0", record.stripe);
-            return;
+            return false;
         case "rewrap":
             database.run(
                 "UPDATE generations SET wrapping = ?, wrapped = ? WHERE object = ? AND generation = ?",
@@ -67,7 +66,7 @@ export function applyRecord(database: ViewDatabase, record: MetadataRecord): voi
                 record.object,
                 record.generation,
             );
-            return;
+            return false;
     }
 }
 
@@ -102,14 +101,15 @@ function forget(database: ViewDatabase, object: ObjectId, generation: number): v
     if (name !== undefined) point(database, name, object);
 }
 
-/** Lets the name mean the newest generation that there is. */
-function point(database: ViewDatabase, name: string, object: ObjectId): void {
-    database.run("DELETE FROM names WHERE name = ?", name);
+/** Lets the name mean the newest generation that there is. True when it meant something before. */
+function point(database: ViewDatabase, name: string, object: ObjectId): boolean {
+    const before = database.run("DELETE FROM names WHERE name = ?", name);
     database.run(
-        `INSERT INTO names SELECT name, object, generation, removed FROM generations WHERE object = ?
+        `INSERT INTO names SELECT name, object, generation, removed, size FROM generations WHERE object = ?
          ORDER BY generation DESC LIMIT 1`,
         object,
     );
+    return before > 0;
 }
 
 function nameOf(database: ViewDatabase, object: ObjectId, generation: number): string | undefined {

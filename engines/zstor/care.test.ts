@@ -265,7 +265,7 @@ test("rotating the wrapping key wraps all data keys anew and reads no data", asy
     await memory.put(store, "new", Buffer.from("wrapped with the new one"));
     for (let index = 0; index < 7; index++) memory.backend(index).isDown = true;
     await memory.clock.run(store.caretaker.round());
-    expect(store.view.wrappedOtherwise(2, 10)).toEqual([]);
+    expect(store.view.wrappedOtherwiseAfter("", 2, 10).due).toEqual([]);
     expect(store.view.current("object")?.wrappedKey).not.toEqual(before?.wrappedKey);
     for (let index = 0; index < 7; index++) memory.backend(index).isDown = false;
     expect((await memory.get(store, "object")).toString()).toBe("content");

@@ -18,7 +18,7 @@ import { StoreError } from "./object-api.ts";
 import { type RebalanceProgress, Rebalancer } from "./rebalance.ts";
 import { MISSING, type StripeId } from "./record.ts";
 import { Repacker, type RepackResult } from "./repack.ts";
-import { deficientLayouts, repairStripe } from "./repair.ts";
+import { deficientLayouts, repairStripe, WellStanding } from "./repair.ts";
 import type { Replica } from "./replicas.ts";
 import { rewrapSome } from "./rewrapping.ts";
 import { type ScrubbedStripes, Scrubber } from "./scrub.ts";
@@ -51,6 +51,7 @@ export class Caretaker {
     private readonly sweeper: Sweeper;
     readonly rebalancer: Rebalancer;
     readonly repacker: Repacker;
+    private readonly wellStanding = new WellStanding();
     private readonly pauses = new Map<StripeId, { readonly untilMs: number; readonly ms: number }>();
     private cancel: (() => void) | undefined;
     private work: Promise<void> = Promise.resolve();
@@ -240,7 +241,7 @@ export class Caretaker {
 
     private async repairSome(): Promise<void> {
         for (const id of [...this.engine.badShards.keys()]) await this.repairOne(id);
-        const owed = deficientLayouts(this.engine, this.deadAfterMs);
+        const owed = deficientLayouts(this.engine, this.deadAfterMs, this.wellStanding);
         this.owedSinceMs = owed.length === 0 ? undefined : (this.owedSinceMs ?? this.engine.surroundings.clock.nowMs());
         for (const layout of owed) await this.repairAll(this.engine.view.stripesIn(layout.id, REPAIR_AT_ONCE + this.pauses.size));
     }

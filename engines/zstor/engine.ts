@@ -83,7 +83,7 @@ export async function storeStripe(
         const layout = engine.layouts.of(session, data.length, written.backends);
         const { lengths, macs } = written;
         const createdMs = engine.surroundings.clock.nowMs();
-        return { written, records: [...layout.records, { type: "stripe", id, layout: layout.id, createdMs, lengths, macs }] };
+        return { written, records: [layout, { type: "stripe", id, layout: layout.id, createdMs, lengths, macs }] };
     } catch (error) {
         engine.unnamed.delete(id);
         throw error;

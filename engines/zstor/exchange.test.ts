@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { METADATA, MemoryStore, read, SECRET } from "../../test/zstor/memory-store.ts";
-import type { Backend } from "./backend.ts";
+import { type Backend, BackendError } from "./backend.ts";
 import { StoreError } from "./object-api.ts";
 import { openStore } from "./opening.ts";
 import { statusOf } from "./status.ts";
@@ -78,6 +78,36 @@ describe("a metadata replica is exchanged", () => {
         await expectContents(memory, await memory.open({}, [GONE, METADATA[1] ?? ""]));
     });
 
+    test("which had been emptied and was written to since, without a mark: what is there is found to be this store's, and goes", async () => {
+        const { memory, store } = await opened();
+        const { values } = memory.network.namespace(GONE);
+        values.clear();
+        for (let index = 8; index < 12; index++) await memory.put(store, `object ${index % 4}`, Buffer.from(`content ${index}`));
+        await memory.clock.run(store.rotateSecret("another horse battery staple"));
+        expect([values.size > 4, values.has("member")]).toEqual([true, false]);
+        store.exchange.want({ metadata: EXCHANGED, writeQuorum: 3 });
+        // Before it is filled again.
+        await memory.clock.run(store.exchange.round());
+        expect([...values.keys()]).toEqual(["member"]);
+        await expectContents(memory, store);
+        // And it can be taken in again as it is.
+        await exchange(memory, store, METADATA);
+        await expectWhole(memory, store, METADATA);
+    });
+
+    test("which holds another store by now: nothing of that is touched", async () => {
+        const { memory, store } = await opened();
+        const { values } = memory.network.namespace(GONE);
+        values.clear();
+        await memory.create({ metadata: [GONE], writeQuorum: 1 });
+        const other = await memory.open({}, [GONE]);
+        await memory.put(other, "theirs", Buffer.from("of another store"));
+        const theirs = [...values];
+        await exchange(memory, store, EXCHANGED);
+        expect(statusOf(store).metadata.removed).toEqual([]);
+        for (const [key, value] of theirs) expect(values.get(key)).toBe(value);
+    });
+
     test("and one that was away meanwhile leads whoever starts from it to those in force", async () => {
         const { memory, store } = await opened();
         memory.network.namespace(GONE).isDown = true;
@@ -139,7 +169,7 @@ describe("an exchange waits, and says why, when the new namespace", () => {
         [
             "is not empty",
             (memory: MemoryStore) => memory.network.namespace(NEW).values.set("x", { value: Buffer.from("y"), writtenMs: 0 }),
-            /it is not empty: give an empty namespace/,
+            /it is not empty, .* give an empty namespace/,
         ],
         ["has no room", (memory: MemoryStore) => Object.assign(memory.network.namespace(NEW), { limitBytes: 500 }), /No space left/],
     ])("%s", async (_, spoil, why) => {
@@ -207,6 +237,75 @@ describe("a replica that lost what it held", () => {
         await round(memory, store);
         expect(statusOf(store).metadata.members).toContainEqual({ name: "memory://m2", state: "ok" });
         await expectWhole(memory, store, METADATA);
+    });
+});
+
+describe("a replica whose", () => {
+    const flip = (memory: MemoryStore, key: string) => {
+        const { values } = memory.replica(1);
+        const entry = values.get(key);
+        if (entry === undefined) throw new Error("there is no such value");
+        const value = Buffer.from(entry.value);
+        value.writeUInt8(value.readUInt8(25) ^ 1, 25);
+        values.set(key, { ...entry, value });
+    };
+
+    test.each([
+        ["mark is damaged", ["member"]],
+        ["epoch is damaged", ["epoch"]],
+        ["mark and epoch are damaged", ["member", "epoch"]],
+    ])("%s does not count, and is made whole again by the scrub and the round after it", async (_, keys) => {
+        const { memory, store } = await opened();
+        for (const key of keys) flip(memory, key);
+        await memory.clock.run(store.caretaker.scrub());
+        expect(statusOf(store).metadata.members).toContainEqual({ name: "memory://m2", state: "empty" });
+        await round(memory, store);
+        expect(statusOf(store).metadata.members).toContainEqual({ name: "memory://m2", state: "ok" });
+        await expectWhole(memory, store, METADATA);
+        memory.replica(0).isDown = true;
+        await expectContents(memory, await memory.open());
+    });
+
+    test("server cannot read its mark any more is given another one", async () => {
+        const { memory } = await opened();
+        let isUnreadable = true;
+        const connect = (url: string): Backend => {
+            const backend = memory.network.connect(url);
+            const isMark = (key: Uint8Array) => url === METADATA[1] && Buffer.from(key).toString() === "member";
+            return {
+                ...backend,
+                async get(key) {
+                    if (isUnreadable && isMark(key)) throw new BackendError("damaged", "Internal Error");
+                    return backend.get(key);
+                },
+                async set(key, value) {
+                    await backend.set(key, value);
+                    if (isMark(key)) isUnreadable = false;
+                },
+            };
+        };
+        const store = await memory.open({ connect });
+        await memory.clock.run(store.caretaker.scrub());
+        await round(memory, store);
+        expect(isUnreadable).toBe(false);
+        await expectWhole(memory, store, METADATA);
+    });
+
+    test("content was put back to that of an earlier front end is filled again", async () => {
+        const { memory, store } = await opened();
+        await memory.clock.run(store.close());
+        const { values } = memory.replica(1);
+        const older = [...values];
+        const later = await memory.open();
+        await memory.put(later, "object 0", Buffer.from("content 8"));
+        await round(memory, later);
+        values.clear();
+        for (const [key, value] of older) values.set(key, value);
+        await memory.clock.run(later.journal.verify());
+        await memory.clock.pass(1000);
+        expect(statusOf(later).metadata.members).toContainEqual({ name: "memory://m2", state: "empty" });
+        await round(memory, later);
+        await expectWhole(memory, later, METADATA);
     });
 });
 

@@ -4,9 +4,10 @@ import { FIRST_CONFIGURATION } from "./bootstrap.ts";
 import { BoundedBackend } from "./bounded-backend.ts";
 import { reached } from "./failpoint.ts";
 import { EXCHANGE_LONGEST_PAUSE_MS, EXCHANGE_PAUSE_MS, REMOVED_FORGOTTEN_MS, WIPES_AT_ONCE } from "./limits.ts";
-import { openMembership, sealMembership } from "./membership.ts";
+import { sealMembership } from "./membership.ts";
 import { EPOCH_KEY, MEMBER_KEY, parseKey } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
+import { ownerOf } from "./owner.ts";
 import type { Connect } from "./pool.ts";
 import type { Replica, ReplicaSet } from "./replicas.ts";
 import type { StoreConfig } from "./store-record.ts";
@@ -218,9 +219,8 @@ export class Exchange {
         const { connect, surroundings, journal, keys, storeId, config } = this.parts;
         const backend: Backend = new BoundedBackend(connect(url), surroundings.clock);
         try {
-            const mark = await backend.get(MEMBER_KEY);
-            // It has been emptied already, or is another store's.
-            if (mark === undefined || openMembership(keys, storeId, mark) === undefined) return;
+            // It has been emptied by somebody, or is another store's by now.
+            if ((await ownerOf({ keys, storeId }, backend)) !== "this") return;
             await journal.verify();
             const { configuration = FIRST_CONFIGURATION } = config();
             await backend.set(MEMBER_KEY, sealMembership(keys, storeId, { standing: "outside", configuration }));

@@ -1,7 +1,7 @@
 import { BackendError } from "./backend.ts";
 import { type Engine, generationKey } from "./engine.ts";
 import { reached } from "./failpoint.ts";
-import { FREE_AT_ONCE } from "./limits.ts";
+import { FORGOTTEN_AT_ONCE, FREE_AT_ONCE } from "./limits.ts";
 import type { MetadataRecord, ObjectId, StripeId } from "./record.ts";
 import { stripeOf } from "./sealed-chunks.ts";
 
@@ -19,15 +19,24 @@ export async function forgetDrafts(engine: Engine): Promise<void> {
 /** Drops generations beyond those that are kept, of objects that have some; not the ones that are being read. */
 export async function forgetOld(engine: Engine): Promise<void> {
     const session = engine.journal.session;
+    const { crowded } = engine.view;
     const keep = engine.config.settings.keepGenerations;
-    for (const object of engine.view.crowded(keep)) {
-        const records = surplus(engine, object, keep);
-        if (records.length === 0) continue;
+    const objects = crowded.next(keep, (after, limit) => engine.view.crowdedAfter(after, keep, limit));
+    let records: MetadataRecord[] = [];
+    const say = async () => {
+        if (records.length === 0) return;
         await engine.journal.commit(records, session);
         reached("forget: said");
+        records = [];
+    };
+    for (const object of objects) {
+        records.push(...surplus(engine, object, keep));
+        if (records.length >= FORGOTTEN_AT_ONCE) await say();
     }
+    await say();
 }
 
+/** What of an object is to be forgotten now. It is looked at again until nothing is. */
 function surplus(engine: Engine, object: ObjectId, keep: number): MetadataRecord[] {
     const generations = engine.view.generations(object);
     const kept = generations.slice(0, keep);
@@ -39,6 +48,7 @@ function surplus(engine: Engine, object: ObjectId, keep: number): MetadataRecord
         if (engine.readers.has(generationKey(object, generation))) break;
         records.push({ type: "forget", object, generation });
     }
+    if (dropped.length === 0) engine.view.crowded.done(object);
     return records;
 }
 

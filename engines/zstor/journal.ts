@@ -4,6 +4,7 @@ import { reached } from "./failpoint.ts";
 import {
     BATCH_BYTES,
     CONFIGURATIONS_BEHIND,
+    PAGE_BYTES,
     SNAPSHOT_LEAST_BYTES,
     TAKEOVER_ATTEMPTS,
     TAKEOVER_LONGEST_PAUSE_MS,
@@ -12,10 +13,10 @@ import {
 import { keyOf } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
 import { Office, type OfficeParts } from "./office.ts";
-import { encodeRecord, type MetadataRecord, type WriterId } from "./record.ts";
-import { writePages } from "./snapshot.ts";
+import { encodeRecord, type MetadataRecord, type SnapshotRecord, type WriterId } from "./record.ts";
+import { type Pages, writePages } from "./snapshot.ts";
 import { jittered, pause } from "./surroundings.ts";
-import { type Chain, configNamed, readChain, readSnapshot, type SnapshotRecord, secure } from "./takeover.ts";
+import { type Chain, configNamed, readChain, readSnapshot, secure } from "./takeover.ts";
 import type { ConfigRecord, View } from "./view.ts";
 
 export interface JournalParts extends OfficeParts {
@@ -38,6 +39,8 @@ export interface Live {
     readonly writer: WriterId;
     readonly batches: readonly Pick<Batch, "writer" | "sequence" | "hash">[];
     readonly snapshot: SnapshotRecord | undefined;
+    /** Pages of the state after that batch are being written. */
+    readonly pagesOf: number | undefined;
 }
 
 /**
@@ -55,10 +58,15 @@ export class Journal {
     private writing: WriterId | undefined;
     /** It has been the writer. */
     private established = false;
-    private batches: Live["batches"] = [];
+    /** Behind the state of the snapshot. */
+    private batches: Pick<Batch, "writer" | "sequence" | "hash">[] = [];
     private snapshot: SnapshotRecord | undefined;
     private bytes = 0;
     private snapshotSize = 0;
+    /** Of the batch whose state is written as pages, until they are named or given up. */
+    private pagesOf: number | undefined;
+    /** Of a snapshot that is to be named, and what `bytes` was when it began. */
+    private pages: { readonly written: Pages; readonly before: number; isWanted(): boolean } | undefined;
     /** Why nothing is written any more. */
     private ended: StoreError | undefined;
     /** Why the last batch could not be made true, or the journal not be taken over; undefined once one was made true since. */
@@ -117,7 +125,7 @@ export class Journal {
 
     get live(): Live | undefined {
         const writer = this.writing ?? this.writer;
-        return writer && { writer, batches: this.batches, snapshot: this.snapshot };
+        return writer && { writer, batches: this.batches, snapshot: this.snapshot, pagesOf: this.pagesOf };
     }
 
     get waiting(): number {
@@ -135,6 +143,7 @@ export class Journal {
 
     private end(error: StoreError): void {
         this.ended ??= error;
+        this.pages = undefined;
         this.tellOfEnd(this.ended);
         this.writer = undefined;
         this.refuseWaiting(this.ended);
@@ -148,14 +157,15 @@ export class Journal {
         this.running = true;
         // What else is committed in this turn comes along.
         await Promise.resolve();
-        while (this.queue.length > 0) {
+        while (this.queue.length > 0 || this.pages) {
             try {
-                if (this.writer === undefined) await this.takeOver();
+                if (this.writer === undefined && this.queue.length > 0) await this.takeOver();
                 await this.next();
             } catch (error) {
                 this.trouble = asStoreError(error);
                 this.refuseWaiting(this.trouble);
             }
+            await this.nameSnapshot();
         }
         this.running = false;
     }
@@ -175,8 +185,7 @@ export class Journal {
         }
         this.trouble = undefined;
         for (const { resolve } of batch) resolve();
-        if (this.writer && this.bytes > Math.max(this.parts.snapshotBytes ?? SNAPSHOT_LEAST_BYTES, this.snapshotSize))
-            await this.tryToMakeSnapshot();
+        if (this.bytes > Math.max(this.parts.snapshotBytes ?? SNAPSHOT_LEAST_BYTES, this.snapshotSize)) void this.beginSnapshot();
     }
 
     private gather(): Waiting[] {
@@ -212,7 +221,7 @@ export class Journal {
         const hash = hashOf(value);
         view.apply(records, { sequence, hash });
         reached("journal: in the view, not acknowledged");
-        this.batches = [...this.batches, { writer, sequence, hash }];
+        this.batches.push({ writer, sequence, hash });
         this.bytes += value.length;
         this.writer = writer;
     }
@@ -285,6 +294,7 @@ export class Journal {
         const { replicas, keys, view } = this.parts;
         const known = view.head;
         const first = batches[0]?.sequence ?? 1;
+        const isAtSnapshot = known !== undefined && batches[0]?.previous.equals(known.hash);
         const last = batches.at(-1)?.sequence ?? 0;
         const meeting = batches.find((batch) => batch.sequence === known?.sequence);
         if (known && (known.sequence > last || (meeting && !meeting.hash.equals(known.hash))))
@@ -292,15 +302,17 @@ export class Journal {
                 "rolled-back",
                 `the metadata replicas have the journal to batch ${last}, this front end has seen batch ${known.sequence} of another one: they were put back to an older state`,
             );
-        if (snapshot && (!known || known.sequence < first)) {
+        const isBehind = snapshot !== undefined && !isAtSnapshot && (!known || known.sequence < first);
+        if (isBehind) {
             const records = await readSnapshot(replicas, keys, snapshot);
             view.restart(records);
         } else if (!known && first !== 1) throw new StoreError("lost", `the journal begins with batch ${first} and has no snapshot`);
-        const from = snapshot && (!known || known.sequence < first) ? first : (known?.sequence ?? 0) + 1;
+        const from = isBehind ? first : (known?.sequence ?? 0) + 1;
         const news = batches.filter((batch) => batch.sequence >= from);
         for (const { records, sequence, hash } of news) view.apply(records, { sequence, hash });
         this.batches = batches.map(({ writer, sequence, hash }) => ({ writer, sequence, hash }));
         this.snapshot = snapshot;
+        this.snapshotSize = (snapshot?.pages.length ?? 0) * PAGE_BYTES;
         this.bytes = bytes;
         if (news.some((batch) => !this.office.isOwn(batch.writer))) {
             this.session++;
@@ -308,31 +320,50 @@ export class Journal {
         }
     }
 
-    /** One that cannot be made now is made after another batch. */
-    private async tryToMakeSnapshot(): Promise<void> {
+    /** Writes the state as it is now as pages, while others commit. What cannot be written now is written after another batch. */
+    private async beginSnapshot(): Promise<void> {
+        const { replicas, keys, view, surroundings } = this.parts;
+        const { writer, bytes: before } = this;
+        const sequence = view.head?.sequence;
+        if (writer === undefined || sequence === undefined || this.pagesOf !== undefined) return;
+        this.pagesOf = sequence;
         try {
-            await this.makeSnapshot();
+            const { changes } = replicas;
+            // What is given up is a left-over, which tidying deletes.
+            const isWanted = () => this.ended === undefined && this.office.isCurrent(writer) && replicas.changes === changes;
+            const parts = { replicas, keys, clock: surroundings.clock, writer, sequence, isWanted };
+            const written = await writePages(parts, view.frozenRecords());
+            if (written === undefined || !isWanted()) return;
+            this.pages = { written, before, isWanted };
+            if (!this.running) void this.run();
         } catch (error) {
-            this.parts.surroundings.log(`no snapshot of the metadata could be made: ${asStoreError(error).message}`);
+            surroundings.log(`no snapshot of the metadata could be made: ${asStoreError(error).message}`);
+        } finally {
+            if (this.pages === undefined) this.pagesOf = undefined;
         }
     }
 
-    /** Nothing is committed meanwhile, so the view stands still. */
-    private async makeSnapshot(): Promise<void> {
-        const { replicas, keys, view } = this.parts;
-        const { writer } = this;
-        const head = view.head;
-        if (writer === undefined || head === undefined) return;
-        const { pages, bytes } = await writePages(replicas, keys, writer, head.sequence, view.records());
-        const record: SnapshotRecord = { type: "snapshot", sequence: head.sequence, writer, pages };
-        const before = this.batches.length;
-        reached("snapshot: pages written, not named");
-        await this.write([record], encodeRecord(record));
-        reached("snapshot: named");
-        this.batches = this.batches.slice(before);
-        this.snapshot = record;
-        this.snapshotSize = bytes;
-        this.bytes = 0;
+    /** Once a batch names them, the batches before their state are over. */
+    private async nameSnapshot(): Promise<void> {
+        const { pages } = this;
+        if (pages === undefined) return;
+        this.pages = undefined;
+        this.pagesOf = undefined;
+        if (pages.written.writer !== this.writer || !pages.isWanted()) return;
+        const { writer, sequence, hashes, bytes } = pages.written;
+        const isBeside = this.parts.view.head?.sequence !== sequence;
+        const record: SnapshotRecord = { type: isBeside ? "snapshot-beside" : "snapshot", sequence, writer, pages: hashes };
+        try {
+            await this.write([record], encodeRecord(record));
+            reached("snapshot: named");
+            this.batches = this.batches.filter((batch) => batch.sequence > sequence);
+            this.snapshot = record;
+            this.snapshotSize = bytes;
+            this.bytes -= pages.before;
+            this.parts.view.dropLayouts();
+        } catch (error) {
+            this.parts.surroundings.log(`a snapshot of the metadata could not be named or followed: ${asStoreError(error).message}`);
+        }
     }
 }
 

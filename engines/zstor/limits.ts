@@ -18,6 +18,8 @@ export const MAX_NAME_BYTES = 1024;
 export const BATCH_BYTES = 2 * MIB;
 /** A page of a snapshot. */
 export const PAGE_BYTES = 1 * MIB;
+/** What is read for a snapshot before others have their turn: some milliseconds of work. */
+export const SNAPSHOT_STEP_BYTES = 64 * KIB;
 /** A snapshot is made once the journal since the last one has this many bytes, or as many as that snapshot. */
 export const SNAPSHOT_LEAST_BYTES = 4 * MIB;
 
@@ -92,6 +94,9 @@ export const DRAFT_STRIPES = 16;
 export const READ_WINDOW_CHUNKS = 2048;
 /** Stripes whose shards are deleted together. */
 export const FREE_AT_ONCE = 64;
+/** Objects that are looked at in a round for what is to be forgotten, or wrapped anew, and records of it in a batch. */
+export const WALK_OBJECTS = 5000;
+export const FORGOTTEN_AT_ONCE = 1000;
 /** How often the caretaker looks for work. */
 export const CARE_MS = 2_000;
 /** Stripes of one layout that are repaired before the next look at what is most urgent. */
@@ -125,6 +130,8 @@ export const EXCHANGE_LONGEST_PAUSE_MS = 60_000;
 export const REMOVED_FORGOTTEN_MS = 24 * 3_600_000;
 /** Values of such a one that are deleted before it is asked again whether this front end still is the writer. */
 export const WIPES_AT_ONCE = 50;
+/** Values of a metadata namespace without a sound mark that are looked at to find out whose it is. */
+export const OWNER_LOOKS = 200;
 /** How often a front end that writes nothing looks whether it still is the one. */
 export const VERIFY_EVERY_MS = 10_000;
 /** Data keys that are wrapped anew in a batch of the journal. */

@@ -6,7 +6,7 @@ import { METADATA_SCRUB_AT_ONCE } from "./limits.ts";
 import { type InTurn, Passes } from "./passes.ts";
 import type { Replica } from "./replicas.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { liveValues, type TidyingParts, trueValue } from "./tidying.ts";
+import { countOfValues, type TidyingParts, trueValue, valuesAfter } from "./tidying.ts";
 
 /** What a scrub found in the metadata. */
 export interface ScrubbedValues {
@@ -22,8 +22,8 @@ export class MetadataScrubber {
     private readonly parts: TidyingParts;
     private readonly surroundings: Surroundings;
     private readonly passes: Passes;
-    /** What was live when the pass began, in the order of the keys: it ends however much is written meanwhile. */
-    private begun: readonly string[] = [];
+    /** Of the last batch when the pass began: it ends however much is written meanwhile. */
+    private lastSequence = 0;
     /** On each replica they count once. */
     checkedValues = 0;
     foundBad = 0;
@@ -32,7 +32,7 @@ export class MetadataScrubber {
         this.parts = parts;
         this.surroundings = surroundings;
         const things = {
-            count: () => this.wanted().size,
+            count: () => (parts.journal.live ? countOfValues(parts.journal.live) : 0),
             look: (after: string, count: number, at: (key: string) => void) => this.look(after, count, at),
         };
         this.passes = new Passes(things, surroundings.clock, intervalMs, METADATA_SCRUB_AT_ONCE);
@@ -47,27 +47,37 @@ export class MetadataScrubber {
         return grownBy(counters, () => this.passes.pass(inTurn));
     }
 
-    /** Hashes by key; none while the journal has to be taken over. */
-    private wanted(): ReadonlyMap<string, Buffer> {
-        const { live } = this.parts.journal;
-        const { config } = this.parts.view;
-        return live === undefined || config === undefined ? new Map() : liveValues(live, config);
-    }
-
     private async look(after: string, count: number, at: (key: string) => void): Promise<boolean> {
-        const { journal, replicas } = this.parts;
+        const { journal, replicas, view } = this.parts;
         // Whoever has been superseded knows nothing of what is live now.
         await journal.verify();
-        if (journal.live === undefined) throw new BackendError("refused", "the journal is being taken over");
-        const wanted = this.wanted();
-        if (after === "") this.begun = [...wanted.keys()].sort();
-        const left = this.begun.filter((text) => text > after && wanted.has(text));
-        for (const text of left.slice(0, count)) {
-            at(text);
-            const hash = wanted.get(text);
-            if (hash) for (const replica of replicas.members) if (replica.counts) await this.check(replica, text, hash);
+        const { live } = journal;
+        const { config } = view;
+        if (live === undefined || config === undefined) throw new BackendError("refused", "the journal is being taken over");
+        if (after === "") {
+            await this.checkMarks();
+            this.lastSequence = live.batches.at(-1)?.sequence ?? 0;
         }
-        return left.length <= count;
+        const values = valuesAfter(live, config, after, this.lastSequence, count + 1);
+        for (const [text, hash] of values.slice(0, count)) {
+            at(text);
+            for (const replica of replicas.members) if (replica.counts) await this.check(replica, text, hash);
+        }
+        return values.length <= count;
+    }
+
+    /** One without a sound mark does not count from now on, and is filled with the next round: two of them would keep everybody out. */
+    private async checkMarks(): Promise<void> {
+        const { replicas } = this.parts;
+        for (const replica of replicas.members) {
+            if (!replica.counts) continue;
+            try {
+                await replicas.requireMember(replica);
+            } catch (error) {
+                if (!(error instanceof BackendError)) throw error;
+                this.surroundings.log(`the mark of metadata replica ${nameOf(replica.url)} could not be compared: ${error.message}`);
+            }
+        }
     }
 
     private async check(replica: Replica, text: string, hash: Buffer): Promise<void> {

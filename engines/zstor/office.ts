@@ -3,6 +3,7 @@ import { openEpoch, sealEpoch } from "./epoch-record.ts";
 import type { StoreKeys } from "./keys.ts";
 import { EPOCH_KEY } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
+import { valueOrDamaged } from "./owner.ts";
 import type { WriterId } from "./record.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -30,6 +31,11 @@ export class Office {
         return this.own.has(writer);
     }
 
+    /** It has not become another one since. */
+    isCurrent(writer: WriterId): boolean {
+        return epochOf(writer) === this.epoch && this.own.has(writer);
+    }
+
     /** Forgets who it has been, as long as that was nobody: what it has read was an older set of replicas. */
     beginAnew(): void {
         this.own.clear();
@@ -40,7 +46,7 @@ export class Office {
     async claim(): Promise<WriterId> {
         const { replicas, keys, storeId, surroundings } = this.parts;
         const writers = await replicas.readMembers(async ({ backend }) => {
-            const value = await backend.get(EPOCH_KEY);
+            const value = await valueOrDamaged(backend, EPOCH_KEY);
             return value && openEpoch(keys, storeId, value);
         });
         const last = [...writers.values()].reduce(
@@ -63,10 +69,12 @@ export class Office {
         let later: WriterId | undefined;
         try {
             await replicas.read(async (replica) => {
-                const value = await replica.backend.get(EPOCH_KEY);
+                const value = await valueOrDamaged(replica.backend, EPOCH_KEY);
                 const current = value && openEpoch(keys, storeId, value);
+                const seen = replica.seenWriter;
+                replica.seenWriter = current;
                 if (current === writer) return;
-                if (current === undefined) replicas.noticeLoss(replica);
+                if (current === undefined || (seen !== undefined && current < seen)) replicas.noticeLoss(replica);
                 if (current !== undefined && epochOf(current) >= epochOf(writer) && !this.own.has(current)) later = current;
                 throw new BackendError("refused", current === undefined ? "has no epoch record" : `has epoch ${epochOf(current)}`);
             });

@@ -62,6 +62,18 @@ export interface LayoutRecord {
     readonly moves: readonly number[];
 }
 
+interface Snapshot<T> {
+    readonly type: T;
+    /** Of the batch whose state the pages are. */
+    readonly sequence: number;
+    readonly writer: WriterId;
+    /** Their hashes. */
+    readonly pages: readonly Buffer[];
+}
+
+/** The second kind when batches were committed while its pages were written: the chain goes on behind `sequence`, not behind this record. */
+export type SnapshotRecord = Snapshot<"snapshot"> | Snapshot<"snapshot-beside">;
+
 /** What the journal and the pages of snapshots are made of; meanings in FORMAT.md. */
 export type MetadataRecord =
     | { readonly type: "begin"; readonly writer: WriterId; readonly timeMs: number }
@@ -74,7 +86,7 @@ export type MetadataRecord =
     | { readonly type: "forget"; readonly object: ObjectId; readonly generation: number }
     | { readonly type: "relayout"; readonly stripe: StripeId; readonly layout: number }
     | { readonly type: "free"; readonly stripe: StripeId }
-    | { readonly type: "snapshot"; readonly sequence: number; readonly writer: WriterId; readonly pages: readonly Buffer[] }
+    | SnapshotRecord
     | {
           readonly type: "rewrap";
           readonly object: ObjectId;
@@ -85,6 +97,10 @@ export type MetadataRecord =
 
 type RecordType = MetadataRecord["type"];
 type RecordOf<T extends RecordType> = Extract<MetadataRecord, { type: T }>;
+
+export function isSnapshot(record: MetadataRecord): record is SnapshotRecord {
+    return record.type === "snapshot" || record.type === "snapshot-beside";
+}
 
 const OBJECT_BYTES = 16;
 const STRIPE_ID_BYTES = 12;
@@ -106,6 +122,7 @@ const CODES = {
     free: 10,
     snapshot: 11,
     rewrap: 12,
+    "snapshot-beside": 13,
 } satisfies Record<RecordType, number>;
 
 interface Coding<T extends RecordType> {
@@ -212,18 +229,8 @@ const CODINGS: { readonly [T in RecordType]: Coding<T> } = {
         write: (record, out) => out.hex(record.stripe),
         read: (from) => ({ type: "free", stripe: stripe(from) }),
     },
-    snapshot: {
-        write(record, out) {
-            out.varint(record.sequence).hex(record.writer).varint(record.pages.length);
-            for (const page of record.pages) out.raw(page);
-        },
-        read: (from) => ({
-            type: "snapshot",
-            sequence: from.varint(),
-            writer: writer(from),
-            pages: from.list(from.varint(), () => from.raw(HASH_BYTES)),
-        }),
-    },
+    snapshot: snapshotCoding("snapshot"),
+    "snapshot-beside": snapshotCoding("snapshot-beside"),
     rewrap: {
         write: (record, out) => out.hex(record.object).varint(record.generation).varint(record.wrapping).raw(record.wrappedKey),
         read: (from) => ({
@@ -235,6 +242,21 @@ const CODINGS: { readonly [T in RecordType]: Coding<T> } = {
         }),
     },
 };
+
+function snapshotCoding<T extends SnapshotRecord["type"]>(type: T) {
+    return {
+        write(record: Snapshot<T>, out: ByteWriter): void {
+            out.varint(record.sequence).hex(record.writer).varint(record.pages.length);
+            for (const page of record.pages) out.raw(page);
+        },
+        read: (from: ByteReader): Snapshot<T> => ({
+            type,
+            sequence: from.varint(),
+            writer: writer(from),
+            pages: from.list(from.varint(), () => from.raw(HASH_BYTES)),
+        }),
+    };
+}
 
 const TYPES = new Map(Object.entries(CODES).map(([type, code]) => [code, type as RecordType]));
 

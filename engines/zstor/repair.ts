@@ -64,13 +64,36 @@ export function emptyOnes(layout: LayoutRecord): Set<number> {
     return new Set(layout.backends.flatMap((backend, index) => (backend === EMPTY ? [index] : [])));
 }
 
+/** Layouts that were found to owe nothing, as long as all that this depends on stays as it is: there may be thousands, and a round looks at each. */
+export class WellStanding {
+    private basis = "";
+    private layouts = new WeakSet<LayoutRecord>();
+
+    owes(engine: Engine, layout: LayoutRecord, deadAfterMs: number): boolean {
+        if (this.layouts.has(layout)) return false;
+        if (shardsToMove(engine, layout, deadAfterMs).length > 0) return true;
+        // What does not hold and cannot be made to hold now may be made to when there is more room.
+        if (holdsPolicy(engine, layout)) this.layouts.add(layout);
+        return false;
+    }
+
+    /** Forgets them when backends or policy are other ones than before. */
+    begin(engine: Engine, deadAfterMs: number): void {
+        const places = engine.pool.all().map(({ config }) => [config, faultOfPlace(engine, config.id, deadAfterMs)]);
+        const basis = JSON.stringify([policyOf(engine.config), places]);
+        if (basis !== this.basis) this.layouts = new WeakSet();
+        this.basis = basis;
+    }
+}
+
 /** Layouts with shards that have to be put elsewhere, the most urgent first: those that can lose the fewest more. */
-export function deficientLayouts(engine: Engine, deadAfterMs: number): LayoutRecord[] {
+export function deficientLayouts(engine: Engine, deadAfterMs: number, known: WellStanding): LayoutRecord[] {
+    known.begin(engine, deadAfterMs);
     const urgency = (layout: LayoutRecord) =>
         layout.backends.filter((backend) => faultOfPlace(engine, backend, deadAfterMs) === undefined).length - layout.dataShards;
-    const counts = engine.view.stripeCounts();
-    return [...engine.view.allLayouts()]
-        .filter((layout) => counts.has(layout.id) && shardsToMove(engine, layout, deadAfterMs).length > 0)
+    return [...engine.view.stripeCounts().keys()]
+        .flatMap((id) => engine.view.layout(id) ?? [])
+        .filter((layout) => known.owes(engine, layout, deadAfterMs))
         .sort((a, b) => urgency(a) - urgency(b));
 }
 
@@ -148,7 +171,7 @@ export async function putShards(
     if (bad?.size === 0) engine.badShards.delete(id);
     if (moves.some((move, index) => move !== layout.moves[index])) {
         const next = engine.layouts.of(session, layout.dataShards, backends, moves);
-        const records: MetadataRecord[] = [...next.records, { type: "relayout", stripe: id, layout: next.id }];
+        const records: MetadataRecord[] = [next, { type: "relayout", stripe: id, layout: next.id }];
         await stages.wait("journal", 0, () => engine.journal.commit(records, session));
         reached("repair: named, old ones not deleted");
         await dropMoved(engine, id, layout, moves);

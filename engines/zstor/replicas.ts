@@ -2,11 +2,12 @@ import { type Backend, BackendError, keysOf } from "./backend.ts";
 import { identityOf } from "./backend-url.ts";
 import { reached } from "./failpoint.ts";
 import { Figures } from "./figures.ts";
-import type { StoreKeys } from "./keys.ts";
 import { openMembership } from "./membership.ts";
 import { MEMBER_KEY } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
+import { type OwnStore, valueOrDamaged } from "./owner.ts";
 import type { Connect } from "./pool.ts";
+import type { WriterId } from "./record.ts";
 import type { Clock } from "./surroundings.ts";
 import { timedBackend } from "./timed-backend.ts";
 
@@ -27,6 +28,8 @@ export class Replica {
     readonly figures: Figures;
     /** False when it answers and bears no mark of a member: nothing that it says counts until it has been filled. */
     counts = true;
+    /** Whose epoch it had when it was asked last: one that has an earlier one later was put back to an older state. */
+    seenWriter: WriterId | undefined;
     /** Writes that it has missed since it was last made whole. */
     missed = 0;
 
@@ -46,11 +49,9 @@ interface Voters {
     readonly quorum: number;
 }
 
-export interface ReplicasParts {
+export interface ReplicasParts extends OwnStore {
     readonly connect: Connect;
     readonly clock: Clock;
-    readonly keys: StoreKeys;
-    readonly storeId: Buffer;
 }
 
 /**
@@ -61,6 +62,8 @@ export class Replicas {
     private readonly parts: ReplicasParts;
     private sets: readonly Voters[] = [];
     private isMarked = false;
+    /** Times that they became other ones: what was written before such a time was written to others. */
+    changes = 0;
 
     constructor(parts: ReplicasParts) {
         this.parts = parts;
@@ -94,7 +97,9 @@ export class Replicas {
         this.isMarked = isMarked;
         const now = this.members;
         for (const replica of known) if (!now.includes(replica)) replica.backend.close();
-        return before !== this.described();
+        if (before === this.described()) return false;
+        this.changes++;
+        return true;
     }
 
     close(): void {
@@ -170,11 +175,11 @@ export class Replicas {
         replica.missed++;
     }
 
-    /** Rejects when what this one holds does not count: it has lost its data, or was removed. */
-    private async requireMember(replica: Replica): Promise<void> {
+    /** Rejects when what this one holds does not count: it has lost its data or its mark, or was removed. */
+    async requireMember(replica: Replica): Promise<void> {
         if (!this.isMarked) return;
         const { keys, storeId } = this.parts;
-        const value = await replica.backend.get(MEMBER_KEY);
+        const value = await valueOrDamaged(replica.backend, MEMBER_KEY);
         const mark = value && openMembership(keys, storeId, value);
         replica.counts = mark?.standing === "member";
         if (replica.counts) return;

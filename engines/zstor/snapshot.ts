@@ -1,29 +1,47 @@
 import { hashOf, sealPage } from "./batch.ts";
 import { reached } from "./failpoint.ts";
 import type { StoreKeys } from "./keys.ts";
-import { PAGE_BYTES } from "./limits.ts";
+import { PAGE_BYTES, SNAPSHOT_STEP_BYTES } from "./limits.ts";
 import { keyOf } from "./metadata-key.ts";
 import { encodeRecord, type MetadataRecord, type WriterId } from "./record.ts";
 import type { Replicas } from "./replicas.ts";
+import { type Clock, pause } from "./surroundings.ts";
 
-/** Writes records as the pages of a snapshot, each to W replicas, and gives their hashes; holds one page in memory. */
+/** Pages of a snapshot that are on W replicas, and that no batch names yet. */
+export interface Pages {
+    readonly writer: WriterId;
+    /** Of the batch whose state they are. */
+    readonly sequence: number;
+    readonly hashes: readonly Buffer[];
+    readonly bytes: number;
+}
+
+interface PagesParts {
+    readonly replicas: Replicas;
+    readonly keys: StoreKeys;
+    readonly clock: Clock;
+    readonly writer: WriterId;
+    readonly sequence: number;
+    /** False when they are of no use any more: the rest is not written. */
+    isWanted(): boolean;
+}
+
+/** Writes records as the pages of a snapshot, each to W replicas; holds one page in memory, and lets others have their turn. */
 export async function writePages(
-    replicas: Replicas,
-    keys: StoreKeys,
-    writer: WriterId,
-    sequence: number,
+    { replicas, keys, clock, writer, sequence, isWanted }: PagesParts,
     records: Iterable<MetadataRecord>,
-): Promise<{ readonly pages: readonly Buffer[]; readonly bytes: number }> {
-    const pages: Buffer[] = [];
+): Promise<Pages | undefined> {
+    const hashes: Buffer[] = [];
     let bytes = 0;
     let gathered: Buffer[] = [];
     let size = 0;
+    let step = 0;
     const flush = async () => {
-        const place = { writer, sequence, page: pages.length };
+        const place = { writer, sequence, page: hashes.length };
         const value = sealPage(keys, place, Buffer.concat(gathered));
         await replicas.write(keyOf({ kind: "page", ...place }), value);
         reached("snapshot: a page written");
-        pages.push(hashOf(value));
+        hashes.push(hashOf(value));
         bytes += value.length;
         gathered = [];
         size = 0;
@@ -33,7 +51,14 @@ export async function writePages(
         if (size > 0 && size + encoded.length > PAGE_BYTES) await flush();
         gathered.push(encoded);
         size += encoded.length;
+        step += encoded.length;
+        if (step >= SNAPSHOT_STEP_BYTES) {
+            step = 0;
+            await pause(clock, 0);
+        }
+        if (!isWanted()) return undefined;
     }
     if (size > 0) await flush();
-    return { pages, bytes };
+    reached("snapshot: pages written, not named");
+    return { writer, sequence, hashes, bytes };
 }

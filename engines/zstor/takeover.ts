@@ -2,14 +2,13 @@ import { type Batch, type BatchPlace, hashOf, NO_BATCH, openBatch, openPage } fr
 import type { StoreKeys } from "./keys.ts";
 import { keyOf, type MetadataKey, parseKey } from "./metadata-key.ts";
 import { StoreError } from "./object-api.ts";
-import type { MetadataRecord } from "./record.ts";
+import { isSnapshot, type MetadataRecord, type SnapshotRecord } from "./record.ts";
 import type { Listing, Replica, Replicas } from "./replicas.ts";
 import { epochOf } from "./writer.ts";
 
-export type SnapshotRecord = Extract<MetadataRecord, { type: "snapshot" }>;
 type ConfigRecord = Extract<MetadataRecord, { type: "config" }>;
 
-/** The journal as W replicas have it: everything from the snapshot on, oldest first. */
+/** The journal as W replicas have it: everything behind the state of the snapshot, oldest first. */
 export interface Chain {
     readonly snapshot: SnapshotRecord | undefined;
     readonly batches: readonly Batch[];
@@ -36,15 +35,17 @@ export async function readChain(replicas: Replicas, keys: StoreKeys): Promise<Ch
         });
     };
 
+    const inOrder = bySequence(candidates);
     const head = await headOf(candidates, (place) => replicas.mayBeTrue(holders(listings, keyOf({ kind: "batch", ...place }))), read);
     const batches: Batch[] = [];
     let snapshot: SnapshotRecord | undefined;
     for (let batch = head; batch; ) {
-        batches.unshift(batch);
-        snapshot = batch.records.find((record) => record.type === "snapshot");
-        if (snapshot || batch.previous.equals(NO_BATCH)) break;
-        batch = await before(batch, candidates, read);
+        batches.push(batch);
+        snapshot ??= batch.records.find(isSnapshot);
+        if ((snapshot && batch.sequence <= snapshot.sequence + 1) || batch.previous.equals(NO_BATCH)) break;
+        batch = await before(batch, inOrder, read);
     }
+    batches.reverse();
     const bytes = [...values.values()].reduce((sum, value) => sum + value.length, 0);
     return {
         snapshot,
@@ -72,23 +73,28 @@ export async function configNamed(
     return first.find((record) => record.type === "config");
 }
 
-/** The records of a snapshot, its pages written to the W replicas that miss them. */
-export async function readSnapshot(replicas: Replicas, keys: StoreKeys, snapshot: SnapshotRecord): Promise<MetadataRecord[]> {
-    const records: MetadataRecord[] = [];
-    for (const page of snapshot.pages.keys()) for (const record of await readPage(replicas, keys, snapshot, page)) records.push(record);
-    return records;
+/** The records of a snapshot. What is held of it is its pages as they are stored: records take some ten times as much. */
+export async function readSnapshot(replicas: Replicas, keys: StoreKeys, snapshot: SnapshotRecord): Promise<Iterable<MetadataRecord>> {
+    const values: Buffer[] = [];
+    for (const page of snapshot.pages.keys()) values.push(await pageValue(replicas, keys, snapshot, page));
+    return recordsOf(keys, snapshot, values);
 }
 
-async function readPage(
-    replicas: Replicas,
-    keys: StoreKeys,
-    { writer, sequence, pages }: SnapshotRecord,
-    page: number,
-): Promise<MetadataRecord[]> {
+function* recordsOf(keys: StoreKeys, { writer, sequence }: SnapshotRecord, values: readonly Buffer[]): Generator<MetadataRecord> {
+    for (const [page, value] of values.entries()) yield* openPage(keys, { writer, sequence, page }, value) ?? [];
+}
+
+async function readPage(replicas: Replicas, keys: StoreKeys, snapshot: SnapshotRecord, page: number): Promise<MetadataRecord[]> {
+    const { writer, sequence } = snapshot;
+    return openPage(keys, { writer, sequence, page }, await pageValue(replicas, keys, snapshot, page)) ?? [];
+}
+
+/** One that opens. */
+async function pageValue(replicas: Replicas, keys: StoreKeys, { writer, sequence, pages }: SnapshotRecord, page: number): Promise<Buffer> {
     const hash = pages[page];
     const place = { writer, sequence, page };
     const found = await replicas.find(keyOf({ kind: "page", ...place }), replicas.members, (value) =>
-        hash && hashOf(value).equals(hash) ? openPage(keys, place, value) : undefined,
+        hash && hashOf(value).equals(hash) && openPage(keys, place, value) ? value : undefined,
     );
     if (found === undefined)
         throw new StoreError("lost", `page ${page} of the snapshot at ${sequence} is on none of the metadata replicas that answer`);
@@ -126,6 +132,16 @@ function batchesOf(listings: Listings): BatchPlace[] {
     );
 }
 
+function bySequence(places: readonly BatchPlace[]): Map<number, BatchPlace[]> {
+    const found = new Map<number, BatchPlace[]>();
+    for (const place of places) {
+        const others = found.get(place.sequence);
+        if (others) others.push(place);
+        else found.set(place.sequence, [place]);
+    }
+    return found;
+}
+
 type Read = (place: BatchPlace, hash?: Buffer) => Promise<Batch | undefined>;
 
 /** What cannot be read is passed over when fewer list it than would if it had been acknowledged. */
@@ -146,9 +162,8 @@ async function headOf(
     return undefined;
 }
 
-async function before(batch: Batch, candidates: readonly BatchPlace[], read: Read): Promise<Batch> {
-    for (const place of candidates) {
-        if (place.sequence !== batch.sequence - 1) continue;
+async function before(batch: Batch, candidates: ReadonlyMap<number, readonly BatchPlace[]>, read: Read): Promise<Batch> {
+    for (const place of candidates.get(batch.sequence - 1) ?? []) {
         const found = await read(place, batch.previous);
         if (found) return found;
     }

@@ -4,25 +4,45 @@ import { StoreError } from "./object-api.ts";
 export type Row = Record<string, unknown>;
 
 /** Raised whenever the tables below change: an older view is made again. */
-const VERSION = "2";
+const VERSION = "3";
 
+const FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
+/** Sums and counts are kept by triggers: to ask a table of a million objects for them takes seconds. */
 const TABLES = `
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS layouts (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS stripes (id TEXT PRIMARY KEY, layout INTEGER NOT NULL, refs INTEGER NOT NULL, live INTEGER NOT NULL, stored INTEGER NOT NULL,
+CREATE TABLE layouts (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
+CREATE TABLE stripes (id TEXT PRIMARY KEY, layout INTEGER NOT NULL, refs INTEGER NOT NULL, live INTEGER NOT NULL, stored INTEGER NOT NULL,
     record BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS stripes_by_layout ON stripes (layout);
-CREATE INDEX IF NOT EXISTS stripes_by_live ON stripes (live) WHERE refs > 0;
-CREATE INDEX IF NOT EXISTS garbage ON stripes (id) WHERE refs = 0;
-CREATE TABLE IF NOT EXISTS extents (object TEXT, generation INTEGER, first_chunk INTEGER, stripe TEXT NOT NULL, bytes INTEGER NOT NULL, chunks BLOB NOT NULL,
+CREATE TABLE stripe_counts (layout INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TRIGGER count_stripes AFTER UPDATE OF refs, layout ON stripes WHEN OLD.layout <> NEW.layout OR (OLD.refs > 0) <> (NEW.refs > 0) BEGIN
+    UPDATE stripe_counts SET number = number - 1 WHERE layout = OLD.layout AND OLD.refs > 0;
+    INSERT INTO stripe_counts SELECT NEW.layout, 1 WHERE NEW.refs > 0 ON CONFLICT (layout) DO UPDATE SET number = number + 1;
+END;
+CREATE INDEX stripes_by_layout ON stripes (layout);
+CREATE INDEX stripes_by_live ON stripes (live) WHERE refs > 0;
+CREATE INDEX garbage ON stripes (id) WHERE refs = 0;
+CREATE TABLE extents (object TEXT, generation INTEGER, first_chunk INTEGER, stripe TEXT NOT NULL, bytes INTEGER NOT NULL, chunks BLOB NOT NULL,
     PRIMARY KEY (object, generation, first_chunk)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS extents_by_stripe ON extents (stripe);
-CREATE TABLE IF NOT EXISTS generations (object TEXT, generation INTEGER, name TEXT NOT NULL, size INTEGER NOT NULL, created INTEGER NOT NULL,
+CREATE INDEX extents_by_stripe ON extents (stripe);
+CREATE TABLE generations (object TEXT, generation INTEGER, name TEXT NOT NULL, size INTEGER NOT NULL, created INTEGER NOT NULL,
     removed INTEGER NOT NULL, wrapping INTEGER NOT NULL, wrapped BLOB NOT NULL, PRIMARY KEY (object, generation)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, object TEXT NOT NULL, generation INTEGER NOT NULL, removed INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS drafts (object TEXT, generation INTEGER, PRIMARY KEY (object, generation)) WITHOUT ROWID;
+CREATE TABLE names (name TEXT PRIMARY KEY, object TEXT NOT NULL, generation INTEGER NOT NULL, removed INTEGER NOT NULL,
+    size INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE drafts (object TEXT, generation INTEGER, PRIMARY KEY (object, generation)) WITHOUT ROWID;
+CREATE TABLE totals (id INTEGER PRIMARY KEY CHECK (id = 1), objects INTEGER NOT NULL, bytes INTEGER NOT NULL, stripes INTEGER NOT NULL,
+    stored INTEGER NOT NULL, live INTEGER NOT NULL);
+INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0);
+CREATE TRIGGER add_name AFTER INSERT ON names WHEN NEW.removed = 0 BEGIN
+    UPDATE totals SET objects = objects + 1, bytes = bytes + NEW.size; END;
+CREATE TRIGGER drop_name AFTER DELETE ON names WHEN OLD.removed = 0 BEGIN
+    UPDATE totals SET objects = objects - 1, bytes = bytes - OLD.size; END;
+CREATE TRIGGER add_stripe AFTER INSERT ON stripes BEGIN
+    UPDATE totals SET stripes = stripes + 1, stored = stored + NEW.stored; END;
+CREATE TRIGGER drop_stripe AFTER DELETE ON stripes BEGIN
+    UPDATE totals SET stripes = stripes - 1, stored = stored - OLD.stored, live = live - OLD.live; END;
+CREATE TRIGGER change_live AFTER UPDATE OF live ON stripes BEGIN
+    UPDATE totals SET live = live + NEW.live - OLD.live; END;
 `;
-const TABLE_NAMES = ["facts", "layouts", "stripes", "extents", "generations", "names", "drafts"];
+const TABLE_NAMES = ["layouts", "stripes", "stripe_counts", "extents", "generations", "names", "drafts", "totals"];
 
 /**
  * The SQLite file of the view. Whatever SQLite refuses is a `StoreError` with what to do: nothing but this file is concerned, and all
@@ -30,16 +50,18 @@ const TABLE_NAMES = ["facts", "layouts", "stripes", "extents", "generations", "n
  */
 export class ViewDatabase {
     private readonly path: string;
+    private readonly identity: string;
     private readonly database: DatabaseSync;
     private readonly statements = new Map<string, StatementSync>();
 
     /** `path` as SQLite takes it; `identity` is the store's: a view of another store or version is emptied. */
     constructor(path: string, identity: string) {
         this.path = path;
+        this.identity = identity;
         this.database = this.told(() => new DatabaseSync(path));
         try {
             this.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
-            this.exec(TABLES);
+            this.exec(FACTS);
             if (this.fact("identity") === `${VERSION} ${identity}`) return;
             this.transaction(() => {
                 this.clear();
@@ -72,8 +94,11 @@ export class ViewDatabase {
         }
     }
 
+    /** A view of an older version has other tables of the same names. */
     clear(): void {
-        for (const table of TABLE_NAMES) this.exec(`DELETE FROM ${table}`);
+        for (const table of TABLE_NAMES) this.exec(`DROP TABLE IF EXISTS ${table}`);
+        this.exec(TABLES);
+        this.exec("DELETE FROM facts");
     }
 
     fact(name: string): string | undefined {
@@ -85,8 +110,9 @@ export class ViewDatabase {
         this.run("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value);
     }
 
-    run(sql: string, ...values: SQLInputValue[]): void {
-        this.told(() => this.prepared(sql).run(...values));
+    /** Answers how many rows it has changed. */
+    run(sql: string, ...values: SQLInputValue[]): number {
+        return Number(this.told(() => this.prepared(sql).run(...values)).changes);
     }
 
     one(sql: string, ...values: SQLInputValue[]): Row | undefined {
@@ -95,6 +121,19 @@ export class ViewDatabase {
 
     all(sql: string, ...values: SQLInputValue[]): Row[] {
         return this.told(() => this.prepared(sql).all(...values) as Row[]);
+    }
+
+    /**
+     * The tables as they are now, to be read beside whatever is applied from now on; whoever has it closes it. Undefined where that cannot be:
+     * in memory, and in a file system that cannot do a log beside the file.
+     */
+    frozen(): ViewDatabase | undefined {
+        if (this.path === ":memory:" || this.one("PRAGMA journal_mode")?.journal_mode !== "wal") return undefined;
+        const frozen = new ViewDatabase(this.path, this.identity);
+        frozen.exec("BEGIN");
+        // A transaction sees what there is when it first reads.
+        frozen.fact("sequence");
+        return frozen;
     }
 
     /** Without holding all rows; nothing may be applied meanwhile. */

@@ -1,6 +1,8 @@
 import { applyRecord } from "./applying.ts";
+import { ObjectWalk, type WalkPage } from "./object-walk.ts";
 import type { ExtentRecord, LayoutRecord, MetadataRecord, ObjectId, StripeId, StripeRecord } from "./record.ts";
 import { ViewDatabase } from "./view-database.ts";
+import { configIn, recordsIn, recordsOfFrozen } from "./view-records.ts";
 import { extentOf, type Generation, generationOf, idOf, onlyRecord, stripeOf } from "./view-rows.ts";
 
 /** What the view has come to. */
@@ -33,6 +35,9 @@ const STRIPES_A_PAGE = 500;
 export class View {
     readonly database: ViewDatabase;
     private readonly layouts = new Map<number, LayoutRecord>();
+    /** Objects that may have more generations than are kept, and that may have data keys under another wrapping key. */
+    readonly crowded = new ObjectWalk();
+    readonly wrapped = new ObjectWalk();
 
     constructor(path: string, identity: string) {
         this.database = new ViewDatabase(path, identity);
@@ -51,9 +56,7 @@ export class View {
     }
 
     get config(): ConfigRecord | undefined {
-        const text = this.database.fact("config");
-        const record = text === undefined ? undefined : onlyRecord(Buffer.from(text, "hex"));
-        return record?.type === "config" ? record : undefined;
+        return configIn(this.database);
     }
 
     /** All records of a batch and the new head, or nothing of it. */
@@ -74,20 +77,19 @@ export class View {
             for (const { name, value } of kept) this.database.setFact(String(name), String(value));
             for (const record of records) this.take(record);
         });
+        this.crowded.restart();
+        this.wrapped.restart();
     }
 
     /** The whole state as records that give it from nothing; always the same ones for the same state. */
-    *records(): Generator<MetadataRecord> {
-        const { config } = this;
-        if (config) yield config;
-        for (const layout of [...this.layouts.values()].sort((a, b) => a.id - b.id)) yield layout;
-        for (const row of this.database.each("SELECT record, layout FROM stripes ORDER BY id")) yield stripeOf(row);
-        for (const row of this.database.each("SELECT * FROM extents ORDER BY object, generation, first_chunk")) yield extentOf(row);
-        for (const row of this.database.each("SELECT * FROM generations ORDER BY object, generation")) {
-            const { object, generation, name, sizeBytes, createdMs, removed, wrapping, wrappedKey } = generationOf(row);
-            if (removed) yield { type: "remove", object, generation, name, createdMs };
-            else yield { type: "put", object, generation, name, sizeBytes, createdMs, wrapping, wrappedKey };
-        }
+    records(): Iterable<MetadataRecord> {
+        return recordsIn(this.database);
+    }
+
+    /** The same of the state as it is now, whatever is applied while they are read. */
+    frozenRecords(): Iterable<MetadataRecord> {
+        const frozen = this.database.frozen();
+        return frozen ? recordsOfFrozen(frozen) : [...this.records()];
     }
 
     current(name: string): Generation | undefined {
@@ -163,19 +165,24 @@ export class View {
     }
 
     /** Objects with more generations than `keep`, or with nothing but a removal. */
-    crowded(keep: number): ObjectId[] {
-        const rows = this.database.all(
-            "SELECT object FROM generations GROUP BY object HAVING count(*) > ? OR min(removed) = 1 ORDER BY object",
-            keep,
-        );
-        return rows.map((row) => String(row.object) as ObjectId);
+    crowdedAfter(after: string, keep: number, limit: number): WalkPage {
+        return this.walked("count(*) > ? OR min(removed) = 1", after, keep, limit);
     }
 
-    /** Generations whose data key is wrapped with another key than that. */
-    wrappedOtherwise(wrapping: number, limit: number): Generation[] {
-        return this.database
-            .all("SELECT * FROM generations WHERE removed = 0 AND wrapping <> ? LIMIT ?", wrapping, limit)
-            .map(generationOf);
+    /** Objects with a data key that is wrapped with another key than that. */
+    wrappedOtherwiseAfter(after: string, wrapping: number, limit: number): WalkPage {
+        return this.walked("max(removed = 0 AND wrapping <> ?) = 1", after, wrapping, limit);
+    }
+
+    private walked(condition: string, after: string, value: number, limit: number): WalkPage {
+        const rows = this.database.all(
+            `SELECT object, ${condition} AS due FROM generations WHERE object > ? GROUP BY object ORDER BY object LIMIT ?`,
+            value,
+            after,
+            limit,
+        );
+        const due = rows.filter((row) => row.due === 1).map((row) => String(row.object) as ObjectId);
+        return { due, after: rows.length < limit ? undefined : String(rows.at(-1)?.object) };
     }
 
     drafts(): { readonly object: ObjectId; readonly generation: number }[] {
@@ -224,9 +231,9 @@ export class View {
         return this.database.all("SELECT id FROM stripes WHERE layout = ? AND refs > 0 ORDER BY id LIMIT ?", layout, limit).map(idOf);
     }
 
-    /** How many stripes are in each layout. */
+    /** How many stripes are in each layout, of those that are in one. */
     stripeCounts(): Map<number, number> {
-        const rows = this.database.all("SELECT layout, count(*) AS number FROM stripes WHERE refs > 0 GROUP BY layout");
+        const rows = this.database.all("SELECT layout, number FROM stripe_counts WHERE number > 0");
         return new Map(rows.map((row) => [Number(row.layout), Number(row.number)]));
     }
 
@@ -248,6 +255,13 @@ export class View {
         return Number(this.database.one("SELECT count(*) AS number FROM stripes WHERE refs = 0")?.number);
     }
 
+    /** Those that no stripe has: whoever names one says it again. */
+    dropLayouts(): void {
+        this.changed(() => this.database.run("DELETE FROM layouts WHERE NOT EXISTS (SELECT 1 FROM stripes WHERE layout = layouts.id)"));
+        const left = new Set(this.database.all("SELECT id FROM layouts").map(({ id }) => Number(id)));
+        for (const id of this.layouts.keys()) if (!left.has(id)) this.layouts.delete(id);
+    }
+
     layout(id: number): LayoutRecord | undefined {
         return this.layouts.get(id);
     }
@@ -257,19 +271,13 @@ export class View {
     }
 
     totals(): Totals {
-        const objects = this.database.one(
-            `SELECT count(*) AS number, coalesce(sum(g.size), 0) AS bytes FROM names n JOIN generations g
-             ON g.object = n.object AND g.generation = n.generation WHERE n.removed = 0`,
-        );
-        const stripes = this.database.one(
-            "SELECT count(*) AS number, coalesce(sum(stored), 0) AS stored, coalesce(sum(live), 0) AS live FROM stripes",
-        );
+        const row = this.database.one("SELECT objects, bytes, stripes, stored, live FROM totals");
         return {
-            objects: Number(objects?.number),
-            bytes: Number(objects?.bytes),
-            stripes: Number(stripes?.number),
-            storedBytes: Number(stripes?.stored),
-            liveBytes: Number(stripes?.live),
+            objects: Number(row?.objects ?? 0),
+            bytes: Number(row?.bytes ?? 0),
+            stripes: Number(row?.stripes ?? 0),
+            storedBytes: Number(row?.stored ?? 0),
+            liveBytes: Number(row?.live ?? 0),
         };
     }
 
@@ -284,8 +292,10 @@ export class View {
     }
 
     private take(record: MetadataRecord): void {
-        applyRecord(this.database, record);
+        const isReplacing = applyRecord(this.database, record);
         if (record.type === "layout") this.layouts.set(record.id, record);
+        if (record.type === "remove" || (record.type === "put" && isReplacing)) this.crowded.name(record.object);
+        if (record.type === "put" && record.wrapping !== this.wrapped.rule) this.wrapped.name(record.object);
     }
 
     private readLayouts(): void {

@@ -55,6 +55,7 @@ const RECORDS = {
     relayout: fc.record({ type: type("relayout"), stripe, layout: number }),
     free: fc.record({ type: type("free"), stripe }),
     snapshot: fc.record({ type: type("snapshot"), sequence: number, writer, pages: fc.array(buffer(32)) }),
+    "snapshot-beside": fc.record({ type: type("snapshot-beside"), sequence: number, writer, pages: fc.array(buffer(32)) }),
     rewrap: fc.record({ type: type("rewrap"), object, generation: number, wrapping: number, wrappedKey: buffer(WRAPPED_KEY_BYTES) }),
 } satisfies { readonly [T in MetadataRecord["type"]]: fc.Arbitrary<Extract<MetadataRecord, { type: T }>> };
 

@@ -9,9 +9,10 @@ export class MemoryNamespace {
     readonly values = new Map<string, { readonly value: Buffer; readonly writtenMs: number }>();
     /** Refuses connections. */
     isDown = false;
-    /** Chance that a request is lost, that an answer is, and that a value is read with a wrong bit. */
+    /** Chance that a request is lost, that an answer is, that the connection ends in the middle of one, and that a value is read with a wrong bit or without its end. */
     loss = 0;
     replyLoss = 0;
+    cuts = 0;
     corruption = 0;
     /** Longest time that a request takes each way. */
     delayMs = 5;
@@ -28,6 +29,8 @@ export class MemoryNamespace {
 /** Connects urls `memory://<name>` to namespaces. Requests overtake each other, as they do over several connections. */
 export class MemoryNetwork {
     readonly namespaces = new Map<string, MemoryNamespace>();
+    /** Told of each write when it has been done. */
+    onWrite: (url: string, key: string, value: Buffer) => void = () => undefined;
     private readonly clock: Clock;
     private readonly random: SeededRandom;
 
@@ -52,7 +55,10 @@ export class MemoryNetwork {
             get: (key) => call(() => this.read(namespace, textOf(key))),
             set: (key, value) => {
                 const kept = Buffer.from(value);
-                return call(() => this.write(namespace, textOf(key), kept));
+                return call(() => {
+                    this.write(namespace, textOf(key), kept);
+                    this.onWrite(url, textOf(key), kept);
+                });
             },
             delete: (key) =>
                 call(() => {
@@ -77,7 +83,9 @@ export class MemoryNetwork {
                 } catch (error) {
                     end = () => reject(error);
                 }
-                if (!this.random.chance(namespace.replyLoss)) after(end);
+                if (this.random.chance(namespace.replyLoss)) return;
+                const isCut = this.random.chance(namespace.cuts);
+                after(isCut ? () => reject(new BackendError("unreachable", "the connection ended")) : end);
             });
         });
     }
@@ -85,6 +93,7 @@ export class MemoryNetwork {
     private read(namespace: MemoryNamespace, key: string): Buffer | undefined {
         const value = namespace.values.get(key)?.value;
         if (value === undefined || value.length === 0 || !this.random.chance(namespace.corruption)) return value && Buffer.from(value);
+        if (this.random.chance(0.2)) return Buffer.from(value.subarray(0, this.random.below(value.length)));
         const wrong = Buffer.from(value);
         const at = this.random.below(wrong.length);
         wrong[at] = (wrong[at] ?? 0) ^ (1 << this.random.below(8));

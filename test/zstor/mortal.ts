@@ -7,13 +7,15 @@ import type { MemoryFiles } from "./memory-files.ts";
 import type { MemoryStore } from "./memory-store.ts";
 
 export const DEAD_AFTER_MS = 30_000;
-const SCRUB_MS = 60_000;
+export const SCRUB_MS = 60_000;
 const SWEEP_DELAY_MS = 20_000;
 const REPACK_AFTER_MS = 3_000;
 const CACHE_BYTES = 3 * 1024 * 1024;
 
 interface MortalParts {
     readonly snapshotBytes: number;
+    /** Of its own disk, when it is to remember anything. */
+    readonly viewPath?: string;
     readonly cache: MemoryFiles;
 }
 
@@ -22,12 +24,13 @@ export function openMortal(
     mortal: Mortal,
     memory: MemoryStore,
     metadata: readonly string[],
-    { snapshotBytes, cache }: MortalParts,
+    { snapshotBytes, viewPath = ":memory:", cache }: MortalParts,
 ): Promise<Store> {
     return memory.open(
         {
             ...mortal.parts(memory.parts()),
             snapshotBytes,
+            viewPath,
             deadAfterMs: DEAD_AFTER_MS,
             scrubMs: SCRUB_MS,
             sweepDelayMs: SWEEP_DELAY_MS,

@@ -1,12 +1,17 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { StoreError } from "../../engines/zstor/object-api.ts";
 import type { Store } from "../../engines/zstor/store.ts";
+import { pause } from "../../engines/zstor/surroundings.ts";
 import { SMALL_STRIPES, someContent } from "./contents.ts";
 import { areWhole, BACKENDS, Faults, SPARES } from "./faults.ts";
 import { type Content, judge, Knowledge } from "./knowledge.ts";
+import { Marks } from "./marks.ts";
 import { backendsOf, METADATA, MemoryStore, piecesOf, read, SETTINGS } from "./memory-store.ts";
 import { DEAD_AFTER_MS, Mortal, openMortal } from "./mortal.ts";
 import { SeededRandom } from "./random.ts";
-import { verifyReplicas, verifyShards } from "./whole-store.ts";
+import { verifyRemoved, verifyReplicas, verifyShards } from "./whole-store.ts";
 
 const NAMES = ["a", "b", "c/1", "c/2", "d"];
 const STEPS = 25;
@@ -37,6 +42,16 @@ export async function simulate(seed: number): Promise<SimulationResult> {
     return history.result;
 }
 
+/** Waits before the last piece. */
+async function* withPause(pieces: AsyncIterable<Buffer>, length: number, wait: () => Promise<void>): AsyncGenerator<Buffer> {
+    let left = length;
+    for await (const piece of pieces) {
+        left -= piece.length;
+        if (left === 0) await wait();
+        yield piece;
+    }
+}
+
 class History {
     private readonly memory: MemoryStore;
     private readonly random: SeededRandom;
@@ -47,6 +62,7 @@ class History {
     /** A front end that another has replaced, and that does not know. */
     private former: Store | undefined;
     private readonly faults: Faults;
+    private readonly marks: Marks;
     private acknowledged = 0;
     private refused = 0;
     private reads = 0;
@@ -62,6 +78,7 @@ class History {
         this.random = random;
         this.hasSmallStripes = hasSmallStripes;
         this.faults = new Faults(memory, random);
+        this.marks = new Marks(memory, () => [this.store, this.former].flatMap((store) => store ?? []));
         this.snapshotBytes = random.pick([1500, 20_000]);
     }
 
@@ -74,7 +91,12 @@ class History {
     }
 
     async step(): Promise<void> {
-        const kind = this.random.below(27);
+        await this.act();
+        if (this.marks.defect) throw this.marks.defect;
+    }
+
+    private async act(): Promise<void> {
+        const kind = this.random.below(28);
         if (kind < 7) return this.putSome();
         if (kind < 9) return this.remove();
         if (kind < 13) return this.verify(this.random.pick(NAMES));
@@ -85,6 +107,7 @@ class History {
         if (kind < 22) return this.race(this.random.pick(NAMES));
         if (kind < 24) return this.cutOff();
         if (kind < 25) return this.beyond();
+        if (kind < 26) return this.putBack();
         if (this.store && this.random.chance(0.7)) await this.care(this.store);
         await this.memory.clock.pass(this.random.pick([100, 5_000, 2 * DEAD_AFTER_MS]));
     }
@@ -108,9 +131,16 @@ class History {
         if (store === undefined) return false;
         const { knowledge, mortal } = this;
         knowledge.begins(name, content);
-        if (!(await this.succeeded(store.put(name, piecesOf(content)), store)) || !mortal.isAlive) return false;
+        if (!(await this.succeeded(store.put(name, this.pieces(content)), store)) || !mortal.isAlive) return false;
         knowledge.acknowledged(name, content);
         return true;
+    }
+
+    /** Now and then so slowly that its first stripes are old before they are named. */
+    private pieces(content: Buffer): AsyncIterable<Buffer> {
+        const { memory, random } = this;
+        const slowMs = this.hasSmallStripes && random.chance(0.3) ? random.below(60_000) : 0;
+        return slowMs === 0 ? piecesOf(content) : withPause(piecesOf(content), content.length, () => pause(memory.clock, slowMs));
     }
 
     private content(): Buffer {
@@ -130,10 +160,17 @@ class History {
         if (store === undefined) return;
         const before = knowledge.possible(name);
         const acknowledged: Content[] = [];
+        const generations = new Map<number, Content>();
         const uncertain: Content[] = [];
         const attempt = async (content: Content) => {
             await new Promise<void>((resolve) => memory.clock.after(random.below(50), resolve));
-            const work = content ? store.put(name, piecesOf(content)).then(() => true) : store.remove(name);
+            const put = async (bytes: Buffer) => {
+                const { generation } = await store.put(name, piecesOf(bytes));
+                if (generations.has(generation)) throw new Error(`two puts of ${name} are generation ${generation}`);
+                generations.set(generation, bytes);
+                return true;
+            };
+            const work = content ? put(content) : store.remove(name);
             let changed = true;
             const settled = await this.succeeded(
                 work.then((did) => {
@@ -151,6 +188,8 @@ class History {
         knowledge.oneOf(name, possible);
         if (uncertain.length > 0 || acknowledged.length === 0 || this.isBeyond) return;
         const found = await memory.clock.run(this.found(store, name));
+        // Of those that are there the last one counts, whichever was acknowledged last.
+        judge(name, found, [undefined, generations.get(Math.max(...generations.keys()))]);
         judge(name, found, possible);
         knowledge.acknowledged(name, found);
     }
@@ -187,12 +226,11 @@ class History {
         if (store.exchange.progress === undefined && areWhole(store)) {
             const leaving = random.pick(this.wanted);
             const joining = random.pick([...METADATA, ...SPARES].filter((url) => !this.wanted.includes(url)));
-            // One that had lost its mark when it was taken out is left as it was, and not taken in again: a person empties it.
-            const { values } = memory.network.namespace(joining);
-            if (!values.has("member")) values.clear();
             this.wantedBefore = this.wanted;
             this.wanted = this.wanted.map((url) => (url === leaving ? joining : url));
             store.exchange.want({ metadata: this.wanted, writeQuorum: WRITE_QUORUM });
+            // What leaves is lost meanwhile, and written to without its mark until it has left.
+            if (random.chance(0.2)) memory.clock.after(random.below(200), () => memory.network.namespace(leaving).values.clear());
         }
         const round = store.caretaker.round();
         await memory.clock.pass(random.below(random.pick([100, 400, 5000])));
@@ -203,13 +241,44 @@ class History {
         await memory.clock.run(round);
     }
 
+    /** All metadata replicas are put back to an older state: a front end that has seen more says so, and finds everything once the newer one is there again. */
+    private async putBack(): Promise<void> {
+        const { faults, memory } = this;
+        if (this.store === undefined || this.isBeyond) return;
+        await faults.healReplicas();
+        const viewPath = join(mkdtempSync(join(tmpdir(), "zstor-")), "view");
+        try {
+            await this.restart(viewPath);
+            const store = this.store;
+            const all = [...METADATA, ...SPARES];
+            const older = faults.contentsOf(all);
+            const sequence = store.view.head?.sequence;
+            await this.putSome();
+            const isSame = store.view.head?.sequence === sequence;
+            this.store = undefined;
+            await memory.clock.run(store.close());
+            if (isSame) return;
+            const newer = faults.contentsOf(all);
+            for (const [url, values] of older) faults.putBack(url, values);
+            this.isBeyond = true;
+            const again = await this.attemptToOpen(viewPath);
+            this.isBeyond = false;
+            if (again) throw new Error("metadata that were put back are taken for the newest");
+            // Whatever was written to the older ones is of epochs that never were in force.
+            for (const [url, values] of newer) faults.putBack(url, values);
+        } finally {
+            await this.restart();
+            rmSync(dirname(viewPath), { recursive: true });
+        }
+    }
+
     /** Two metadata replicas do not do what they should: nothing is true any more but what was, and all of it is there when they do again. */
     private async beyond(): Promise<void> {
         const { random } = this;
         await this.faults.healReplicas();
         this.isBeyond = true;
         const [one, other] = [...this.wanted].sort(() => random.fraction() - 0.5);
-        for (const url of [one, other]) this.faults.spoil(url ?? "", random.below(3));
+        for (const url of [one, other]) this.faults.spoil(url ?? "", random.below(4));
         for (let count = 0; count < 3; count++) {
             const kind = random.below(5);
             if (kind === 0) await this.putSome();
@@ -278,13 +347,13 @@ class History {
         }
     }
 
-    private async restart(): Promise<void> {
+    private async restart(viewPath?: string): Promise<void> {
         const { store } = this;
         this.store = undefined;
         // In order, or left to go on with whatever it does.
         if (store && this.random.chance(0.5)) await this.memory.clock.run(store.close());
         this.former = undefined;
-        this.store = await this.opened();
+        this.store = await this.opened(viewPath);
     }
 
     private async secondFrontEnd(): Promise<void> {
@@ -292,21 +361,25 @@ class History {
         this.store = await this.opened();
     }
 
-    private async opened(): Promise<Store> {
+    private async opened(viewPath?: string): Promise<Store> {
         for (;;) {
-            const store = await this.attemptToOpen();
+            const store = await this.attemptToOpen(viewPath);
             if (store) return store;
             await this.memory.clock.pass(10_000);
         }
     }
 
     /** Undefined when it cannot be opened now. */
-    private async attemptToOpen(): Promise<Store | undefined> {
+    private async attemptToOpen(viewPath = ":memory:"): Promise<Store | undefined> {
         const mortal = new Mortal();
         // Whoever lists what is wanted now may not know that it is not so yet.
         const given = [...new Set([...this.wanted, ...this.wantedBefore])];
         try {
-            const store = await openMortal(mortal, this.memory, given, { snapshotBytes: this.snapshotBytes, cache: this.faults.cache });
+            const store = await openMortal(mortal, this.memory, given, {
+                snapshotBytes: this.snapshotBytes,
+                viewPath,
+                cache: this.faults.cache,
+            });
             store.exchange.want({ metadata: this.wanted, writeQuorum: WRITE_QUORUM });
             store.caretaker.confirmSweep();
             store.caretaker.start();
@@ -324,7 +397,8 @@ class History {
     async heal(): Promise<void> {
         this.faults.healEverything();
         await this.restart();
-        await this.memory.clock.pass(4 * DEAD_AFTER_MS);
+        await this.memory.clock.pass(6 * DEAD_AFTER_MS);
+        if (this.marks.defect) throw this.marks.defect;
     }
 
     async verifyAll(): Promise<void> {
@@ -334,6 +408,7 @@ class History {
         this.knowledge.judgeList(store.list("").map(({ name }) => name));
         verifyShards(store, memory, BACKENDS);
         verifyReplicas(store, memory, this.wanted);
+        verifyRemoved(store, memory, this.wanted);
         // Which of them is lost next makes no difference.
         memory.network.namespace(random.pick(this.wanted)).isDown = true;
         await this.restart();
