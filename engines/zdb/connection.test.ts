@@ -1,7 +1,9 @@
 import * as fs from "node:fs";
 import { describe, expect, test } from "vitest";
+import { inProcessServer } from "../../test/zdb/in-process-server.ts";
 import { encodeRequest, error, type Reply } from "../../test/zdb/resp-client.ts";
 import { startServer } from "../../test/zdb/running-server.ts";
+import { OUTPUT_GRACE_MS } from "./limits.ts";
 
 describe("pipelines", () => {
     test("of any cut are answered in order, whatever the commands", async () => {
@@ -89,5 +91,29 @@ describe("clients that do not read or write", () => {
         expect(await client.call("SET", "small", "v".repeat(30_000))).toBe("small");
         for (const each of stuck.slice(0, 10)) each.close();
         expect(await client.call("SET", "large", "v".repeat(3_000_000))).toBe("large");
+    });
+
+    test("a client whose connection ends has the time to take its last answers, but not for ever", async () => {
+        const turns = async (): Promise<void> => {
+            for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve));
+        };
+        const { connect, timers } = await inProcessServer(1_000_000);
+        const [slow, dead] = [connect(), connect()];
+        for (const socket of [slow, dead]) {
+            socket.isSlow = true;
+            socket.emit("data", Buffer.from("junk\r\n"));
+        }
+        await turns();
+        expect([slow, dead].map(({ hasEnded, isDestroyed }) => [hasEnded, isDestroyed])).toEqual([
+            [true, false],
+            [true, false],
+        ]);
+        timers.advance(5000);
+        slow.takeAll();
+        expect(Buffer.concat(slow.taken).toString()).toBe("-Malformed request, array expected\r\n");
+        timers.advance(1000);
+        expect([slow.isDestroyed, dead.isDestroyed]).toEqual([true, false]);
+        timers.advance(2 * OUTPUT_GRACE_MS);
+        expect(dead.isDestroyed).toBe(true);
     });
 });

@@ -131,10 +131,19 @@ export class Connection implements AnswerHolder {
     /** What the client still sends is read and dropped for a moment: closing over unread bytes would cost it the last answers. */
     private end(): void {
         if (this.cancelLinger) return;
-        this.cancelLinger = this.host.timers.after(LINGER_MS, () => this.destroy());
+        this.linger();
         this.isClosing = true;
         this.socket.end();
         this.socket.resume();
+    }
+
+    /** Who is slow still gets all of them, who takes nothing does not keep the connection. */
+    private linger(): void {
+        const { socket, host } = this;
+        this.cancelLinger = host.timers.after(LINGER_MS, () => {
+            if (socket.writableLength > 0 && !this.isStuck(host.timers.nowMs())) this.linger();
+            else this.destroy();
+        });
     }
 
     /** Adds an answer to a request of some time ago, between two others. */

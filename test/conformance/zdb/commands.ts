@@ -176,7 +176,7 @@ export const COMMAND_ROWS: readonly Row[] = [
             [["KSCAN"], error("Unexpected arguments")],
             [["KSCAN", "zz"], error("No keys match")],
         ],
-        { only: "user", differs: "issue 1: KSCAN works, which release builds refuse" },
+        { only: "user", differs: "issue: KSCAN works, which release builds refuse" },
     ),
     script("5 KSCAN in sequential mode", [[["KSCAN", "a"], error("Index running mode doesn't support this feature")]], { only: "seq" }),
     script(

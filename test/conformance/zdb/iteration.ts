@@ -71,7 +71,7 @@ export const ITERATION_ROWS: readonly Row[] = [
             await client.call("SET", key(0), "b");
             expect(keysOf(await scanned(client, "SCAN"))).toEqual([key(1), key(0)]);
         },
-        { only: "seq", differs: "issue 2: iteration order is LSN order" },
+        { only: "seq", differs: "issue: iteration order is LSN order" },
     ),
     row("8.2 thousands of keys, every one once, both ways, over a jump", async ({ client, put, key }) => {
         const count = 3000;
@@ -184,6 +184,6 @@ export const ITERATION_ROWS: readonly Row[] = [
             expect(await client.call("DATA", "RAW", "0")).toEqual(error("Missing arguments"));
             expect(await client.call("DATA", "R".repeat(257), "0", "0")).toEqual(error("Argument too long"));
         },
-        { differs: "issue 1: DATA RAW gives 6 elements with our offsets, tombstones with flags 1" },
+        { differs: "issue: DATA RAW gives 6 elements with our offsets, tombstones with flags 1" },
     ),
 ];

@@ -64,7 +64,7 @@ export const LOGIN_ROWS: readonly Row[] = [
             expect(await other.call(...request)).toBe(reply);
             expect(await isAdmin(other)).toBe(false);
         },
-        { differs: "issue 1: extension" },
+        { differs: "issue: extension" },
     ),
     row(
         "10 SELECT without a password to be given: always writable, further arguments do not matter",
@@ -132,6 +132,6 @@ export const LOGIN_ROWS: readonly Row[] = [
             expect(await refused).toEqual(DENIED);
             expect(performance.now() - startedMs).toBeGreaterThan(950);
         },
-        { differs: "issue 1: a failed login delays its connection" },
+        { differs: "issue: a failed login delays its connection" },
     ),
 ];

@@ -69,7 +69,7 @@ export const SYSTEM_ROWS: readonly Row[] = [
             [words("INDEX BOGUS"), error("Unknown INDEX subcommand")],
             [["INDEX", "B".repeat(257)], error("Argument too long")],
         ],
-        { differs: "issue 1: INDEX DIRTY answers an empty array" },
+        { differs: "issue: INDEX DIRTY answers an empty array" },
     ),
     script("8.5 MIRROR and MASTER answer and do nothing more", [
         [["MIRROR", "any"], { status: "Starting mirroring" }],
@@ -82,7 +82,7 @@ export const SYSTEM_ROWS: readonly Row[] = [
             [["STOP"], { status: "Unauthorized" }],
             [["PING"], { status: "PONG" }],
         ],
-        { differs: "issue 1: STOP answers a status and stops only where an option allows it" },
+        { differs: "issue: STOP answers a status and stops only where an option allows it" },
     ),
     script("5 * is no command", [[["*"], error("This is not a valid command")]]),
 ];

@@ -62,7 +62,7 @@ export const TRANSPORT_ROWS: readonly Row[] = [
             expect(await client.reply()).toEqual(error("Payload too big"));
             await client.closed;
         },
-        { differs: "issue 1: whole request <= 16 MiB" },
+        { differs: "issue: whole request <= 16 MiB" },
     ),
     row("1 requests of one packet, cut anywhere, are answered in order", async (world) => {
         const [request, reply] = world.put(0, "value");
@@ -111,7 +111,7 @@ export const TRANSPORT_ROWS: readonly Row[] = [
             [words("HELLO 3 AUTH user password"), error("ERR unknown command 'HELLO'")],
             [["PING"], PONG],
         ],
-        { differs: "issue 1: RESP3 is refused as Redis 5 would" },
+        { differs: "issue: RESP3 is refused as Redis 5 would" },
     ),
     row("2 the namespace of a client is removed: said at the next command, and closed", async (world) => {
         const guest = await world.guest();
