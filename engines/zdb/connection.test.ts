@@ -57,7 +57,9 @@ function privateBytes(pid: number): number {
 }
 
 describe("clients that do not read or write", () => {
-    test("a client that takes no answers stops being served, others go on, and it gets all of them in the end", async () => {
+    test("a client that takes no answers stops being served, others go on, and it gets all of them in the end", {
+        timeout: 120_000,
+    }, async () => {
         const server = await startServer();
         const client = await server.client();
         await client.call("SET", "k", Buffer.alloc(1_000_000, "x"));
