@@ -29,6 +29,7 @@ for (const transport of TRANSPORTS) {
             let server: Server;
             beforeAll(async () => {
                 server = await startServer(mode, transport);
+                return server.stop;
             });
             const rows = ROWS.filter(({ only }) => only === undefined || only === mode);
             test.concurrent.for(rows.map((row) => [titleOf(row), row] as const))("%s", ([, row]) => inWorld(server, mode, row.check));
@@ -40,6 +41,7 @@ describe("an instance where each namespace has its own mode", () => {
     let server: Server;
     beforeAll(async () => {
         server = await startServer("mixed", "unix");
+        return server.stop;
     });
     for (const mode of MODES) {
         const rows = [...MODE_ROWS, ...MIXED_ROWS].filter(({ only }) => only === undefined || only === mode);

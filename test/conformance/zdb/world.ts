@@ -1,7 +1,6 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { afterAll } from "vitest";
 import { makeCertificate } from "../../zdb/certificates.ts";
 import { ok, RespClient, type Where } from "../../zdb/resp-client.ts";
 import { freePort } from "../../zdb/running-server.ts";
@@ -18,6 +17,7 @@ export const ADMIN_PASSWORD = "the administrator's";
 export interface Server {
     readonly mode: Mode | "mixed";
     readonly where: Where;
+    stop(): Promise<void>;
 }
 
 /** What a row of the tables is tried in: a server, and a namespace of its own. */
@@ -37,15 +37,24 @@ export interface World {
     put(place: number, value: string): readonly [request: string[], reply: string];
 }
 
-/** Starts a server process for a file's tests. */
+/** Starts a server process for a group of tests, which stops it. */
 export async function startServer(mode: Server["mode"], transport: Transport): Promise<Server> {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), "zdb-conformance-"));
-    afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
     const argv = ["--data", `${directory}/data`, "--index", `${directory}/index`, "--admin", ADMIN_PASSWORD];
     if (mode !== "mixed") argv.push("--mode", mode);
     const where = await whereFor(transport, directory, argv);
-    await startProcess(argv, [], afterAll);
-    return { mode, where };
+    let end = async (): Promise<void> => undefined;
+    await startProcess(argv, [], (cleanUp) => {
+        end = cleanUp;
+    });
+    return {
+        mode,
+        where,
+        async stop() {
+            await end();
+            fs.rmSync(directory, { recursive: true, force: true });
+        },
+    };
 }
 
 async function whereFor(transport: Transport, directory: string, argv: string[]): Promise<Where> {
