@@ -20,8 +20,9 @@ export const withAgent = async <T>(
             hint: `Run it as root, and start the agent with: systemctl start ${AGENT_UNIT}`,
         });
     });
-    const channel = openClientChannel(socket, socket);
+    // First of all, before the first beat of the channel.
     socket.write(`${JSON.stringify({ protocols: PROTOCOLS_UNDERSTOOD, ...(session && { session }) } satisfies Introduction)}\n`);
+    const channel = openClientChannel(socket, socket);
     try {
         return await act(channel);
     } finally {
