@@ -39,7 +39,9 @@ export interface Live {
     readonly writer: WriterId;
     readonly batches: readonly Pick<Batch, "writer" | "sequence" | "hash">[];
     readonly snapshot: SnapshotRecord | undefined;
-    /** Pages of the state after that batch are being written. */
+    /** Sequence of the last batch at that time; `batches` may have got more since. */
+    readonly last: number;
+    /** Pages of the state after that batch are being written; what begins later is of `last` or behind it. */
     readonly pagesOf: number | undefined;
 }
 
@@ -125,7 +127,8 @@ export class Journal {
 
     get live(): Live | undefined {
         const writer = this.writing ?? this.writer;
-        return writer && { writer, batches: this.batches, snapshot: this.snapshot, pagesOf: this.pagesOf };
+        const { batches, snapshot, pagesOf } = this;
+        return writer && { writer, batches, snapshot, last: batches.at(-1)?.sequence ?? 0, pagesOf };
     }
 
     get waiting(): number {
@@ -348,22 +351,26 @@ export class Journal {
         const { pages } = this;
         if (pages === undefined) return;
         this.pages = undefined;
-        this.pagesOf = undefined;
-        if (pages.written.writer !== this.writer || !pages.isWanted()) return;
-        const { writer, sequence, hashes, bytes } = pages.written;
-        const isBeside = this.parts.view.head?.sequence !== sequence;
-        const record: SnapshotRecord = { type: isBeside ? "snapshot-beside" : "snapshot", sequence, writer, pages: hashes };
         try {
-            await this.write([record], encodeRecord(record));
-            reached("snapshot: named");
-            this.batches = this.batches.filter((batch) => batch.sequence > sequence);
-            this.snapshot = record;
-            this.snapshotSize = bytes;
-            this.bytes -= pages.before;
-            this.parts.view.dropLayouts();
+            if (pages.written.writer === this.writer && pages.isWanted()) await this.name(pages.written, pages.before);
         } catch (error) {
             this.parts.surroundings.log(`a snapshot of the metadata could not be named or followed: ${asStoreError(error).message}`);
+        } finally {
+            // Not before it is live: tidying would take its pages for left-overs while the batch that names them is on its way.
+            this.pagesOf = undefined;
         }
+    }
+
+    private async name({ writer, sequence, hashes, bytes }: Pages, before: number): Promise<void> {
+        const isBeside = this.parts.view.head?.sequence !== sequence;
+        const record: SnapshotRecord = { type: isBeside ? "snapshot-beside" : "snapshot", sequence, writer, pages: hashes };
+        await this.write([record], encodeRecord(record));
+        reached("snapshot: named");
+        this.batches = this.batches.filter((batch) => batch.sequence > sequence);
+        this.snapshot = record;
+        this.snapshotSize = bytes;
+        this.bytes -= before;
+        this.parts.view.dropLayouts();
     }
 }
 

@@ -4,6 +4,7 @@ import { temporaryDirectory } from "../../test/zdb/temporary.ts";
 import { METADATA, MemoryStore } from "../../test/zstor/memory-store.ts";
 import type { Backend } from "./backend.ts";
 import type { StoreParts } from "./store.ts";
+import { tidyReplica } from "./tidying.ts";
 
 /** A store whose metadata replicas hold pages of snapshots up until they are let go. */
 async function opened(more: Partial<StoreParts> = {}) {
@@ -62,6 +63,47 @@ test.each([
     expect((await memory.get(again, "before 0")).toString()).toBe("replaced");
     expect(again.stat("before 1")).toBeUndefined();
     for (let index = 0; index < 10; index++) expect((await memory.get(again, `beside ${index}`)).toString()).toBe(`beside ${index}`);
+});
+
+test("pages that are begun after a tidying has begun are no left-overs to it, however much is committed meanwhile", async () => {
+    const { memory, store, held, hold, letGo } = await opened();
+    await memory.put(store, "first", Buffer.from("content"));
+    const { live } = store.journal;
+    const [replica] = store.replicas.members;
+    if (live === undefined || replica === undefined) throw new Error("it is not open");
+    hold();
+    for (let index = 0; held.length === 0; index++) await memory.put(store, `object ${index}`, Buffer.from("content"));
+    // One replica has the page already, too few for it to be named.
+    held.shift()?.();
+    await memory.put(store, "later", Buffer.from("content"));
+    const pages = () => [...memory.replica(0).values.keys()].filter((key) => key.startsWith("p"));
+    expect(pages()).toHaveLength(1);
+    const { replicas, journal, view, keys } = store;
+    const storeId = Buffer.from(store.config.storeId, "hex");
+    await memory.clock.run(tidyReplica({ replicas, journal, view, keys, storeId }, replica, live));
+    expect(pages()).toHaveLength(1);
+    letGo();
+    await memory.clock.pass(1000);
+    expect(store.journal.live?.snapshot).toBeDefined();
+});
+
+test("pages are no left-overs either while the batch that names them is on its way", async () => {
+    const { memory, store, held, hold, letGo } = await opened();
+    const { replicas, journal, view, keys } = store;
+    hold();
+    for (let index = 0; held.length === 0; index++) await memory.put(store, `object ${index}`, Buffer.from("content"));
+    await memory.put(store, "beside", Buffer.from("content"));
+    letGo();
+    // At each moment until they are named.
+    const lives: NonNullable<typeof journal.live>[] = [];
+    while (journal.live?.snapshot === undefined) {
+        if (journal.live) lives.push(journal.live);
+        await memory.clock.pass(1);
+    }
+    const parts = { replicas, journal, view, keys, storeId: Buffer.from(store.config.storeId, "hex") };
+    for (const live of lives) for (const replica of replicas.members) await memory.clock.run(tidyReplica(parts, replica, live));
+    for (const index of METADATA.keys())
+        expect([...memory.replica(index).values.keys()].filter((key) => key.startsWith("p"))).toHaveLength(1);
 });
 
 test("pages of a snapshot that another front end came before are named by nobody, and go", async () => {

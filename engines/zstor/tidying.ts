@@ -38,7 +38,6 @@ export async function tidyReplica(parts: TidyingParts, replica: Replica, live: L
     const kept: Kept = {
         ...live,
         first: live.batches[0]?.sequence ?? 0,
-        last: live.batches.at(-1)?.sequence ?? 0,
         generation: config.generation,
     };
     for await (const { key } of keysOf(backend)) {
@@ -143,10 +142,9 @@ export function valuesAfter(live: Live, config: ConfigRecord, after: string, las
     return found;
 }
 
-/** Of the chain in force: its first and last batch, and the store record that it names. */
-interface Kept extends Pick<Live, "writer" | "pagesOf"> {
+/** Of the chain in force as it was when the tidying began, with the store record that it names. */
+interface Kept extends Pick<Live, "writer" | "pagesOf" | "last"> {
     readonly first: number;
-    readonly last: number;
     readonly generation: number;
 }
 
